@@ -1,0 +1,65 @@
+//! The help text: what every option means, once.
+
+/// What `--help` prints.
+pub const HELP: &str = "\
+Usage: mqtt_client [OPTIONS] NETID ACTION MESSAGE
+       mqtt_client [OPTIONS] device USER_ID
+       mqtt_client [OPTIONS] controller
+       mqtt_client [OPTIONS] responder
+       mqtt_client demo
+
+  NETID ACTION MESSAGE   ask the text service on the broker, print the answer;
+                         ACTION is uppercase, lowercase, title-case, reverse or
+                         shuffle; MESSAGE - is standard input, less a line feed
+                         at its end (also: request NETID ACTION MESSAGE)
+  device USER_ID         log in, answer commands until \"Well done my IoT!\"
+  controller             hand out unique ids, send commands, check the replies
+  responder              answer text requests
+  demo                   all of it around an embedded broker (feature `demo`)
+
+Options may stand anywhere; after -- nothing is an option.
+
+Connection:
+  -h, --host HOST        broker's name or address (localhost)
+  -p, --port PORT        broker's port (1883)
+  -i, --id ID            client id (NETID, USER_ID, mqtt_client-controller,
+                         mqtt_client-responder)
+  -k, --keepalive S      seconds between signs of life, 0 for none (15)
+  -W, --timeout S        request: seconds for all of it (10); device: seconds
+                         without a word from the controller (60); controller:
+                         seconds without the next reply (60); 0 for no limit
+      --reconnect-delay S
+                         seconds before a new attempt, doubling to 60 (1)
+
+Login:
+  -u, --username NAME    user name
+      --password-file F  first line of F; F must not be readable by others
+  -P, --password WORD    password; others on this machine can see it
+
+Message:
+  -q, --qos LEVEL        0, 1 or 2 (request, responder: 1; others: 2)
+      --replies FILE     device, controller: lines CMD=word instead of the table
+      --commands N|A-B   controller: commands a session (5-15)
+      --delay S          controller: seconds before the first command (3)
+      --seed N           controller: repeat the choice of commands and ids
+      --sessions N       controller: exit after N sessions
+      --report FILE      controller: a line of JSON a session, - for stdout
+
+Output:
+  -v, --verbose          say what happens; -vv: every packet
+      --quiet            no warnings
+      --help             this text
+      --version          the version
+
+Each option has an environment variable, MQTT_CLIENT_ and its long name
+(MQTT_CLIENT_PASSWORD_FILE); the command line wins. RUST_LOG works, too.
+
+Exit codes: 0 done; 64 bad command line; 65 bad message; 69 no broker;
+74 output lost; 75 no answer in time; 76 protocol broken by the other end, or
+a session failed; 77 login or subscription refused; 78 bad configuration;
+130 request interrupted.
+
+Examples:
+  mqtt_client abcd01 uppercase 'Hello, world'
+  mqtt_client -h pi.local -u alice --password-file ~/.mqtt -v device alice
+";

@@ -1,0 +1,360 @@
+//! The command line: what was typed becomes what is to be run. Exits nothing, prints nothing.
+
+mod help;
+mod secret;
+mod values;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use help::HELP;
+
+use crate::command::Replies;
+use crate::command::controller::Plan;
+use crate::link::{MAX_PAYLOAD, Options, Session};
+use crate::role::{Failure, Kind, QoS};
+use crate::topic::Level;
+use crate::transform::Action;
+use values::Values;
+
+/// What to do.
+#[derive(Debug)]
+pub enum Command {
+    /// Print [`HELP`].
+    Help,
+    /// Print the version.
+    Version,
+    /// Everything around an embedded broker.
+    Demo,
+    /// Ask the text service.
+    Request {
+        /// The broker.
+        options: Options,
+        /// Who asks.
+        net_id: Level,
+        /// For what.
+        action: Action,
+        /// Of which text.
+        message: Text,
+        /// At this QoS.
+        qos: QoS,
+        /// For so long.
+        patience: Option<Duration>,
+    },
+    /// Be a device.
+    Device {
+        /// The broker.
+        options: Options,
+        /// Who logs in.
+        user_id: Level,
+        /// What it answers.
+        replies: Replies,
+        /// The QoS of login and subscriptions.
+        qos: QoS,
+        /// How long without a word from the controller.
+        patience: Option<Duration>,
+    },
+    /// Be the controller.
+    Controller {
+        /// The broker.
+        options: Options,
+        /// What it does.
+        plan: Plan,
+        /// Where a line a session goes; `-` for standard output.
+        report: Option<PathBuf>,
+    },
+    /// Be the responder.
+    Responder {
+        /// The broker.
+        options: Options,
+        /// The QoS of the subscriptions.
+        qos: QoS,
+    },
+}
+
+/// A text from the command line, or to be read.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Text {
+    /// As typed.
+    Typed(String),
+    /// Standard input.
+    Stdin,
+}
+
+/// How much to say on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Errors only.
+    Quiet,
+    /// Warnings, too.
+    Normal,
+    /// What happens.
+    Verbose,
+    /// Every packet.
+    Packets,
+}
+
+/// Reads the command line, without the program's name.
+///
+/// # Errors
+/// One line that names the argument, or the environment variable, and what it should have been.
+pub fn parse(
+    args: impl IntoIterator<Item = OsString>,
+    environment: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<(Verbosity, Command), Failure> {
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    let literal = match args.iter().position(|arg| arg == "--") {
+        Some(at) => args.split_off(at).split_off(1),
+        None => Vec::new(),
+    };
+    // `-h` takes a host, as in mosquitto's clients; on its own it can only be a cry for help.
+    let lone_h = args.last().is_some_and(|last| last == "-h");
+    let mut values = Values::new(args, environment);
+    if lone_h || values.count("--help") > 0 {
+        return Ok((Verbosity::Normal, Command::Help));
+    }
+    if values.count("--version") > 0 {
+        return Ok((Verbosity::Normal, Command::Version));
+    }
+    let verbosity = verbosity(&mut values)?;
+    let given = Given::read(&mut values)?;
+    let mut free = values.finish();
+    if let Some(unknown) = free.iter().find(|arg| {
+        let text = arg.to_string_lossy();
+        text.starts_with('-') && text != "-"
+    }) {
+        let unknown = unknown.to_string_lossy().into_owned();
+        return Err(usage(format!(
+            "unknown option {unknown}; a MESSAGE that begins with - goes after --"
+        )));
+    }
+    free.extend(literal);
+    Ok((verbosity, given.command(free)?))
+}
+
+fn usage(text: String) -> Failure {
+    Failure::new(Kind::Usage, text)
+}
+
+fn verbosity(values: &mut Values<'_>) -> Result<Verbosity, Failure> {
+    let mut verbose = values.count("-vv") * 2 + values.count("-v") + values.count("--verbose");
+    let mut quiet = values.count("--quiet") > 0;
+    if verbose > 0 && quiet {
+        return Err(usage("--verbose and --quiet at once".to_owned()));
+    }
+    if verbose == 0 && !quiet {
+        verbose = match values.variable("--verbose")? {
+            None => 0,
+            Some((name, text)) => text.parse().map_err(|_| {
+                Failure::new(Kind::Config, format!("{name}: `{text}` is not 0, 1 or 2"))
+            })?,
+        };
+        quiet = values
+            .variable("--quiet")?
+            .is_some_and(|(_, text)| text != "0");
+    }
+    Ok(match (verbose, quiet) {
+        (0, true) => Verbosity::Quiet,
+        (0, false) => Verbosity::Normal,
+        (1, _) => Verbosity::Verbose,
+        _ => Verbosity::Packets,
+    })
+}
+
+/// The options as given, before it is known which command they are for.
+struct Given {
+    host: Option<String>,
+    port: Option<u16>,
+    client_id: Option<String>,
+    keep_alive: Option<Duration>,
+    timeout: Option<Option<Duration>>,
+    reconnect_delay: Option<Duration>,
+    login: secret::Given,
+    qos: Option<QoS>,
+    replies: Option<String>,
+    commands: Option<std::ops::RangeInclusive<u32>>,
+    delay: Option<Duration>,
+    seed: Option<u64>,
+    sessions: Option<u64>,
+    report: Option<String>,
+}
+
+impl Given {
+    fn read(values: &mut Values<'_>) -> Result<Self, Failure> {
+        Ok(Self {
+            host: values.get(["-h", "--host"], values::host)?,
+            port: values.get(["-p", "--port"], values::port)?,
+            client_id: values.get(["-i", "--id"], values::client_id)?,
+            keep_alive: values.get(["-k", "--keepalive"], values::keep_alive)?,
+            timeout: values.get(["-W", "--timeout"], values::limit)?,
+            reconnect_delay: values.get(["--reconnect-delay"; 2], values::reconnect_delay)?,
+            login: secret::Given::read(values)?,
+            qos: values.get(["-q", "--qos"], values::qos)?,
+            replies: values.get(["--replies"; 2], values::text)?,
+            commands: values.get(["--commands"; 2], values::range)?,
+            delay: values.get(["--delay"; 2], values::seconds)?,
+            seed: values.get(["--seed"; 2], values::number)?,
+            sessions: values.get(["--sessions"; 2], values::positive)?,
+            report: values.get(["--report"; 2], values::text)?,
+        })
+    }
+
+    fn command(self, free: Vec<OsString>) -> Result<Command, Failure> {
+        let mut free = free.into_iter();
+        let Some(first) = free.next() else {
+            return Err(usage(
+                "what to do? NETID ACTION MESSAGE, or device USER_ID".to_owned(),
+            ));
+        };
+        let rest: Vec<OsString> = free.collect();
+        match first.to_str() {
+            Some("device") => self.device(rest),
+            Some("controller") => {
+                none_left(rest, "controller")?;
+                self.controller()
+            }
+            Some("responder") => {
+                none_left(rest, "responder")?;
+                Ok(Command::Responder {
+                    options: self.options("mqtt_client-responder", persistent())?,
+                    qos: self.qos.unwrap_or(QoS::AtLeastOnce),
+                })
+            }
+            Some("demo") => none_left(rest, "demo").map(|()| Command::Demo),
+            Some("request") => self.request(rest),
+            _ => self.request(std::iter::once(first).chain(rest).collect()),
+        }
+    }
+
+    fn request(self, free: Vec<OsString>) -> Result<Command, Failure> {
+        let [net_id, action, message]: [OsString; 3] = free.try_into().map_err(
+            |free: Vec<OsString>| {
+                usage(format!(
+                    "{} arguments where NETID ACTION MESSAGE are wanted; quote a MESSAGE with blanks",
+                    free.len()
+                ))
+            },
+        )?;
+        let net_id = level("NETID", net_id)?;
+        let action = action.to_string_lossy();
+        let action = action.parse().map_err(|()| {
+            usage(format!(
+                "unknown ACTION `{action}`: uppercase, lowercase, title-case, reverse or shuffle"
+            ))
+        })?;
+        let message = match message.into_string() {
+            Ok(message) if message == "-" => Text::Stdin,
+            Ok(message) => Text::Typed(sized(message)?),
+            Err(_) => return Err(Failure::new(Kind::Input, "MESSAGE is not UTF-8")),
+        };
+        let mut options = self.options(net_id.as_str(), Session::Clean)?;
+        options.give_up_at_once = true;
+        Ok(Command::Request {
+            options,
+            net_id,
+            action,
+            message,
+            qos: self.qos.unwrap_or(QoS::AtLeastOnce),
+            patience: self.timeout.unwrap_or(Some(Duration::from_secs(10))),
+        })
+    }
+
+    fn device(self, free: Vec<OsString>) -> Result<Command, Failure> {
+        let [user_id]: [OsString; 1] = free.try_into().map_err(|free: Vec<OsString>| {
+            usage(format!(
+                "device takes one USER_ID, not {} arguments",
+                free.len()
+            ))
+        })?;
+        let user_id = level("USER_ID", user_id)?;
+        Ok(Command::Device {
+            options: self.options(user_id.as_str(), persistent())?,
+            replies: self.replies()?,
+            qos: self.qos.unwrap_or(QoS::ExactlyOnce),
+            patience: self.timeout.unwrap_or(Some(Duration::from_secs(60))),
+            user_id,
+        })
+    }
+
+    fn controller(self) -> Result<Command, Failure> {
+        let usual = Plan::default();
+        Ok(Command::Controller {
+            options: self.options("mqtt_client-controller", persistent())?,
+            plan: Plan {
+                replies: self.replies()?,
+                commands: self.commands.unwrap_or(usual.commands),
+                delay: self.delay.unwrap_or(usual.delay),
+                patience: self.timeout.unwrap_or(usual.patience),
+                qos: self.qos.unwrap_or(usual.qos),
+                seed: self.seed.unwrap_or_else(|| fastrand::u64(..)),
+                sessions: self.sessions,
+            },
+            report: self.report.map(PathBuf::from),
+        })
+    }
+
+    fn options(&self, client_id: &str, session: Session) -> Result<Options, Failure> {
+        let host = self.host.clone().unwrap_or_else(|| "localhost".to_owned());
+        let client_id = self.client_id.as_deref().unwrap_or(client_id);
+        let mut options = Options::new(host, self.port.unwrap_or(1883), client_id);
+        options.session = session;
+        options.login = self.login.resolve()?;
+        options.keep_alive = self.keep_alive.unwrap_or(options.keep_alive);
+        options.reconnect_delay = self.reconnect_delay.unwrap_or(options.reconnect_delay);
+        Ok(options)
+    }
+
+    fn replies(&self) -> Result<Replies, Failure> {
+        let Some(path) = &self.replies else {
+            return Ok(Replies::default());
+        };
+        let wrong = |why: String| Failure::new(Kind::Config, format!("replies file {path}: {why}"));
+        let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+        Replies::parse(&text).map_err(|error| wrong(error.to_string()))
+    }
+}
+
+fn persistent() -> Session {
+    Session::Persistent {
+        resume: false,
+        keep: false,
+    }
+}
+
+fn none_left(free: Vec<OsString>, command: &str) -> Result<(), Failure> {
+    match free.first() {
+        None => Ok(()),
+        Some(arg) => Err(usage(format!(
+            "{command} takes no argument `{}`",
+            arg.to_string_lossy()
+        ))),
+    }
+}
+
+fn level(name: &str, arg: OsString) -> Result<Level, Failure> {
+    let shown = arg.to_string_lossy().into_owned();
+    Level::from_bytes(arg.as_encoded_bytes()).map_err(|why| {
+        usage(format!(
+            "{name} `{}` cannot be a topic level: {why}",
+            crate::role::printable(shown.as_bytes())
+        ))
+    })
+}
+
+/// Checks that a MESSAGE is not too large to send.
+///
+/// # Errors
+/// Says how large it may be.
+pub fn sized(message: String) -> Result<String, Failure> {
+    match message.len() > MAX_PAYLOAD {
+        false => Ok(message),
+        true => Err(Failure::new(
+            Kind::Input,
+            format!("MESSAGE is longer than {MAX_PAYLOAD} bytes"),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests;

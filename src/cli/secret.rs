@@ -1,0 +1,85 @@
+//! User name and password: where they come from, and who else may read them.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+
+use super::values::{self, Values};
+use crate::link::Login;
+use crate::role::{Failure, Kind};
+use crate::topic::MAX_BYTES;
+
+/// The options about the login, as given.
+pub struct Given {
+    username: Option<String>,
+    password: Option<String>,
+    password_file: Option<String>,
+}
+
+impl Given {
+    pub fn read(values: &mut Values<'_>) -> Result<Self, Failure> {
+        let any = |text: &str| Ok(text.to_owned());
+        let typed = values.typed("-P")?;
+        let long = values.typed("--password")?;
+        let file = values.typed("--password-file")?;
+        if [&typed, &long, &file].into_iter().flatten().count() > 1 {
+            let text = "more than one of -P, --password and --password-file".to_owned();
+            return Err(Failure::new(Kind::Usage, text));
+        }
+        let username = values.get(["-u", "--username"], values::text)?;
+        let typed = typed.or(long);
+        // A password that was typed, in whatever way, wins over the environment as a whole.
+        let (password, password_file) = match (&typed, &file) {
+            (None, None) => (
+                values.get(["--password"; 2], any)?,
+                values.get(["--password-file"; 2], values::text)?,
+            ),
+            _ => (typed, file),
+        };
+        Ok(Self {
+            username,
+            password,
+            password_file,
+        })
+    }
+
+    pub fn resolve(&self) -> Result<Option<Login>, Failure> {
+        let password = match (&self.password, &self.password_file) {
+            (Some(password), _) => Some(password.clone()),
+            (None, Some(path)) => Some(read_password(path)?),
+            (None, None) => None,
+        };
+        match (&self.username, password) {
+            (Some(username), password) => Ok(Some(Login {
+                username: username.clone(),
+                password: password.unwrap_or_default(),
+            })),
+            (None, Some(_)) => Err(Failure::new(
+                Kind::Usage,
+                "a password without a user name: MQTT has no such login; give --username",
+            )),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+/// The file's first line. Opened first and looked at then, so that it is the same file.
+fn read_password(path: &str) -> Result<String, Failure> {
+    let wrong = |why: String| Failure::new(Kind::Config, format!("password file {path}: {why}"));
+    let mut file = File::open(path).map_err(|error| wrong(error.to_string()))?;
+    let metadata = file.metadata().map_err(|error| wrong(error.to_string()))?;
+    if metadata.is_file() && metadata.mode() & 0o077 != 0 {
+        return Err(wrong(format!("others can read it; `chmod 600 {path}`")));
+    }
+    let mut bytes = Vec::new();
+    file.by_ref()
+        .take(MAX_BYTES as u64 + 3)
+        .read_to_end(&mut bytes)
+        .map_err(|error| wrong(error.to_string()))?;
+    let text = String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
+    let line = text.lines().next().unwrap_or_default();
+    if line.len() > MAX_BYTES {
+        return Err(wrong("the password is too long".to_owned()));
+    }
+    Ok(line.to_owned())
+}

@@ -1,0 +1,225 @@
+//! Option values: from the command line or the environment, read and checked one by one.
+
+use std::ffi::OsString;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::role::{Failure, Kind, QoS};
+
+/// Where values come from: what is left of the command line, and the environment.
+pub struct Values<'a> {
+    args: pico_args::Arguments,
+    environment: &'a dyn Fn(&str) -> Option<OsString>,
+}
+
+/// A key as typed and as spelled out: `["-p", "--port"]`, or the long one twice.
+type Key = [&'static str; 2];
+
+impl<'a> Values<'a> {
+    pub fn new(args: Vec<OsString>, environment: &'a dyn Fn(&str) -> Option<OsString>) -> Self {
+        Self {
+            args: pico_args::Arguments::from_vec(args),
+            environment,
+        }
+    }
+
+    /// How often a flag stands there.
+    pub fn count(&mut self, key: &'static str) -> u8 {
+        let mut count = 0;
+        while self.args.contains(key) {
+            count += 1;
+        }
+        count
+    }
+
+    /// The variable that stands in for a long option: `--password-file` is `MQTT_CLIENT_PASSWORD_FILE`.
+    pub fn variable(&self, long: &str) -> Result<Option<(String, String)>, Failure> {
+        let name = long.trim_start_matches('-').replace('-', "_");
+        let name = format!("MQTT_CLIENT_{}", name.to_uppercase());
+        match (self.environment)(&name).map(OsString::into_string) {
+            None => Ok(None),
+            Some(Ok(text)) if text.is_empty() => Ok(None),
+            Some(Ok(text)) => Ok(Some((name, text))),
+            Some(Err(_)) => Err(Failure::new(Kind::Config, format!("{name} is not UTF-8"))),
+        }
+    }
+
+    /// An option as typed, never from the environment.
+    pub fn typed(&mut self, key: &'static str) -> Result<Option<String>, Failure> {
+        match self.args.opt_value_from_str(key) {
+            Err(pico_args::Error::OptionWithoutAValue(_)) => {
+                Err(Failure::new(Kind::Usage, format!("{key} needs a value")))
+            }
+            Err(pico_args::Error::NonUtf8Argument) => Err(Failure::new(
+                Kind::Usage,
+                format!("the value of {key} is not UTF-8"),
+            )),
+            Err(other) => Err(Failure::new(Kind::Usage, format!("{key}: {other}"))),
+            Ok(None) => Ok(None),
+            Ok(value) => match self.args.contains(key) {
+                false => Ok(value),
+                true => Err(Failure::new(
+                    Kind::Usage,
+                    format!("{key} stands there twice"),
+                )),
+            },
+        }
+    }
+
+    /// An option's value, read by `parse`, which says what it should have been.
+    pub fn get<T>(
+        &mut self,
+        [short, long]: Key,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, Failure> {
+        let mut typed = self.typed(long)?.map(|text| (long, text));
+        if short != long {
+            if let Some(text) = self.typed(short)? {
+                if typed.is_some() {
+                    let text = format!("{short} and {long} are the same option");
+                    return Err(Failure::new(Kind::Usage, text));
+                }
+                typed = Some((short, text));
+            }
+        }
+        let (kind, name, text) = match typed {
+            Some((key, text)) => (Kind::Usage, key.to_owned(), text),
+            None => match self.variable(long)? {
+                Some((name, text)) => (Kind::Config, name, text),
+                None => return Ok(None),
+            },
+        };
+        parse(&text)
+            .map(Some)
+            .map_err(|why| Failure::new(kind, format!("{name}: `{text}` is not {why}")))
+    }
+
+    /// What is left: the arguments that are no options.
+    pub fn finish(self) -> Vec<OsString> {
+        self.args.finish()
+    }
+}
+
+pub fn text(text: &str) -> Result<String, String> {
+    match text.chars().any(char::is_control) || text.is_empty() {
+        true => Err("a text without control characters".to_owned()),
+        false => Ok(text.to_owned()),
+    }
+}
+
+pub fn host(name: &str) -> Result<String, String> {
+    let name = name
+        .strip_prefix('[')
+        .and_then(|n| n.strip_suffix(']'))
+        .unwrap_or(name);
+    let wrong = |c: char| c.is_control() || c.is_whitespace();
+    match name.is_empty() || name.len() > 255 || name.contains(wrong) {
+        true => Err("a host's name or address".to_owned()),
+        false => Ok(name.to_owned()),
+    }
+}
+
+pub fn port(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(port) if port > 0 => Ok(port),
+        _ => Err("a port, 1 to 65535".to_owned()),
+    }
+}
+
+pub fn client_id(id: &str) -> Result<String, String> {
+    match text(id) {
+        Ok(id) if id.len() <= crate::topic::MAX_BYTES => Ok(id),
+        _ => Err("a client id: not empty, no control characters".to_owned()),
+    }
+}
+
+pub fn keep_alive(text: &str) -> Result<Duration, String> {
+    let seconds: Result<u16, _> = text.parse();
+    seconds
+        .map(|seconds| Duration::from_secs(seconds.into()))
+        .map_err(|_| "a number of seconds, 0 to 65535".to_owned())
+}
+
+/// The longest time that makes sense here, in seconds: a century. Keeps `Instant` from overflowing.
+const LONGEST: f64 = 100.0 * 365.25 * 86_400.0;
+
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=LONGEST).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("a number of seconds".to_owned()),
+    }
+}
+
+/// A time limit; 0 is none.
+pub fn limit(text: &str) -> Result<Option<Duration>, String> {
+    seconds(text).map(|time| Some(time).filter(|time| !time.is_zero()))
+}
+
+/// The lower bound of the backoff: not so short that it is none.
+pub fn reconnect_delay(text: &str) -> Result<Duration, String> {
+    match seconds(text) {
+        Ok(time) if (Duration::from_millis(10)..=Duration::from_secs(3600)).contains(&time) => {
+            Ok(time)
+        }
+        _ => Err("a number of seconds, 0.01 to 3600".to_owned()),
+    }
+}
+
+pub fn qos(text: &str) -> Result<QoS, String> {
+    let level = text
+        .parse()
+        .ok()
+        .and_then(|level: u8| level.try_into().ok());
+    level.ok_or_else(|| "a QoS level: 0, 1 or 2".to_owned())
+}
+
+pub fn number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "a whole number".to_owned())
+}
+
+pub fn positive(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err("a whole number above 0".to_owned()),
+    }
+}
+
+pub fn range(text: &str) -> Result<RangeInclusive<u32>, String> {
+    /// More commands than anybody sends, and few enough to keep in memory.
+    const MOST: u32 = 100_000;
+    let (low, high) = text.split_once('-').unwrap_or((text, text));
+    match (low.trim().parse(), high.trim().parse()) {
+        (Ok(low), Ok(high)) if low <= high && high <= MOST => Ok(low..=high),
+        _ => Err(format!(
+            "a number N or a range A-B of commands, up to {MOST}"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_at_their_edges() {
+        assert_eq!(port("65535"), Ok(65535));
+        for text in ["0", "65536", "99999", "-1", "", "1883x"] {
+            assert!(port(text).is_err(), "{text}");
+        }
+        assert_eq!(range("7"), Ok(7..=7));
+        assert_eq!(range("5-15"), Ok(5..=15));
+        for text in ["15-5", "-", "1-2-3", "100001", "a"] {
+            assert!(range(text).is_err(), "{text}");
+        }
+        assert_eq!(limit("0"), Ok(None));
+        assert_eq!(limit("0.5"), Ok(Some(Duration::from_millis(500))));
+        for text in ["-1", "NaN", "inf", "1e300", "soon"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+        assert_eq!(host("[::1]"), Ok("::1".to_owned()));
+        assert!(host("a b").is_err());
+        assert!(reconnect_delay("0").is_err());
+        assert!(qos("3").is_err());
+        assert!(keep_alive("65536").is_err());
+    }
+}

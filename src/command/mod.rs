@@ -1,0 +1,194 @@
+//! Protocol A, the device session: its topics, its replies and its last words, as both ends read them.
+
+pub mod controller;
+pub mod device;
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::topic::{Level, TopicName};
+
+/// What ends a session, on the command topic.
+pub const LAST_WORDS: &str = "Well done my IoT!";
+
+/// From the UNIQUE ID to the first command, unless `--delay` says otherwise.
+pub const PAUSE: Duration = Duration::from_secs(3);
+
+/// The topic on which devices announce their USER_ID.
+#[must_use]
+pub fn login_topic() -> TopicName {
+    TopicName::of(&Level::known("login"))
+}
+
+/// The topic on which the device `user_id` hears its UNIQUE ID.
+#[must_use]
+pub fn unique_id_topic(user_id: &Level) -> TopicName {
+    TopicName::of(user_id).join(&Level::known("UUID"))
+}
+
+/// The topic of a session's commands and last words.
+#[must_use]
+pub fn command_topic(unique_id: &Level) -> TopicName {
+    TopicName::of(unique_id)
+}
+
+/// The topic of the reply to `command`.
+#[must_use]
+pub fn reply_topic(unique_id: &Level, command: &Level) -> TopicName {
+    command_topic(unique_id).join(command)
+}
+
+/// Text without the white space around it, which is not part of a command.
+#[must_use]
+pub fn words(payload: &[u8]) -> Option<&str> {
+    std::str::from_utf8(payload).ok().map(str::trim)
+}
+
+/// Which word answers which command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replies(Vec<(Level, String)>);
+
+impl Default for Replies {
+    fn default() -> Self {
+        let table = [
+            ("CMD1", "Apple"),
+            ("CMD2", "Cat"),
+            ("CMD3", "Dog"),
+            ("CMD4", "Rat"),
+            ("CMD5", "Boy"),
+            ("CMD6", "Girl"),
+            ("CMD7", "Toy"),
+        ];
+        Self(
+            table
+                .into_iter()
+                .map(|(command, word)| (Level::known(command), word.to_owned()))
+                .collect(),
+        )
+    }
+}
+
+/// Which line of a replies file is wrong, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidReplies {
+    /// Counted from 1; 0 for the file as a whole.
+    pub line: usize,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl fmt::Display for InvalidReplies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => f.write_str(&self.why),
+            line => write!(f, "line {line}: {}", self.why),
+        }
+    }
+}
+
+impl Replies {
+    /// Reads lines of `CMD=word`. Empty lines and lines that begin with `#` are passed over.
+    ///
+    /// # Errors
+    /// Names the first line that is not of that form, has a command that cannot be a topic level, or
+    /// repeats a command; a text without any reply is wrong too.
+    pub fn parse(text: &str) -> Result<Self, InvalidReplies> {
+        let mut table: Vec<(Level, String)> = Vec::new();
+        for (index, line) in text.lines().enumerate() {
+            let wrong = |why: String| InvalidReplies {
+                line: index + 1,
+                why,
+            };
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let Some((command, word)) = line.split_once('=') else {
+                return Err(wrong("there is no `=`; write CMD=word".to_owned()));
+            };
+            let (command, word) = (command.trim(), word.trim());
+            if command == LAST_WORDS {
+                return Err(wrong(format!("`{LAST_WORDS}` ends the session")));
+            }
+            let command = Level::new(command)
+                .map_err(|why| wrong(format!("the command cannot be a topic level: {why}")))?;
+            if table.iter().any(|(known, _)| *known == command) {
+                return Err(wrong(format!("a second reply for {command}")));
+            }
+            table.push((command, word.to_owned()));
+        }
+        if table.is_empty() {
+            return Err(InvalidReplies {
+                line: 0,
+                why: "there is no reply in it; write lines of CMD=word".to_owned(),
+            });
+        }
+        Ok(Self(table))
+    }
+
+    /// The command as a topic level, and the word that answers it.
+    #[must_use]
+    pub fn answer(&self, command: &str) -> Option<(&Level, &str)> {
+        self.0
+            .iter()
+            .find(|(known, _)| known.as_str() == command)
+            .map(|(known, word)| (known, word.as_str()))
+    }
+
+    /// The commands that have an answer.
+    pub fn commands(&self) -> impl ExactSizeIterator<Item = &Level> {
+        self.0.iter().map(|(command, _)| command)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_the_missions() {
+        let replies = Replies::default();
+        let said: Vec<_> = replies
+            .commands()
+            .filter_map(|c| replies.answer(c.as_str()))
+            .map(|(command, word)| format!("{command} {word}"))
+            .collect();
+        assert_eq!(
+            said.join(", "),
+            "CMD1 Apple, CMD2 Cat, CMD3 Dog, CMD4 Rat, CMD5 Boy, CMD6 Girl, CMD7 Toy"
+        );
+        assert_eq!(replies.answer("CMD8"), None);
+        assert_eq!(replies.answer("cmd1"), None);
+    }
+
+    #[test]
+    fn a_replies_file_replaces_the_table() {
+        let replies = Replies::parse("# mine\n\n on = yes \nCMD1=a=b\r\n").unwrap();
+        assert_eq!(replies.commands().len(), 2);
+        assert_eq!(replies.answer("on").unwrap().1, "yes");
+        assert_eq!(replies.answer("CMD1").unwrap().1, "a=b");
+    }
+
+    #[test]
+    fn a_bad_replies_file_says_which_line() {
+        for (text, expected) in [
+            ("", "there is no reply in it; write lines of CMD=word"),
+            ("CMD1", "line 1: there is no `=`; write CMD=word"),
+            ("a=b\na=c", "line 2: a second reply for a"),
+            (
+                "\n#=b\nx/y=b",
+                "line 3: the command cannot be a topic level: it has a `/`",
+            ),
+            (
+                "=b",
+                "line 1: the command cannot be a topic level: it is empty",
+            ),
+            (
+                "Well done my IoT!=b",
+                "line 1: `Well done my IoT!` ends the session",
+            ),
+        ] {
+            assert_eq!(Replies::parse(text).unwrap_err().to_string(), expected);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! An MQTT client for a Raspberry Pi: two small protocols over any broker, both ends of each.
+//!
+//! ```text
+//!             socket                                            one thread
+//!  broker ══════════════ rumqttc Connection ──► link ──Event──► Role::handle ──Effects──► link ──► rumqttc Client
+//!                                                ▲                                          (try_* only)
+//!  SIGTERM, Ctrl-C, SIGHUP ── ctrlc's thread ────┘    link owns: the clock, backoff, acknowledgements, resends, shutdown
+//! ```
+//!
+//! A *role* is one end of one protocol, a pure state machine. The *link* carries its effects out over
+//! rumqttc and makes delivery dependable. The rooms, each of which imports only from those above it:
+//!
+//! - [`topic`]: topic names, filters and levels, valid by construction
+//! - [`role`]: the vocabulary between roles and the link
+//! - [`stop`]: a request to stop, between threads
+//! - [`command`]: protocol A, the device session: `device` and `controller`
+//! - [`transform`]: protocol B, the text request: `requester` and `responder`
+//! - [`link`]: the only room that names rumqttc
+//! - [`cli`], [`output`], [`run`]: the program around them
+//! - `demo`: the embedded broker and all four roles (feature `demo`)
+
+pub mod cli;
+pub mod command;
+#[cfg(feature = "demo")]
+pub mod demo;
+pub mod link;
+pub mod output;
+pub mod role;
+pub mod run;
+pub mod stop;
+pub mod topic;
+pub mod transform;

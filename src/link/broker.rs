@@ -1,0 +1,135 @@
+//! Which broker to connect to, as whom, and with what kind of session.
+
+use std::fmt;
+use std::time::Duration;
+
+use rumqttc::MqttOptions;
+
+/// The largest message that is sent or asked for, in bytes.
+pub const MAX_PAYLOAD: usize = 256 * 1024;
+
+/// The largest packet that is accepted: a transformed message may be up to three times as long as the
+/// original (U+0390 in upper case), and a topic goes with it.
+const MAX_PACKET: usize = MAX_SENT + 128 * 1024;
+
+/// The largest payload that is put into a packet.
+pub(super) const MAX_SENT: usize = 3 * MAX_PAYLOAD;
+
+/// rumqttc's range of packet identifiers. SUBSCRIBEs that a lost connection makes necessary again use
+/// up identifiers while old PUBLISHes keep theirs; this leaves room for 16 windows of them.
+const IDENTIFIERS: u16 = 256;
+
+/// What the broker is to remember of this client, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Session {
+    /// Nothing beyond the connection (CleanSession 1).
+    Clean,
+    /// Subscriptions and messages, from connection to connection (CleanSession 0).
+    Persistent {
+        /// Go on with what an earlier run left, instead of beginning with an empty session.
+        resume: bool,
+        /// When stopped before the end, leave the session for the next run.
+        keep: bool,
+    },
+}
+
+/// User name and password (MQTT 3.1.1, section 3.1.3.4).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The user name; not empty.
+    pub username: String,
+    /// The password, or an empty one to send none.
+    pub password: String,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Login({:?}, ***)", self.username)
+    }
+}
+
+/// How to reach the broker, and how to behave towards it.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// A name, an IPv4 or an IPv6 address.
+    pub host: String,
+    /// The TCP port.
+    pub port: u16,
+    /// The client id; not empty.
+    pub client_id: String,
+    /// Who logs in, where the broker wants it.
+    pub login: Option<Login>,
+    /// The keep alive interval: whole seconds, 1 or more; 0 for none.
+    pub keep_alive: Duration,
+    /// What the broker is to remember.
+    pub session: Session,
+    /// The shortest wait before a new attempt to connect.
+    pub reconnect_delay: Duration,
+    /// End the run when the very first attempt fails.
+    pub give_up_at_once: bool,
+}
+
+impl Options {
+    /// Options for a broker, with this program's defaults for the rest.
+    #[must_use]
+    pub fn new(host: impl Into<String>, port: u16, client_id: impl Into<String>) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            client_id: client_id.into(),
+            login: None,
+            keep_alive: Duration::from_secs(15),
+            session: Session::Clean,
+            reconnect_delay: Duration::from_secs(1),
+            give_up_at_once: false,
+        }
+    }
+
+    /// Host and port, as messages name them.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("{}:{}", self.bracketed_host(), self.port)
+    }
+
+    fn bracketed_host(&self) -> String {
+        match self.host.parse::<std::net::Ipv6Addr>() {
+            Ok(address) => format!("[{address}]"),
+            Err(_) => self.host.clone(),
+        }
+    }
+
+    pub(super) fn to_rumqttc(&self) -> MqttOptions {
+        let mut options = MqttOptions::new(&self.client_id, self.bracketed_host(), self.port);
+        options
+            .set_keep_alive(self.keep_alive)
+            .set_clean_session(self.session == Session::Clean)
+            .set_manual_acks(true)
+            .set_inflight(IDENTIFIERS)
+            .set_max_packet_size(MAX_PACKET, MAX_PACKET);
+        if let Some(login) = &self.login {
+            options.set_credentials(&login.username, &login.password);
+        }
+        options
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_address_stands_in_brackets() {
+        assert_eq!(Options::new("::1", 1883, "x").address(), "[::1]:1883");
+        assert_eq!(Options::new("pi.local", 1, "x").address(), "pi.local:1");
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let mut options = Options::new("h", 1, "x");
+        options.login = Some(Login {
+            username: "u".to_owned(),
+            password: "secret".to_owned(),
+        });
+        assert!(!format!("{options:?}").contains("secret"));
+    }
+}

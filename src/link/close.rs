@@ -1,0 +1,118 @@
+//! The end: every confirmation that comes in time, nothing left on the broker, DISCONNECT.
+
+use std::time::{Duration, Instant};
+
+use log::{info, warn};
+use rumqttc::{ConnectionError, Incoming, Outgoing};
+
+use super::outbox::Packet;
+use super::{Connectivity, End, Link, Session};
+use crate::role::{Failure, Role};
+
+/// All of it together: less than the 3 s that a stop may take.
+pub(super) const LIMIT: Duration = Duration::from_millis(2500);
+
+/// What to read after DISCONNECT: unread data would make the kernel reset the connection, and the
+/// broker take the end for a failure.
+const LAST_READ: Duration = Duration::from_secs(1);
+
+impl<R: Role, E: FnMut(R::Item)> Link<'_, R, E> {
+    pub(super) fn close(&mut self, end: &Result<End, Failure>) {
+        if !matches!(self.connectivity, Connectivity::Online { .. }) {
+            return;
+        }
+        let deadline = Instant::now() + LIMIT;
+        // What arrives from now on is not ours to handle any more.
+        self.deaf = true;
+        self.failure = None;
+        self.drain(deadline);
+        let keep = matches!(self.options.session, Session::Persistent { keep: true, .. })
+            && matches!(end, Ok(End::Stopped));
+        let persistent = self.options.session != Session::Clean;
+        if persistent && !keep {
+            for (filter, _) in std::mem::take(&mut self.subscriptions) {
+                self.outbox.push(Packet::Unsubscribe(filter), None);
+            }
+            self.drain(deadline);
+        }
+        if !self.outbox.is_empty() && *end == Ok(End::Stopped) {
+            warn!("stopped with {} packets unconfirmed", self.outbox.len());
+        }
+        self.disconnect(deadline);
+        if persistent && !keep && self.empty_session(deadline).is_err() {
+            warn!(
+                "the broker may keep an empty session for client id {}",
+                self.options.client_id
+            );
+        }
+    }
+
+    fn drain(&mut self, deadline: Instant) {
+        self.submit();
+        while !(self.outbox.is_empty() && self.inbound.is_settled()) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.connection.recv_timeout(left) {
+                Ok(Ok(event)) => self.take(event),
+                Ok(Err(_)) => return self.go_offline(),
+                Err(_) => return,
+            }
+            self.failure = None;
+        }
+    }
+
+    fn disconnect(&mut self, deadline: Instant) {
+        if !matches!(self.connectivity, Connectivity::Online { .. })
+            || self.client.try_disconnect().is_err()
+        {
+            return;
+        }
+        let deadline = deadline.min(Instant::now() + LAST_READ);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.connection.recv_timeout(left) {
+                Ok(Ok(rumqttc::Event::Outgoing(Outgoing::Disconnect))) => info!("disconnected"),
+                Ok(Ok(_)) => {}
+                // The next call would connect again.
+                Ok(Err(_)) | Err(_) => break,
+            }
+        }
+        self.go_offline();
+    }
+
+    /// Makes the broker forget the session: a connection with CleanSession 1, ended at once (MQTT
+    /// 3.1.1, section 3.1.2.4). Leaves the link offline, ready for an attempt of its own.
+    pub(super) fn empty_session(&mut self, deadline: Instant) -> Result<(), Box<ConnectionError>> {
+        self.go_offline();
+        self.connection.eventloop.pending.clear();
+        self.connection
+            .eventloop
+            .mqtt_options
+            .set_clean_session(true);
+        let mut result = Err(Box::new(ConnectionError::NetworkTimeout));
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.connection.recv_timeout(left) {
+                Ok(Ok(rumqttc::Event::Incoming(Incoming::ConnAck(_)))) => {
+                    result = Ok(());
+                    if self.client.try_disconnect().is_err() {
+                        break;
+                    }
+                }
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => {
+                    if result.is_err() {
+                        result = Err(Box::new(error));
+                    }
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        self.connection
+            .eventloop
+            .mqtt_options
+            .set_clean_session(false);
+        self.go_offline();
+        result
+    }
+}

@@ -1,0 +1,393 @@
+//! What the broker has delivered, and when it may be told so.
+//!
+//! Pure bookkeeping, like the outbox. Two rules live here. A message is acknowledged only when all
+//! that its handling published is confirmed, in the order of arrival (MQTT 3.1.1, section 4.6). And a
+//! message that was handled is not handled again: at QoS 2 by its packet identifier (section 4.3.3),
+//! at QoS 1 by packet identifier, DUP and content on a later connection of the same session, which is
+//! the only moment at which a repetition is certain to be one.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::role::{Message, QoS};
+
+/// An acknowledgement to send: PUBACK at QoS 1, PUBREC at QoS 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ack {
+    /// The packet identifier.
+    pub pkid: u16,
+    /// Which of the two.
+    pub qos: QoS,
+}
+
+/// What an arriving message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// To be handled; under this serial number where it has to be acknowledged.
+    New(Option<u64>),
+    /// Handled before. It is acknowledged when its time comes.
+    Duplicate,
+}
+
+#[derive(Debug)]
+struct Entry {
+    pkid: u16,
+    qos: QoS,
+    digest: u64,
+    /// How many packets that its handling led to are unconfirmed, and one for the handling itself.
+    open: usize,
+    /// The connection that delivered it last.
+    generation: u64,
+    /// The broker gave the packet identifier away to another message.
+    superseded: bool,
+}
+
+#[derive(Debug)]
+struct Answered {
+    pkid: u16,
+    digest: u64,
+    generation: u64,
+    ack: u64,
+}
+
+/// The inbound ledger.
+#[derive(Debug, Default)]
+pub struct Inbound {
+    generation: u64,
+    /// Handled or in handling, not acknowledged.
+    entries: VecDeque<Entry>,
+    /// The serial number of the first of `entries`.
+    first: u64,
+    /// QoS 2, handled: their packet identifiers are taken until PUBREL.
+    releasing: HashMap<u16, u64>,
+    /// QoS 1, acknowledged, but the broker may not know it.
+    answered: VecDeque<Answered>,
+    /// Acknowledgements for duplicates, due at once.
+    again: VecDeque<Ack>,
+    /// How many acknowledgements were handed out.
+    acks: u64,
+}
+
+fn digest(message: &Message) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    message.topic.hash(&mut hasher);
+    message.payload.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Inbound {
+    /// A new connection. Where the broker kept no session, it will repeat nothing.
+    pub fn connected(&mut self, session_present: bool) {
+        self.generation += 1;
+        self.again.clear();
+        if !session_present {
+            self.first += self.entries.len() as u64;
+            self.entries.clear();
+            self.releasing.clear();
+            self.answered.clear();
+        }
+    }
+
+    /// A message arrived. A new one with QoS above 0 has to be [`Inbound::handled`] afterwards.
+    pub fn arrived(&mut self, message: &Message, pkid: u16, dup: bool) -> Arrival {
+        let digest = digest(message);
+        let qos = message.qos;
+        let generation = self.generation;
+        match qos {
+            QoS::AtMostOnce => return Arrival::New(None),
+            QoS::AtLeastOnce if dup => {
+                let known = self.answered.iter().position(|answered| {
+                    (answered.pkid, answered.digest) == (pkid, digest)
+                        && answered.generation < generation
+                });
+                if known.is_some_and(|at| self.answered.remove(at).is_some()) {
+                    self.acknowledge_again(Ack { pkid, qos }, digest);
+                    return Arrival::Duplicate;
+                }
+            }
+            QoS::AtLeastOnce => {
+                // Messages are repeated in order and before new ones (section 4.6): what was not
+                // repeated by now has reached the broker's books.
+                self.answered
+                    .retain(|answered| answered.generation == generation && answered.pkid != pkid);
+            }
+            QoS::ExactlyOnce => {
+                if let Some(known) = self.releasing.get(&pkid) {
+                    if dup || *known == digest {
+                        self.acknowledge_again(Ack { pkid, qos }, digest);
+                        return Arrival::Duplicate;
+                    }
+                }
+            }
+        }
+        for entry in &mut self.entries {
+            if (entry.pkid, entry.qos) == (pkid, qos) && !entry.superseded {
+                if entry.digest == digest {
+                    entry.generation = generation;
+                    return Arrival::Duplicate;
+                }
+                entry.superseded = true;
+            }
+        }
+        self.entries.push_back(Entry {
+            pkid,
+            qos,
+            digest,
+            open: 1,
+            generation,
+            superseded: false,
+        });
+        Arrival::New(Some(self.first + self.entries.len() as u64 - 1))
+    }
+
+    fn acknowledge_again(&mut self, ack: Ack, digest: u64) {
+        self.again.push_back(ack);
+        if ack.qos == QoS::AtLeastOnce {
+            self.acks += 1;
+            self.answered.push_back(Answered {
+                pkid: ack.pkid,
+                digest,
+                generation: self.generation,
+                ack: self.acks,
+            });
+        }
+    }
+
+    fn entry(&mut self, serial: u64) -> Option<&mut Entry> {
+        let at = serial.checked_sub(self.first)?;
+        self.entries.get_mut(usize::try_from(at).ok()?)
+    }
+
+    /// One more packet has to be confirmed before the message is acknowledged.
+    pub fn await_one_more(&mut self, serial: u64) {
+        if let Some(entry) = self.entry(serial) {
+            entry.open += 1;
+        }
+    }
+
+    /// The message's handling is over, or one of the packets that it led to is confirmed.
+    pub fn settle(&mut self, serial: u64) {
+        if let Some(entry) = self.entry(serial) {
+            entry.open = entry.open.saturating_sub(1);
+        }
+    }
+
+    /// The next acknowledgement to send, in order of arrival.
+    pub fn next_ack(&mut self) -> Option<Ack> {
+        if let Some(ack) = self.again.pop_front() {
+            return Some(ack);
+        }
+        while self.entries.front().is_some_and(|entry| entry.open == 0) {
+            let entry = self.entries.pop_front()?;
+            self.first += 1;
+            if entry.superseded {
+                continue;
+            }
+            self.acks += 1;
+            match entry.qos {
+                QoS::ExactlyOnce => {
+                    self.releasing.insert(entry.pkid, entry.digest);
+                }
+                _ => self.answered.push_back(Answered {
+                    pkid: entry.pkid,
+                    digest: entry.digest,
+                    generation: entry.generation,
+                    ack: self.acks,
+                }),
+            }
+            // Not delivered on this connection: an acknowledgement would confuse the broker. It will
+            // repeat the message, and that is when to acknowledge.
+            if entry.generation == self.generation {
+                return Some(Ack {
+                    pkid: entry.pkid,
+                    qos: entry.qos,
+                });
+            }
+        }
+        None
+    }
+
+    /// PUBREL came: the packet identifier is free for another message.
+    pub fn released(&mut self, pkid: u16) {
+        self.releasing.remove(&pkid);
+    }
+
+    /// How many acknowledgements have been handed out.
+    #[must_use]
+    pub fn acks(&self) -> u64 {
+        self.acks
+    }
+
+    /// The broker has answered something that was sent on this connection after so many
+    /// acknowledgements: it has read those, and will not repeat their messages.
+    pub fn known_to_broker(&mut self, acks: u64) {
+        let generation = self.generation;
+        while self
+            .answered
+            .front()
+            .is_some_and(|answered| answered.generation == generation && answered.ack <= acks)
+        {
+            self.answered.pop_front();
+        }
+    }
+
+    /// Whether no message waits for its acknowledgement to be handed out.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.entries.is_empty() && self.again.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topic::TopicName;
+
+    fn message(text: &str, qos: QoS) -> Message {
+        Message::new(TopicName::new("t").unwrap(), text, qos)
+    }
+
+    fn connected() -> Inbound {
+        let mut inbound = Inbound::default();
+        inbound.connected(false);
+        inbound
+    }
+
+    fn serial(arrival: Arrival) -> u64 {
+        match arrival {
+            Arrival::New(Some(serial)) => serial,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    const QOS1: QoS = QoS::AtLeastOnce;
+    const QOS2: QoS = QoS::ExactlyOnce;
+
+    #[test]
+    fn acknowledged_when_the_reply_is_confirmed_and_in_order() {
+        for qos in [QOS1, QOS2] {
+            let mut inbound = connected();
+            let a = serial(inbound.arrived(&message("a", qos), 1, false));
+            inbound.await_one_more(a);
+            inbound.settle(a);
+            let b = serial(inbound.arrived(&message("b", qos), 2, false));
+            inbound.settle(b);
+            assert_eq!(inbound.next_ack(), None, "b is done, but a came first");
+            inbound.settle(a);
+            assert_eq!(inbound.next_ack(), Some(Ack { pkid: 1, qos }));
+            assert_eq!(inbound.next_ack(), Some(Ack { pkid: 2, qos }));
+            assert!(inbound.is_settled());
+        }
+    }
+
+    #[test]
+    fn a_repetition_after_a_cut_is_not_handled_again() {
+        for qos in [QOS1, QOS2] {
+            let mut inbound = connected();
+            let a = serial(inbound.arrived(&message("a", qos), 1, false));
+            inbound.settle(a);
+            let b = serial(inbound.arrived(&message("b", qos), 2, false));
+            assert_eq!(inbound.next_ack(), Some(Ack { pkid: 1, qos }));
+            inbound.connected(true);
+            assert_eq!(
+                inbound.arrived(&message("a", qos), 1, true),
+                Arrival::Duplicate
+            );
+            assert_eq!(
+                inbound.arrived(&message("b", qos), 2, true),
+                Arrival::Duplicate
+            );
+            assert_eq!(inbound.next_ack(), Some(Ack { pkid: 1, qos }));
+            assert_eq!(inbound.next_ack(), None);
+            inbound.settle(b);
+            assert_eq!(inbound.next_ack(), Some(Ack { pkid: 2, qos }));
+        }
+    }
+
+    #[test]
+    fn what_was_confirmed_while_offline_is_acknowledged_when_it_is_repeated() {
+        for qos in [QOS1, QOS2] {
+            let mut inbound = connected();
+            let a = serial(inbound.arrived(&message("a", qos), 1, false));
+            inbound.connected(true);
+            inbound.settle(a);
+            assert_eq!(inbound.next_ack(), None);
+            assert_eq!(
+                inbound.arrived(&message("a", qos), 1, true),
+                Arrival::Duplicate
+            );
+            assert_eq!(inbound.next_ack(), Some(Ack { pkid: 1, qos }));
+        }
+    }
+
+    #[test]
+    fn the_same_text_under_a_used_identifier_is_a_new_message_where_it_can_be() {
+        let mut inbound = connected();
+        let a = serial(inbound.arrived(&message("a", QOS1), 1, false));
+        inbound.settle(a);
+        inbound.next_ack();
+        let again = message("a", QOS1);
+        assert!(
+            matches!(inbound.arrived(&again, 1, false), Arrival::New(_)),
+            "no DUP"
+        );
+
+        let mut inbound = connected();
+        let a = serial(inbound.arrived(&again, 1, false));
+        inbound.settle(a);
+        inbound.next_ack();
+        inbound.known_to_broker(1);
+        inbound.connected(true);
+        assert!(
+            matches!(inbound.arrived(&again, 1, true), Arrival::New(_)),
+            "the broker knew"
+        );
+
+        let mut inbound = connected();
+        let a = serial(inbound.arrived(&again, 1, false));
+        inbound.settle(a);
+        inbound.next_ack();
+        inbound.connected(true);
+        inbound.arrived(&message("b", QOS1), 2, false);
+        inbound.connected(true);
+        assert!(
+            matches!(inbound.arrived(&again, 1, true), Arrival::New(_)),
+            "repeats are over"
+        );
+    }
+
+    #[test]
+    fn a_qos_2_identifier_is_taken_until_pubrel() {
+        let mut inbound = connected();
+        let a = serial(inbound.arrived(&message("a", QOS2), 1, false));
+        inbound.settle(a);
+        assert!(inbound.next_ack().is_some());
+        assert_eq!(
+            inbound.arrived(&message("a", QOS2), 1, true),
+            Arrival::Duplicate
+        );
+        inbound.released(1);
+        assert!(matches!(
+            inbound.arrived(&message("a", QOS2), 1, false),
+            Arrival::New(_)
+        ));
+    }
+
+    #[test]
+    fn a_lost_session_repeats_nothing() {
+        for qos in [QOS1, QOS2] {
+            let mut inbound = connected();
+            let a = serial(inbound.arrived(&message("a", qos), 1, false));
+            inbound.connected(false);
+            let b = serial(inbound.arrived(&message("a", qos), 1, false));
+            inbound.settle(a);
+            assert_eq!(
+                inbound.next_ack(),
+                None,
+                "a's reply, confirmed late, is not b's"
+            );
+            inbound.settle(b);
+            assert_eq!(inbound.next_ack(), Some(Ack { pkid: 1, qos }));
+        }
+    }
+}

@@ -1,0 +1,407 @@
+//! Carries one role over one broker connection, and makes delivery dependable. The only room that
+//! names rumqttc.
+//!
+//! What it promises a role:
+//!
+//! 1. What the role publishes is kept (`outbox`) until the broker confirmed it, through any number of
+//!    connections, in order, a window of it in flight.
+//! 2. A received message is acknowledged only when everything that its handling published is
+//!    confirmed (`inbound`).
+//! 3. At QoS 2 the role sees a message once; at QoS 1 a repetition only where the first delivery was
+//!    not acknowledged.
+//! 4. Subscriptions are made again whenever the broker has lost the session; a refused one ends the run.
+//! 5. Losing the connection is not the role's business: reconnecting (`backoff`) ends only with what
+//!    waiting cannot mend (`trouble`), or with the role's own time limit.
+//! 6. At the end (`close`): every confirmation, no session and no subscription left, DISCONNECT.
+//! 7. A [`Stop`] ends it the same clean way; where the session is to be kept, it is.
+
+mod backoff;
+mod broker;
+mod close;
+mod inbound;
+mod outbox;
+mod packets;
+mod trouble;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use log::{debug, info, warn};
+use rumqttc::{Client, Connection, ConnectionError};
+
+pub use broker::{Login, MAX_PAYLOAD, Options, Session};
+
+use crate::role::{Effect, Event, Failure, Kind, QoS, Reaction, Role};
+use crate::stop::Stop;
+use crate::topic::TopicFilter;
+use backoff::Backoff;
+use inbound::{Ack, Inbound};
+use outbox::{Outbox, Packet};
+use trouble::Trouble;
+
+/// Room in rumqttc's request channel: a window of packets and a burst of acknowledgements. What does
+/// not fit waits here, never inside a blocking call.
+const CHANNEL: usize = 128;
+
+/// The shortest time between two lines about the same outage.
+const REMINDER: Duration = Duration::from_secs(300);
+
+/// How a run ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The role asked for it.
+    Finished,
+    /// The [`Stop`] asked for it.
+    Stopped,
+}
+
+/// Runs `role` against the broker of `options` until it finishes, fails or is stopped. What the role
+/// emits goes to `emit`.
+///
+/// Ends within 3 s of a stop, unless the network itself keeps a call from returning (a name look-up).
+///
+/// # Errors
+/// The role's own failure, or the broker's final refusal, or no connection within the role's time limit.
+pub fn run<R: Role>(
+    role: R,
+    options: &Options,
+    stop: &Stop,
+    emit: impl FnMut(R::Item),
+) -> Result<End, Failure> {
+    let mut link = Link::new(role, options, stop, emit);
+    let end = link.serve();
+    link.close(&end);
+    end
+}
+
+/// Where the connection stands.
+enum Connectivity {
+    Offline { next_attempt: Instant },
+    Online { since: Instant },
+}
+
+struct Link<'a, R: Role, E> {
+    role: R,
+    emit: E,
+    options: &'a Options,
+    stop: &'a Stop,
+    client: Client,
+    connection: Connection,
+    connectivity: Connectivity,
+    outbox: Outbox,
+    inbound: Inbound,
+    /// An acknowledgement for which the channel had no room.
+    held_ack: Option<Ack>,
+    /// Acknowledgements handed out before the PINGREQ that is under way.
+    acks_before_ping: u64,
+    /// What the role wants to be subscribed to.
+    subscriptions: BTreeMap<TopicFilter, QoS>,
+    backoff: Backoff,
+    outage: Outage,
+    /// An earlier run's session has still to be emptied.
+    must_begin_empty: bool,
+    finished: bool,
+    deaf: bool,
+    failure: Option<Failure>,
+}
+
+/// What is known and was said about the present series of failures.
+#[derive(Default)]
+struct Outage {
+    ever_online: bool,
+    attempts: u32,
+    last_line: Option<Instant>,
+    too_large: bool,
+    /// Connections in a row that the broker ended right after it had accepted them.
+    thrown_out: u32,
+    last_trouble: Option<String>,
+}
+
+impl<'a, R: Role, E: FnMut(R::Item)> Link<'a, R, E> {
+    fn new(role: R, options: &'a Options, stop: &'a Stop, emit: E) -> Self {
+        let (client, mut connection) = Client::new(options.to_rumqttc(), CHANNEL);
+        // Nagle's algorithm would hold a small packet back until the one before is acknowledged.
+        connection.eventloop.network_options.set_tcp_nodelay(true);
+        wake_on_stop(stop, &client);
+        Self {
+            role,
+            emit,
+            options,
+            stop,
+            client,
+            connection,
+            connectivity: Connectivity::Offline {
+                next_attempt: Instant::now(),
+            },
+            outbox: Outbox::default(),
+            inbound: Inbound::default(),
+            held_ack: None,
+            acks_before_ping: 0,
+            subscriptions: BTreeMap::new(),
+            backoff: Backoff::new(options.reconnect_delay, fastrand::u64(..)),
+            outage: Outage::default(),
+            must_begin_empty: matches!(options.session, Session::Persistent { resume: false, .. }),
+            finished: false,
+            deaf: false,
+            failure: None,
+        }
+    }
+
+    fn serve(&mut self) -> Result<End, Failure> {
+        loop {
+            if self.stop.requested() {
+                return Ok(End::Stopped);
+            }
+            if self.role.deadline().is_some_and(|d| d <= Instant::now()) {
+                self.tell(Event::Deadline, None);
+            }
+            match self.connectivity {
+                Connectivity::Offline { next_attempt } => self.offline(next_attempt),
+                Connectivity::Online { .. } => self.online(),
+            }
+            self.check_time_limit();
+            if let Some(failure) = self.failure.take() {
+                return Err(self.in_context(failure));
+            }
+            if self.finished && self.is_drained() {
+                return Ok(End::Finished);
+            }
+        }
+    }
+
+    /// Nothing of ours is unconfirmed, nothing of the broker's unacknowledged.
+    fn is_drained(&self) -> bool {
+        let confirmed = self.outbox.is_empty() && self.inbound.is_settled();
+        confirmed && self.held_ack.is_none() || self.options.session == Session::Clean
+    }
+
+    /// Without a connection "no answer" would be the wrong complaint.
+    fn in_context(&self, failure: Failure) -> Failure {
+        match (&self.connectivity, &self.outage.last_trouble) {
+            (Connectivity::Offline { .. }, trouble) if failure.kind == Kind::NoAnswer => {
+                let address = self.options.address();
+                let why = match trouble {
+                    Some(trouble) => trouble.clone(),
+                    None => format!(
+                        "broker at {address} did not answer in time: is it an MQTT broker? (-W sets the limit)"
+                    ),
+                };
+                Failure::new(Kind::Unreachable, why)
+            }
+            _ => failure,
+        }
+    }
+
+    fn offline(&mut self, next_attempt: Instant) {
+        if next_attempt > Instant::now() {
+            let until = [self.role.deadline(), self.role.time_limit()]
+                .into_iter()
+                .flatten()
+                .fold(next_attempt, Instant::min);
+            let _ = self.stop.wait_until(Some(until));
+            return;
+        }
+        debug!("connecting to {}", self.options.address());
+        // Not `recv_timeout` in general: it would give up the attempt, and never get anywhere.
+        let result = match self.role.time_limit() {
+            None => self.connection.recv().ok(),
+            Some(limit) => {
+                let left = limit.saturating_duration_since(Instant::now());
+                self.connection.recv_timeout(left).ok()
+            }
+        };
+        match result {
+            Some(Ok(event)) => self.take(event),
+            Some(Err(error)) => self.disconnected(&error),
+            None => {}
+        }
+    }
+
+    fn online(&mut self) {
+        let now = Instant::now();
+        let wake = [self.role.deadline(), self.role.time_limit()];
+        let result = match wake.into_iter().flatten().min() {
+            Some(at) => {
+                let left = at.saturating_duration_since(now);
+                self.connection.recv_timeout(left).ok()
+            }
+            None => self.connection.recv().ok(),
+        };
+        match result {
+            Some(Ok(event)) => self.take(event),
+            Some(Err(error)) => self.disconnected(&error),
+            None => {}
+        }
+    }
+
+    /// While the last confirmations are awaited the role has no deadline any more, but the run has.
+    fn check_time_limit(&mut self) {
+        if self.finished && self.role.time_limit().is_some_and(|t| t <= Instant::now()) {
+            let unconfirmed = self.outbox.len();
+            self.failure = Some(Failure::new(
+                Kind::Unreachable,
+                format!(
+                    "the broker at {} did not confirm {unconfirmed} packets in time",
+                    self.options.address()
+                ),
+            ));
+        }
+    }
+
+    /// Takes an event and all that came with it, then sends what they led to.
+    fn take(&mut self, event: rumqttc::Event) {
+        self.packet(event);
+        while self.failure.is_none() {
+            let Some(event) = self.connection.eventloop.state.events.pop_front() else {
+                break;
+            };
+            self.packet(event);
+        }
+        self.submit();
+    }
+
+    /// Tells the role, and takes up what it wants. `cause` is the serial number of the received message.
+    fn tell(&mut self, event: Event<'_>, cause: Option<u64>) {
+        if self.failure.is_some() {
+            return;
+        }
+        let reaction = self.role.handle(Instant::now(), event);
+        self.carry_out(reaction, cause);
+        self.submit();
+    }
+
+    fn carry_out(&mut self, reaction: Reaction<R::Item>, cause: Option<u64>) {
+        let effects = match reaction {
+            Ok(effects) => effects,
+            Err(failure) => {
+                self.failure = Some(failure);
+                return;
+            }
+        };
+        for effect in effects {
+            match effect {
+                Effect::Subscribe(filter, qos) => {
+                    self.subscriptions.insert(filter.clone(), qos);
+                    self.post(Packet::Subscribe(filter, qos), cause);
+                }
+                Effect::Unsubscribe(filter) => {
+                    self.subscriptions.remove(&filter);
+                    self.post(Packet::Unsubscribe(filter), cause);
+                }
+                Effect::Publish(message) => self.post(Packet::Publish(message), cause),
+                Effect::Emit(item) => (self.emit)(item),
+                Effect::Note(text) => info!("{text}"),
+                Effect::Warn(text) => warn!("{text}"),
+                Effect::Finish => self.finished = true,
+            }
+        }
+    }
+
+    fn post(&mut self, packet: Packet, cause: Option<u64>) {
+        if let Packet::Publish(message) = &packet {
+            // rumqttc would take it, fail, and try the same again for ever.
+            if message.payload.len() > broker::MAX_SENT {
+                let size = message.payload.len();
+                warn!(
+                    "did not publish on {}: {size} bytes are too many",
+                    message.topic
+                );
+                return;
+            }
+        }
+        if let Some(serial) = cause {
+            self.inbound.await_one_more(serial);
+        }
+        self.outbox.push(packet, cause);
+    }
+
+    /// The connection is gone, or could not be made.
+    fn disconnected(&mut self, error: &ConnectionError) {
+        // What was read together with the error happened before it.
+        while let Some(event) = self.connection.eventloop.state.events.pop_front() {
+            self.packet(event);
+        }
+        let now = Instant::now();
+        let mut online = false;
+        if let Connectivity::Online { since } = self.connectivity {
+            online = true;
+            let settled = self.backoff.lasted(now.saturating_duration_since(since));
+            self.outage.thrown_out = if settled {
+                0
+            } else {
+                self.outage.thrown_out + 1
+            };
+        }
+        self.go_offline();
+        let trouble = Trouble::read(error, self.options, online);
+        let hopeless = trouble.hopeless.is_some()
+            || (trouble.too_large && self.outage.too_large)
+            || (self.options.give_up_at_once && !self.outage.ever_online);
+        self.outage.too_large |= trouble.too_large;
+        if hopeless {
+            self.failure = Some(match trouble.too_large {
+                true => Failure::new(Kind::Protocol, trouble.text),
+                false => trouble.into_failure(),
+            });
+            return;
+        }
+        let wait = self.backoff.next();
+        self.connectivity = Connectivity::Offline {
+            next_attempt: now + wait,
+        };
+        self.report(trouble, wait);
+    }
+
+    /// Leaves the connection as it is, and prepares what has to be said first on the next one.
+    fn go_offline(&mut self) {
+        let eventloop = &mut self.connection.eventloop;
+        eventloop.clean();
+        eventloop.pending = packets::replay(self.outbox.disconnected());
+        eventloop.state.events.clear();
+        eventloop.state.collision = None;
+        self.held_ack = None;
+        self.acks_before_ping = 0;
+        self.connectivity = Connectivity::Offline {
+            next_attempt: Instant::now(),
+        };
+    }
+
+    /// The first line of an outage is a warning, and then one line every few minutes: a log on an SD
+    /// card is read seldom and written often enough.
+    fn report(&mut self, trouble: Trouble, wait: Duration) {
+        let now = Instant::now();
+        self.outage.attempts += 1;
+        let wait = wait.as_secs_f64();
+        let text = match self.outage.thrown_out {
+            0..3 => trouble.text.clone(),
+            times => format!(
+                "{}, for the {times}th time right after accepting it: is another client using the client id {}?",
+                trouble.text, self.options.client_id
+            ),
+        };
+        let due = |last: Instant| now.saturating_duration_since(last) >= REMINDER;
+        if self.outage.last_line.is_none_or(due) || self.outage.thrown_out == 3 {
+            self.outage.last_line = Some(now);
+            warn!(
+                "{text}; trying again in {wait:.1} s, attempt {}",
+                self.outage.attempts
+            );
+        } else {
+            info!(
+                "{text}; trying again in {wait:.1} s, attempt {}",
+                self.outage.attempts
+            );
+        }
+        self.outage.last_trouble = Some(trouble.text);
+    }
+}
+
+/// A signal does not end rumqttc's wait, but a request does. An UNSUBSCRIBE of what nobody subscribed
+/// to is the one request that every broker answers and that changes nothing (MQTT 3.1.1, section 3.10.4).
+fn wake_on_stop(stop: &Stop, client: &Client) {
+    let client = client.clone();
+    stop.set_wake(move || {
+        // Where the channel is full, there is enough in it to end the wait.
+        let _ = client.try_unsubscribe("mqtt_client/stopping");
+    });
+}

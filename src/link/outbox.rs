@@ -1,0 +1,327 @@
+//! What this end has to tell the broker, in order, until the broker confirmed it.
+//!
+//! Pure bookkeeping: packets go in, packet identifiers and confirmations are reported to it. It knows
+//! no socket, no clock and no rumqttc. PUBLISH, SUBSCRIBE and UNSUBSCRIBE share one queue and one
+//! window, so that packet identifiers never wrap into one that is still outstanding.
+
+use std::collections::VecDeque;
+
+use crate::role::{Message, QoS};
+use crate::topic::TopicFilter;
+
+/// How many packets may be outstanding: well below rumqttc's range of packet identifiers, and below
+/// the 20 that mosquitto takes at a time.
+pub const WINDOW: usize = 16;
+
+/// What can stand in the outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Packet {
+    /// PUBLISH.
+    Publish(Message),
+    /// SUBSCRIBE, one filter each.
+    Subscribe(TopicFilter, QoS),
+    /// UNSUBSCRIBE, one filter each.
+    Unsubscribe(TopicFilter),
+}
+
+impl Packet {
+    fn needs_identifier(&self) -> bool {
+        !matches!(self, Self::Publish(message) if message.qos == QoS::AtMostOnce)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// To be submitted.
+    Waiting,
+    /// With rumqttc, which has not yet said under which packet identifier.
+    Submitted,
+    /// Written under this packet identifier, unconfirmed.
+    Sent(u16),
+    /// QoS 2: PUBREC came, PUBREL was sent, PUBCOMP is due.
+    Released(u16),
+    /// Confirmed; keeps its place in the window until all before it are.
+    Confirmed,
+}
+
+#[derive(Debug)]
+struct Item {
+    /// Taken out when it is confirmed.
+    packet: Option<Packet>,
+    cause: Option<u64>,
+    stage: Stage,
+    after_acks: u64,
+}
+
+/// A packet that the broker has confirmed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Confirmed {
+    /// The packet.
+    pub packet: Packet,
+    /// The received message that led to it, by its serial number in the inbound ledger.
+    pub cause: Option<u64>,
+    /// How many acknowledgements had been submitted before it.
+    pub after_acks: u64,
+}
+
+/// What to send first on a connection that continues a session (MQTT 3.1.1, section 4.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replay {
+    /// PUBLISH under its old packet identifier, with DUP.
+    Publish(u16, Message),
+    /// PUBREL.
+    Release(u16),
+}
+
+/// The outbox.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    items: VecDeque<Item>,
+}
+
+impl Outbox {
+    /// Adds a packet at the end; `cause` is the received message that led to it.
+    pub fn push(&mut self, packet: Packet, cause: Option<u64>) {
+        self.items.push_back(Item {
+            packet: Some(packet),
+            cause,
+            stage: Stage::Waiting,
+            after_acks: 0,
+        });
+    }
+
+    /// Whether everything is confirmed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// How many packets are not confirmed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.items.iter().filter(|i| i.packet.is_some()).count()
+    }
+
+    /// The next packet that may be submitted within the window.
+    #[must_use]
+    pub fn next(&self) -> Option<&Packet> {
+        self.waiting().and_then(|at| self.items[at].packet.as_ref())
+    }
+
+    /// Marks [`Outbox::next`] as submitted, after `acks` acknowledgements.
+    pub fn submitted(&mut self, acks: u64) {
+        if let Some(at) = self.waiting() {
+            self.items[at].stage = Stage::Submitted;
+            self.items[at].after_acks = acks;
+        }
+    }
+
+    fn waiting(&self) -> Option<usize> {
+        let window = self.items.len().min(WINDOW);
+        self.items
+            .range(..window)
+            .position(|item| item.stage == Stage::Waiting)
+    }
+
+    /// A packet went out under this packet identifier: the oldest that was submitted, unless it is a
+    /// replay of one that has it already.
+    pub fn sent(&mut self, pkid: u16) {
+        if self.outstanding(pkid).is_none() {
+            if let Some(at) = self.submitted_first(true) {
+                self.items[at].stage = Stage::Sent(pkid);
+            }
+        }
+    }
+
+    /// A PUBLISH with QoS 0 went out, which is all the confirmation there is.
+    pub fn sent_at_most_once(&mut self) -> Option<Confirmed> {
+        self.submitted_first(false).and_then(|at| self.confirm(at))
+    }
+
+    fn submitted_first(&self, identified: bool) -> Option<usize> {
+        self.items.iter().take(WINDOW).position(|item| {
+            item.stage == Stage::Submitted
+                && item
+                    .packet
+                    .as_ref()
+                    .is_some_and(|packet| packet.needs_identifier() == identified)
+        })
+    }
+
+    fn outstanding(&self, pkid: u16) -> Option<usize> {
+        let stages = [Stage::Sent(pkid), Stage::Released(pkid)];
+        self.items
+            .iter()
+            .take(WINDOW)
+            .position(|item| stages.contains(&item.stage))
+    }
+
+    /// PUBREC came: from now on the PUBLISH is not sent again, only the PUBREL.
+    pub fn received(&mut self, pkid: u16) {
+        if let Some(at) = self.outstanding(pkid) {
+            self.items[at].stage = Stage::Released(pkid);
+        }
+    }
+
+    /// PUBACK, PUBCOMP, SUBACK or UNSUBACK came. `None` where nothing waits for it.
+    pub fn confirmed(&mut self, pkid: u16) -> Option<Confirmed> {
+        self.outstanding(pkid).and_then(|at| self.confirm(at))
+    }
+
+    fn confirm(&mut self, at: usize) -> Option<Confirmed> {
+        let item = self.items.get_mut(at)?;
+        item.stage = Stage::Confirmed;
+        let confirmed = Confirmed {
+            packet: item.packet.take()?,
+            cause: item.cause,
+            after_acks: item.after_acks,
+        };
+        while let Some(Stage::Confirmed) = self.items.front().map(|item| item.stage) {
+            self.items.pop_front();
+        }
+        Some(confirmed)
+    }
+
+    /// The connection is gone. What rumqttc had not written waits again; says what to send first
+    /// where the session goes on, in order.
+    pub fn disconnected(&mut self) -> Vec<Replay> {
+        let mut replays = Vec::new();
+        for item in self.items.iter_mut().take(WINDOW) {
+            match (&item.packet, item.stage) {
+                (Some(Packet::Publish(message)), Stage::Sent(pkid)) => {
+                    replays.push(Replay::Publish(pkid, message.clone()));
+                }
+                (_, Stage::Released(pkid)) => replays.push(Replay::Release(pkid)),
+                (_, Stage::Confirmed) => {}
+                _ => item.stage = Stage::Waiting,
+            }
+        }
+        replays
+    }
+
+    /// The broker has no session: everything unconfirmed goes out anew, after `subscriptions`, which
+    /// stand in for every SUBSCRIBE and UNSUBSCRIBE that is not confirmed.
+    pub fn session_lost(&mut self, subscriptions: impl Iterator<Item = (TopicFilter, QoS)>) {
+        let old = std::mem::take(&mut self.items);
+        for (filter, qos) in subscriptions {
+            self.push(Packet::Subscribe(filter, qos), None);
+        }
+        for item in old {
+            if let Some(packet @ Packet::Publish(_)) = item.packet {
+                self.push(packet, item.cause);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topic::TopicName;
+
+    fn publish(text: &str, qos: QoS) -> Packet {
+        Packet::Publish(Message::new(TopicName::new("t").unwrap(), text, qos))
+    }
+
+    fn message(packet: &Packet) -> Message {
+        match packet {
+            Packet::Publish(message) => message.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Submits everything the window takes, as rumqttc would send it, from this identifier on.
+    fn send_all(outbox: &mut Outbox, mut pkid: u16) -> Vec<u16> {
+        let mut sent = Vec::new();
+        while outbox.next().is_some() {
+            outbox.submitted(0);
+            outbox.sent(pkid);
+            sent.push(pkid);
+            pkid += 1;
+        }
+        sent
+    }
+
+    #[test]
+    fn the_window_moves_only_when_the_oldest_is_confirmed() {
+        let mut outbox = Outbox::default();
+        for n in 0..WINDOW + 2 {
+            outbox.push(publish(&n.to_string(), QoS::AtLeastOnce), None);
+        }
+        assert_eq!(send_all(&mut outbox, 1).len(), WINDOW);
+        assert!(outbox.confirmed(2).is_some());
+        assert_eq!(outbox.next(), None);
+        assert!(outbox.confirmed(1).is_some());
+        assert_eq!(send_all(&mut outbox, 17), [17, 18]);
+        assert_eq!(outbox.len(), WINDOW);
+        assert_eq!(outbox.confirmed(1), None, "confirmed twice");
+    }
+
+    #[test]
+    fn a_session_that_goes_on_replays_in_order_and_submits_the_rest() {
+        let mut outbox = Outbox::default();
+        let [a, b, c, d] = ["a", "b", "c", "d"].map(|text| publish(text, QoS::ExactlyOnce));
+        for packet in [&a, &b, &c] {
+            outbox.push(packet.clone(), None);
+        }
+        send_all(&mut outbox, 1);
+        outbox.received(2);
+        outbox.push(d.clone(), None);
+        outbox.submitted(0);
+        assert_eq!(
+            outbox.disconnected(),
+            [
+                Replay::Publish(1, message(&a)),
+                Replay::Release(2),
+                Replay::Publish(3, message(&c)),
+            ]
+        );
+        for pkid in [1, 3] {
+            outbox.sent(pkid);
+        }
+        assert_eq!(
+            outbox.next(),
+            Some(&d),
+            "an echo of a replay is not d's identifier"
+        );
+        assert_eq!(outbox.confirmed(2).unwrap().packet, b);
+    }
+
+    #[test]
+    fn a_lost_session_begins_with_the_subscriptions() {
+        let mut outbox = Outbox::default();
+        let filter = TopicFilter::new("f").unwrap();
+        outbox.push(Packet::Subscribe(filter.clone(), QoS::AtLeastOnce), None);
+        outbox.push(publish("a", QoS::AtLeastOnce), Some(7));
+        outbox.push(Packet::Unsubscribe(TopicFilter::new("g").unwrap()), None);
+        send_all(&mut outbox, 1);
+        outbox.disconnected();
+        outbox.session_lost([(filter.clone(), QoS::AtLeastOnce)].into_iter());
+        assert_eq!(
+            outbox.next(),
+            Some(&Packet::Subscribe(filter, QoS::AtLeastOnce))
+        );
+        send_all(&mut outbox, 1);
+        assert!(outbox.confirmed(1).is_some());
+        let confirmed = outbox.confirmed(2).unwrap();
+        assert_eq!(
+            (confirmed.packet, confirmed.cause),
+            (publish("a", QoS::AtLeastOnce), Some(7))
+        );
+        assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn qos_0_is_confirmed_by_being_sent() {
+        let mut outbox = Outbox::default();
+        outbox.push(publish("a", QoS::AtLeastOnce), None);
+        outbox.push(publish("b", QoS::AtMostOnce), Some(1));
+        outbox.submitted(3);
+        outbox.submitted(4);
+        let confirmed = outbox.sent_at_most_once().unwrap();
+        assert_eq!((confirmed.cause, confirmed.after_acks), (Some(1), 4));
+        outbox.sent(1);
+        assert!(outbox.confirmed(1).is_some());
+        assert!(outbox.is_empty());
+    }
+}

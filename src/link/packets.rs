@@ -1,0 +1,267 @@
+//! Packet by packet: what rumqttc reports goes into the books and to the role, what is due goes out.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use log::{debug, info, warn};
+use rumqttc::mqttbytes::QoS as WireQoS;
+use rumqttc::{ConnAck, Incoming, Outgoing, PubRel, Publish, Request, SubAck, SubscribeReasonCode};
+
+use super::inbound::{Ack, Arrival};
+use super::outbox::{Confirmed, Packet, Replay};
+use super::{Connectivity, Link};
+use crate::role::{Event, Failure, Kind, Message, QoS, Role, printable};
+use crate::topic::TopicName;
+
+fn to_wire(qos: QoS) -> WireQoS {
+    match qos {
+        QoS::AtMostOnce => WireQoS::AtMostOnce,
+        QoS::AtLeastOnce => WireQoS::AtLeastOnce,
+        QoS::ExactlyOnce => WireQoS::ExactlyOnce,
+    }
+}
+
+fn from_wire(qos: WireQoS) -> QoS {
+    match qos {
+        WireQoS::AtMostOnce => QoS::AtMostOnce,
+        WireQoS::AtLeastOnce => QoS::AtLeastOnce,
+        WireQoS::ExactlyOnce => QoS::ExactlyOnce,
+    }
+}
+
+/// What rumqttc is to send first where the broker kept the session. It clears this itself where not.
+pub(super) fn replay(replays: Vec<Replay>) -> VecDeque<Request> {
+    replays
+        .into_iter()
+        .map(|replay| match replay {
+            Replay::Publish(pkid, message) => {
+                let qos = to_wire(message.qos);
+                let mut publish = Publish::new(message.topic.as_str(), qos, message.payload);
+                publish.pkid = pkid;
+                publish.dup = true;
+                Request::Publish(publish)
+            }
+            Replay::Release(pkid) => Request::PubRel(PubRel::new(pkid)),
+        })
+        .collect()
+}
+
+impl<R: Role, E: FnMut(R::Item)> Link<'_, R, E> {
+    /// One event of rumqttc's.
+    pub(super) fn packet(&mut self, event: rumqttc::Event) {
+        debug!("{event:?}");
+        match event {
+            rumqttc::Event::Incoming(packet) => self.incoming(packet),
+            rumqttc::Event::Outgoing(outgoing) => self.outgoing(&outgoing),
+        }
+    }
+
+    fn incoming(&mut self, packet: Incoming) {
+        match packet {
+            Incoming::ConnAck(connack) => self.connected(&connack),
+            Incoming::Publish(publish) => self.received(publish),
+            Incoming::PubRec(pubrec) => self.outbox.received(pubrec.pkid),
+            Incoming::PubAck(puback) => self.confirmed(puback.pkid),
+            Incoming::PubComp(pubcomp) => self.confirmed(pubcomp.pkid),
+            Incoming::UnsubAck(unsuback) => self.confirmed(unsuback.pkid),
+            Incoming::SubAck(suback) => self.subscribed(&suback),
+            Incoming::PubRel(pubrel) => {
+                self.inbound.released(pubrel.pkid);
+                self.expect_release(pubrel.pkid);
+            }
+            Incoming::PingResp => self.inbound.known_to_broker(self.acks_before_ping),
+            _ => {}
+        }
+    }
+
+    fn outgoing(&mut self, outgoing: &Outgoing) {
+        match outgoing {
+            Outgoing::Publish(0) => {
+                if let Some(confirmed) = self.outbox.sent_at_most_once() {
+                    self.settle(confirmed);
+                }
+            }
+            Outgoing::Publish(pkid) | Outgoing::Subscribe(pkid) | Outgoing::Unsubscribe(pkid) => {
+                self.outbox.sent(*pkid);
+            }
+            Outgoing::PingReq => self.acks_before_ping = self.inbound.acks(),
+            _ => {}
+        }
+    }
+
+    fn connected(&mut self, connack: &ConnAck) {
+        let session_present = connack.session_present;
+        if std::mem::take(&mut self.must_begin_empty) && session_present {
+            info!("emptying the session that an earlier run left");
+            if let Err(error) = self.empty_session(Instant::now() + super::close::LIMIT) {
+                self.must_begin_empty = true;
+                self.disconnected(&error);
+            }
+            return;
+        }
+        let session = match session_present {
+            true => "session present",
+            false => "no session present",
+        };
+        if self.outage.attempts > 0 {
+            warn!("connected to {} again, {session}", self.options.address());
+        } else {
+            info!("connected to {}, {session}", self.options.address());
+        }
+        self.outage.ever_online = true;
+        self.outage.attempts = 0;
+        self.outage.last_line = None;
+        self.connectivity = Connectivity::Online {
+            since: Instant::now(),
+        };
+        self.inbound.connected(session_present);
+        if session_present {
+            for pkid in 1..=u16::MAX {
+                self.expect_release(pkid);
+            }
+        } else {
+            let subscriptions = self.subscriptions.iter().map(|(f, q)| (f.clone(), *q));
+            self.outbox.session_lost(subscriptions);
+        }
+        self.tell(Event::Connected { session_present }, None);
+    }
+
+    /// rumqttc forgets which QoS 2 identifiers it has received, and then takes the broker's PUBREL for
+    /// an error, for ever. Whatever the identifier, PUBCOMP is the right answer (MQTT 3.1.1, section
+    /// 4.3.3), so every one counts as received.
+    fn expect_release(&mut self, pkid: u16) {
+        let state = &mut self.connection.eventloop.state;
+        let mut publish = Publish::new(String::new(), WireQoS::ExactlyOnce, Vec::new());
+        publish.pkid = pkid;
+        let _ = state.handle_incoming_packet(Incoming::Publish(publish));
+        state.events.pop_back();
+    }
+
+    fn received(&mut self, publish: Publish) {
+        if self.deaf {
+            return;
+        }
+        let Publish {
+            dup,
+            pkid,
+            topic,
+            payload,
+            ..
+        } = publish;
+        let qos = from_wire(publish.qos);
+        let size = payload.len();
+        let (topic, problem) = match TopicName::new(topic) {
+            Ok(topic) => (topic, None),
+            Err(why) => (TopicName::invalid(), Some(why)),
+        };
+        let mut message = Message::new(topic, payload, qos);
+        message.retain = publish.retain;
+        let Arrival::New(serial) = self.inbound.arrived(&message, pkid, dup) else {
+            info!("received on {} again: handled before", message.topic);
+            return;
+        };
+        match problem {
+            Some(why) => warn!("ignored a message on an invalid topic name: {why}"),
+            None => {
+                info!(
+                    "received on {}, {qos}, {size} bytes: {}",
+                    message.topic,
+                    printable(&message.payload)
+                );
+                self.tell(Event::Received(&message), serial);
+            }
+        }
+        if let Some(serial) = serial {
+            self.inbound.settle(serial);
+        }
+    }
+
+    fn subscribed(&mut self, suback: &SubAck) {
+        let Some(confirmed) = self.outbox.confirmed(suback.pkid) else {
+            return;
+        };
+        if let Packet::Subscribe(filter, asked) = &confirmed.packet {
+            match suback.return_codes.first() {
+                Some(SubscribeReasonCode::Success(granted)) => {
+                    let granted = from_wire(*granted);
+                    info!("subscribed to {filter}, {granted} granted");
+                    if granted < *asked {
+                        warn!("the broker grants only {granted} on {filter}, not {asked}");
+                    }
+                    self.tell(Event::Subscribed(filter), None);
+                }
+                _ => {
+                    let text = format!(
+                        "broker at {} refused the subscription to {filter}: the user needs the right to read it there",
+                        self.options.address()
+                    );
+                    self.failure = Some(Failure::new(Kind::Refused, text));
+                }
+            }
+        }
+        self.settle(confirmed);
+    }
+
+    fn confirmed(&mut self, pkid: u16) {
+        if let Some(confirmed) = self.outbox.confirmed(pkid) {
+            self.settle(confirmed);
+        }
+    }
+
+    fn settle(&mut self, confirmed: Confirmed) {
+        self.inbound.known_to_broker(confirmed.after_acks);
+        match &confirmed.packet {
+            Packet::Publish(message) => {
+                info!("published on {}, confirmed", message.topic);
+                self.tell(Event::Confirmed(message), None);
+            }
+            Packet::Unsubscribe(filter) => info!("unsubscribed from {filter}"),
+            Packet::Subscribe(..) => {}
+        }
+        if let Some(serial) = confirmed.cause {
+            self.inbound.settle(serial);
+        }
+    }
+
+    /// Hands rumqttc what is due, as far as there is room. Never blocks.
+    pub(super) fn submit(&mut self) {
+        if !matches!(self.connectivity, Connectivity::Online { .. }) || self.failure.is_some() {
+            return;
+        }
+        while let Some(ack) = self.held_ack.take().or_else(|| self.inbound.next_ack()) {
+            if self.submit_ack(ack).is_err() {
+                self.held_ack = Some(ack);
+                return;
+            }
+        }
+        while let Some(packet) = self.outbox.next() {
+            let submitted = match packet {
+                Packet::Publish(Message {
+                    topic,
+                    payload,
+                    qos,
+                    retain,
+                }) => {
+                    debug!("publishing on {topic}, {qos}, {} bytes", payload.len());
+                    let qos = to_wire(*qos);
+                    self.client
+                        .try_publish(topic.as_str(), qos, *retain, payload.clone())
+                }
+                Packet::Subscribe(filter, qos) => {
+                    self.client.try_subscribe(filter.as_str(), to_wire(*qos))
+                }
+                Packet::Unsubscribe(filter) => self.client.try_unsubscribe(filter.as_str()),
+            };
+            if submitted.is_err() {
+                return;
+            }
+            self.outbox.submitted(self.inbound.acks());
+        }
+    }
+
+    fn submit_ack(&self, ack: Ack) -> Result<(), rumqttc::ClientError> {
+        let mut publish = Publish::new(String::new(), to_wire(ack.qos), Vec::new());
+        publish.pkid = ack.pkid;
+        self.client.try_ack(&publish)
+    }
+}

@@ -1,0 +1,145 @@
+//! What went wrong with a connection: in words that name a remedy, and whether waiting can mend it.
+
+use std::io;
+
+use rumqttc::mqttbytes::Error as PacketError;
+use rumqttc::{ConnectReturnCode, ConnectionError, StateError};
+
+use super::Options;
+use crate::role::{Failure, Kind};
+
+/// A connection's end.
+#[derive(Debug)]
+pub struct Trouble {
+    /// What happened and what to do, without a full stop.
+    pub text: String,
+    /// How the run ends when this cannot be waited out.
+    pub hopeless: Option<Kind>,
+    /// A packet beyond the limit arrived: hopeless when it happens again.
+    pub too_large: bool,
+}
+
+impl Trouble {
+    fn new(text: String) -> Self {
+        Self {
+            text,
+            hopeless: None,
+            too_large: false,
+        }
+    }
+
+    fn hopeless(kind: Kind, text: String) -> Self {
+        Self {
+            hopeless: Some(kind),
+            ..Self::new(text)
+        }
+    }
+
+    /// As the end of the run.
+    #[must_use]
+    pub fn into_failure(self) -> Failure {
+        Failure::new(self.hopeless.unwrap_or(Kind::Unreachable), self.text)
+    }
+
+    /// Reads rumqttc's error; `online` says whether the broker had accepted the connection.
+    #[must_use]
+    pub fn read(error: &ConnectionError, options: &Options, online: bool) -> Self {
+        let broker = format!("broker at {}", options.address());
+        match error {
+            ConnectionError::ConnectionRefused(code) => refused(*code, options, &broker),
+            ConnectionError::NetworkTimeout => Self::new(format!(
+                "{broker} did not answer within 5 s: is the host up, the port right, no firewall between?"
+            )),
+            ConnectionError::FlushTimeout => Self::new(format!(
+                "{broker} takes nothing any more: connection given up"
+            )),
+            ConnectionError::NotConnAck(_) => not_a_broker(&broker),
+            ConnectionError::Io(error) => Self::new(io_trouble(error, options, &broker)),
+            ConnectionError::MqttState(error) => state_trouble(error, options, &broker, online),
+            other => Self::new(format!("{broker}: {other}")),
+        }
+    }
+}
+
+fn refused(code: ConnectReturnCode, options: &Options, broker: &str) -> Trouble {
+    let client_id = &options.client_id;
+    match code {
+        ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => {
+            let remedy = match &options.login {
+                Some(login) => format!(
+                    "as user {}: check --username and the password",
+                    login.username
+                ),
+                None => "without a user name: give --username and --password-file".to_owned(),
+            };
+            Trouble::hopeless(
+                Kind::Refused,
+                format!("{broker} refused the login {remedy}"),
+            )
+        }
+        ConnectReturnCode::BadClientId => Trouble::hopeless(
+            Kind::Refused,
+            format!("{broker} refused the client id {client_id}: choose another with --id"),
+        ),
+        ConnectReturnCode::RefusedProtocolVersion => Trouble::hopeless(
+            Kind::Protocol,
+            format!("{broker} does not speak MQTT 3.1.1: allow it there, or use another broker"),
+        ),
+        _ => Trouble::new(format!("{broker} says it is not available now: try later")),
+    }
+}
+
+fn not_a_broker(broker: &str) -> Trouble {
+    Trouble::new(format!(
+        "what answers at {} is not an MQTT broker: check --host and --port",
+        broker.trim_start_matches("broker at ")
+    ))
+}
+
+fn io_trouble(error: &io::Error, options: &Options, broker: &str) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => format!(
+            "{broker} refused the connection: is it running? try `systemctl status mosquitto` there"
+        ),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
+            format!("{broker} closed the connection")
+        }
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+            format!("{broker} cannot be reached: no route; is the network up?")
+        }
+        io::ErrorKind::TimedOut => {
+            format!("{broker} did not answer: is the host up, the port right, no firewall between?")
+        }
+        _ if error.to_string().contains("lookup") => format!(
+            "the name {} is not known: check --host, or the name server",
+            options.host
+        ),
+        _ => format!("{broker}: {error}"),
+    }
+}
+
+fn state_trouble(error: &StateError, options: &Options, broker: &str, online: bool) -> Trouble {
+    match error {
+        StateError::Io(error) | StateError::Deserialization(PacketError::Io(error)) => {
+            Trouble::new(io_trouble(error, options, broker))
+        }
+        StateError::ConnectionAborted if online => {
+            Trouble::new(format!("{broker} closed the connection"))
+        }
+        StateError::ConnectionAborted => Trouble::new(format!(
+            "{broker} closed the connection without an answer: does it speak MQTT, and without TLS?"
+        )),
+        StateError::AwaitPingResp => Trouble::new(format!(
+            "{broker} did not answer a ping within {} s: connection given up",
+            options.keep_alive.as_secs()
+        )),
+        StateError::Deserialization(PacketError::PayloadSizeLimitExceeded(size)) => Trouble {
+            too_large: true,
+            ..Trouble::new(format!(
+                "{broker} sent a packet of {size} bytes, more than this program takes: look for its publisher"
+            ))
+        },
+        StateError::Deserialization(_) if !online => not_a_broker(broker),
+        other => Trouble::new(format!("{broker} broke the MQTT protocol: {other}")),
+    }
+}

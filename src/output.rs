@@ -1,0 +1,60 @@
+//! What leaves the process: lines on standard error, results on standard output.
+
+use std::io::{self, Write};
+
+use log::{Level, LevelFilter};
+
+use crate::cli::Verbosity;
+use crate::role::{Failure, Kind};
+
+/// Sets up the log on standard error. RUST_LOG, where it is set, wins over `verbosity`.
+pub fn start_log(verbosity: Verbosity) {
+    let level = match verbosity {
+        Verbosity::Quiet => LevelFilter::Error,
+        Verbosity::Normal => LevelFilter::Warn,
+        Verbosity::Verbose => LevelFilter::Info,
+        Verbosity::Packets => LevelFilter::Debug,
+    };
+    let mut builder = env_logger::Builder::new();
+    // Only this program's own words: rumqttc reports as errors what the link mends.
+    builder.filter_module("mqtt_client", level);
+    if let Ok(filter) = std::env::var("RUST_LOG") {
+        builder.parse_filters(&filter);
+    }
+    builder.format(|out, record| {
+        let who = std::thread::current();
+        let who = who.name().unwrap_or("mqtt_client");
+        match record.level() {
+            Level::Error => writeln!(out, "{who}: {}", record.args()),
+            Level::Warn => writeln!(out, "{who}: warning: {}", record.args()),
+            _ => writeln!(out, "{who}: {}", record.args()),
+        }
+    });
+    // A second log in one process would be a mistake of ours, and no reason to end it.
+    let _ = builder.try_init();
+}
+
+/// Writes a result to standard output, and a line feed. A reader that has gone away is no error.
+///
+/// # Errors
+/// When the result cannot be written, as on a full disk.
+pub fn print(result: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    let written = out
+        .write_all(result)
+        .and_then(|()| out.write_all(b"\n"))
+        .and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
+            Kind::Output,
+            format!("cannot write to standard output: {error}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line to standard error, whatever the log's level.
+pub fn complain(line: &dyn std::fmt::Display) {
+    // Without a standard error there is nobody to tell.
+    let _ = writeln!(io::stderr(), "mqtt_client: {line}");
+}

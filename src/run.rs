@@ -1,0 +1,226 @@
+//! Runs a command: builds the role, links it to the broker, and lets a signal end it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use log::{info, warn};
+
+use crate::cli::{self, Command, HELP, Text};
+use crate::command::LAST_WORDS;
+use crate::command::controller::{Controller, Report};
+use crate::command::device::{Device, Progress};
+use crate::link::{self, End, MAX_PAYLOAD};
+use crate::output;
+use crate::role::{Failure, Kind};
+use crate::stop::Stop;
+use crate::transform::requester::Requester;
+use crate::transform::responder::Responder;
+
+/// From a signal to the end, whatever the network does.
+const STOP_LIMIT: Duration = Duration::from_secs(3);
+
+/// The exit code of a request that Ctrl-C interrupted: 128 and the number of SIGINT.
+const INTERRUPTED: u8 = 130;
+
+/// Runs `command` to its end; the exit code where it did not fail.
+///
+/// # Errors
+/// Why it failed, and with it the exit code.
+pub fn run(command: Command) -> Result<u8, Failure> {
+    match command {
+        Command::Help => output::print(HELP.trim_end().as_bytes()).map(|()| 0),
+        Command::Version => {
+            output::print(concat!("mqtt_client ", env!("CARGO_PKG_VERSION")).as_bytes()).map(|()| 0)
+        }
+        #[cfg(feature = "demo")]
+        Command::Demo => until_signal(0, crate::demo::run),
+        #[cfg(not(feature = "demo"))]
+        Command::Demo => Err(Failure::new(
+            Kind::Usage,
+            "this build has no demo: build it with `cargo build --features demo`",
+        )),
+        Command::Request {
+            options,
+            net_id,
+            action,
+            message,
+            qos,
+            patience,
+        } => {
+            // Before anything else, so that it counts from the start.
+            let start = Instant::now();
+            let text = match message {
+                Text::Typed(text) => text,
+                Text::Stdin => read_stdin()?,
+            };
+            let role = Requester::new(&net_id, action, text, qos, patience, start);
+            until_signal(INTERRUPTED, move |stop| {
+                let mut printed = Ok(());
+                let end = link::run(role, &options, stop, |answer: Vec<u8>| {
+                    printed = output::print(&answer);
+                })?;
+                printed.map(|()| end)
+            })
+        }
+        Command::Device {
+            options,
+            user_id,
+            replies,
+            qos,
+            patience,
+        } => {
+            let role = Device::new(user_id, replies, qos, patience, None, Instant::now());
+            until_signal(0, move |stop| {
+                let mut printed = Ok(());
+                let end = link::run(role, &options, stop, |progress| {
+                    if progress == Progress::Done {
+                        printed = output::print(LAST_WORDS.as_bytes());
+                    }
+                })?;
+                printed.map(|()| end)
+            })
+        }
+        Command::Controller {
+            options,
+            plan,
+            report,
+        } => {
+            let mut reports = Reports::open(report.as_deref())?;
+            until_signal(0, move |stop| {
+                let mut failed = 0;
+                let mut all = 0;
+                let end = link::run(Controller::new(plan), &options, stop, |report: Report| {
+                    all += 1;
+                    failed += u64::from(report.verdict.is_err());
+                    reports.write(&report);
+                })?;
+                match failed {
+                    0 => Ok(end),
+                    _ if end == End::Stopped => Ok(end),
+                    _ => Err(Failure::new(
+                        Kind::Protocol,
+                        format!("{failed} of {all} sessions failed"),
+                    )),
+                }
+            })
+        }
+        Command::Responder { options, qos } => until_signal(0, move |stop| {
+            link::run(
+                Responder::new(qos, fastrand::u64(..)),
+                &options,
+                stop,
+                |()| {},
+            )
+        }),
+    }
+}
+
+fn read_stdin() -> Result<String, Failure> {
+    let wrong = |why: &str| Failure::new(Kind::Input, format!("MESSAGE on standard input {why}"));
+    let mut text = Vec::new();
+    std::io::stdin()
+        .lock()
+        .take(MAX_PAYLOAD as u64 + 2)
+        .read_to_end(&mut text)
+        .map_err(|error| wrong(&format!("cannot be read: {error}")))?;
+    if text.last() == Some(&b'\n') {
+        text.pop();
+    }
+    let text = String::from_utf8(text).map_err(|_| wrong("is not UTF-8"))?;
+    cli::sized(text)
+}
+
+/// Where the controller's reports go.
+enum Reports {
+    Nowhere,
+    Stdout,
+    File(File),
+}
+
+impl Reports {
+    fn open(path: Option<&Path>) -> Result<Self, Failure> {
+        match path {
+            None => Ok(Self::Nowhere),
+            Some(path) if path.as_os_str() == "-" => Ok(Self::Stdout),
+            Some(path) => OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(path)
+                .map(Self::File)
+                .map_err(|error| {
+                    let text = format!("report file {}: {error}", path.display());
+                    Failure::new(Kind::Config, text)
+                }),
+        }
+    }
+
+    /// A report that cannot be written must not end the sessions of others.
+    fn write(&mut self, report: &Report) {
+        let line = report.to_json();
+        let written = match self {
+            Self::Nowhere => Ok(()),
+            Self::Stdout => output::print(line.as_bytes()).map_err(|failure| failure.text),
+            Self::File(file) => writeln!(file, "{line}").map_err(|error| error.to_string()),
+        };
+        if let Err(error) = written {
+            warn!(
+                "the report on session {} is lost: {error}",
+                report.unique_id
+            );
+        }
+    }
+}
+
+enum Note {
+    Signal,
+    Done(Result<End, Failure>),
+}
+
+/// Runs `work` on a thread of its own, and asks it to stop at the first SIGINT, SIGTERM or SIGHUP. At
+/// the second, or 3 s after the first, it is left to itself: the caller exits with `stopped`.
+fn until_signal(
+    stopped: u8,
+    work: impl FnOnce(&Stop) -> Result<End, Failure> + Send + 'static,
+) -> Result<u8, Failure> {
+    let (sender, notes) = mpsc::channel();
+    let on_signal = sender.clone();
+    let cannot = |what: &str, error: &dyn std::fmt::Display| {
+        Failure::new(Kind::Config, format!("cannot {what}: {error}"))
+    };
+    ctrlc::set_handler(move || {
+        let _ = on_signal.send(Note::Signal);
+    })
+    .map_err(|error| cannot("listen for signals", &error))?;
+    let stop = Stop::new();
+    let heard = stop.clone();
+    std::thread::Builder::new()
+        .name("mqtt_client".to_owned())
+        .spawn(move || {
+            let _ = sender.send(Note::Done(work(&heard)));
+        })
+        .map_err(|error| cannot("start a thread", &error))?;
+    let mut deadline: Option<Instant> = None;
+    loop {
+        let note = match deadline {
+            None => notes.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(at) => notes.recv_timeout(at.saturating_duration_since(Instant::now())),
+        };
+        match note {
+            Ok(Note::Done(Ok(End::Finished))) => return Ok(0),
+            Ok(Note::Done(Ok(End::Stopped))) => return Ok(stopped),
+            Ok(Note::Done(Err(failure))) => return Err(failure),
+            Ok(Note::Signal) if deadline.is_none() => {
+                info!("stopping");
+                deadline = Some(Instant::now() + STOP_LIMIT);
+                stop.request();
+            }
+            Ok(Note::Signal) | Err(RecvTimeoutError::Timeout) => return Ok(stopped),
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(cannot("go on", &"the link's thread ended"));
+            }
+        }
+    }
+}

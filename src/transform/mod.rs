@@ -1,0 +1,187 @@
+//! Protocol B, the text request: its topics and its five actions, as both ends read them.
+
+pub mod requester;
+pub mod responder;
+
+use std::fmt;
+use std::str::FromStr;
+
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::topic::{Level, TopicFilter, TopicName};
+
+/// What can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Every letter upper case (Unicode's full mapping).
+    Uppercase,
+    /// Every letter lower case.
+    Lowercase,
+    /// The first letter of each word upper case, the rest lower; words stand between white space.
+    TitleCase,
+    /// Back to front, by grapheme cluster.
+    Reverse,
+    /// In random order, by grapheme cluster.
+    Shuffle,
+}
+
+impl Action {
+    /// All of them, in the order of the help text.
+    pub const ALL: [Self; 5] = [
+        Self::Uppercase,
+        Self::Lowercase,
+        Self::TitleCase,
+        Self::Reverse,
+        Self::Shuffle,
+    ];
+
+    /// As topics and the command line spell it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Uppercase => "uppercase",
+            Self::Lowercase => "lowercase",
+            Self::TitleCase => "title-case",
+            Self::Reverse => "reverse",
+            Self::Shuffle => "shuffle",
+        }
+    }
+
+    /// Does it. Only shuffling draws from `random`.
+    #[must_use]
+    pub fn apply(self, text: &str, random: &mut fastrand::Rng) -> String {
+        match self {
+            Self::Uppercase => text.to_uppercase(),
+            Self::Lowercase => text.to_lowercase(),
+            Self::TitleCase => title_case(text),
+            Self::Reverse => text.graphemes(true).rev().collect(),
+            Self::Shuffle => {
+                let mut graphemes: Vec<&str> = text.graphemes(true).collect();
+                random.shuffle(&mut graphemes);
+                graphemes.concat()
+            }
+        }
+    }
+}
+
+fn title_case(text: &str) -> String {
+    text.split_inclusive(char::is_whitespace)
+        .flat_map(|word| {
+            let rest = word.find(char::is_alphabetic).map_or(word.len(), |start| {
+                start + word[start..].chars().next().map_or(0, char::len_utf8)
+            });
+            let (first, rest) = word.split_at(rest);
+            [first.to_uppercase(), rest.to_lowercase()]
+        })
+        .collect()
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Action {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|a| a.name() == name).ok_or(())
+    }
+}
+
+/// The topic that carries NETID's messages for `action`.
+#[must_use]
+pub fn request_topic(net_id: &Level, action: Action) -> TopicName {
+    exchange(net_id, action).join(&Level::known("request"))
+}
+
+/// The topic that carries the answers.
+#[must_use]
+pub fn response_topic(net_id: &Level, action: Action) -> TopicName {
+    exchange(net_id, action).join(&Level::known("response"))
+}
+
+fn exchange(net_id: &Level, action: Action) -> TopicName {
+    TopicName::of(net_id).join(&Level::known(action.name()))
+}
+
+/// The filter for everybody's requests of one action.
+#[must_use]
+pub fn request_filter(action: Action) -> TopicFilter {
+    TopicFilter::under_any(&[Level::known(action.name()), Level::known("request")])
+}
+
+/// Reads a request's topic back: who asks for what.
+#[must_use]
+pub fn parse_request_topic(topic: &TopicName) -> Option<(Level, Action)> {
+    let mut levels = topic.levels();
+    let net_id = Level::new(levels.next()?).ok()?;
+    let action = levels.next()?.parse().ok()?;
+    (levels.next() == Some("request") && levels.next().is_none()).then_some((net_id, action))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn apply(action: Action, text: &str) -> String {
+        action.apply(text, &mut fastrand::Rng::with_seed(1))
+    }
+
+    #[test]
+    fn texts_are_transformed_as_people_read_them() {
+        for (action, text, expected) in [
+            (Action::Uppercase, "straße ÿ", "STRASSE Ÿ"),
+            (Action::Lowercase, "ÀÉÎ ΟΔΟΣ", "àéî οδος"),
+            (
+                Action::TitleCase,
+                "hELLO  wORLD\tit's",
+                "Hello  World\tIt's",
+            ),
+            (
+                Action::TitleCase,
+                "(nice) 4you élan ßa",
+                "(Nice) 4You Élan SSa",
+            ),
+            (Action::Reverse, "abc", "cba"),
+            (Action::Reverse, "e\u{301}a👩‍👩‍👧🇩🇪", "🇩🇪👩‍👩‍👧ae\u{301}"),
+            (Action::Uppercase, "", ""),
+            (Action::TitleCase, " ", " "),
+        ] {
+            assert_eq!(apply(action, text), expected, "{action} {text}");
+        }
+    }
+
+    #[test]
+    fn shuffling_keeps_every_character_whole() {
+        let text = "abcdefgh👩‍👩‍👧🇩🇪e\u{301}";
+        let shuffled = apply(Action::Shuffle, text);
+        let sorted = |text: &str| {
+            let mut all: Vec<String> = text.graphemes(true).map(str::to_owned).collect();
+            all.sort();
+            all
+        };
+        assert_ne!(shuffled, text);
+        assert_eq!(sorted(&shuffled), sorted(text));
+    }
+
+    #[test]
+    fn both_ends_agree_on_the_topics() {
+        let net_id = Level::new("abcd01").unwrap();
+        for action in Action::ALL {
+            let request = request_topic(&net_id, action);
+            assert_eq!(request.as_str(), format!("abcd01/{action}/request"));
+            assert!(request_filter(action).matches(&request));
+            assert_eq!(
+                parse_request_topic(&request),
+                Some((net_id.clone(), action))
+            );
+            let response = response_topic(&net_id, action);
+            assert_eq!(response.as_str(), format!("abcd01/{action}/response"));
+            assert_eq!(parse_request_topic(&response), None);
+            assert_eq!(action.name().parse(), Ok(action));
+        }
+        assert_eq!("Uppercase".parse::<Action>(), Err(()));
+    }
+}

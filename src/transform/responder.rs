@@ -1,0 +1,124 @@
+//! The answering end of text requests: for anybody, until it is stopped.
+
+use std::time::Instant;
+
+use super::{Action, parse_request_topic, request_filter, response_topic};
+use crate::role::{Effect, Event, Message, QoS, Reaction, Role, printable};
+
+/// The responder.
+#[derive(Debug)]
+pub struct Responder {
+    random: fastrand::Rng,
+    qos: QoS,
+    started: bool,
+    answered: u64,
+}
+
+impl Responder {
+    /// A responder that subscribes at `qos` and shuffles by `seed`.
+    #[must_use]
+    pub fn new(qos: QoS, seed: u64) -> Self {
+        Self {
+            random: fastrand::Rng::with_seed(seed),
+            qos,
+            started: false,
+            answered: 0,
+        }
+    }
+
+    fn answer(&mut self, message: &Message) -> Vec<Effect<()>> {
+        let Message { topic, payload, .. } = message;
+        let warn = |why: &str| vec![Effect::Warn(format!("no answer to {topic}: {why}"))];
+        if message.retain {
+            return warn("the request is retained, so it is an old one");
+        }
+        let Some((net_id, action)) = parse_request_topic(topic) else {
+            return warn("the topic is not NETID/ACTION/request");
+        };
+        let Ok(text) = std::str::from_utf8(payload) else {
+            return warn("the message is not UTF-8");
+        };
+        self.answered += 1;
+        let answer = action.apply(text, &mut self.random);
+        vec![
+            Effect::Note(format!(
+                "{net_id} asked for {action} of `{}`",
+                printable(payload)
+            )),
+            Effect::Publish(Message::new(
+                response_topic(&net_id, action),
+                answer,
+                message.qos,
+            )),
+        ]
+    }
+}
+
+impl Role for Responder {
+    type Item = ();
+
+    fn handle(&mut self, _: Instant, event: Event<'_>) -> Reaction<()> {
+        Ok(match event {
+            Event::Connected { .. } if !self.started => {
+                self.started = true;
+                Action::ALL
+                    .map(|action| Effect::Subscribe(request_filter(action), self.qos))
+                    .into()
+            }
+            Event::Received(message) => self.answer(message),
+            _ => Vec::new(),
+        })
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    fn status(&self) -> String {
+        format!("{} requests answered", self.answered)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topic::TopicName;
+
+    #[test]
+    fn requests_are_answered_at_their_own_qos() {
+        let now = Instant::now();
+        let mut responder = Responder::new(QoS::AtLeastOnce, 0);
+        let connected = Event::Connected {
+            session_present: false,
+        };
+        assert_eq!(responder.handle(now, connected).unwrap().len(), 5);
+        assert_eq!(responder.handle(now, connected), Ok(vec![]));
+        for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
+            let topic = |end| TopicName::new(format!("net/uppercase/{end}")).unwrap();
+            let request = Message::new(topic("request"), "abc", qos);
+            let effects = responder.handle(now, Event::Received(&request)).unwrap();
+            assert_eq!(
+                effects[1],
+                Effect::Publish(Message::new(topic("response"), "ABC", qos))
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_answered_is_named() {
+        let now = Instant::now();
+        let mut responder = Responder::new(QoS::AtLeastOnce, 0);
+        for (topic, payload, retain) in [
+            ("net/uppercase/request", &b"\xff"[..], false),
+            ("net/uppercase/request", b"old", true),
+            ("net/louder/request", b"abc", false),
+            ("/uppercase/request", b"abc", false),
+        ] {
+            let topic = TopicName::new(topic).unwrap();
+            let mut request = Message::new(topic, payload, QoS::AtLeastOnce);
+            request.retain = retain;
+            let effects = responder.handle(now, Event::Received(&request)).unwrap();
+            assert!(matches!(effects[..], [Effect::Warn(_)]), "{request:?}");
+        }
+    }
+}
