@@ -22,8 +22,12 @@ pub fn start_log(verbosity: Verbosity) {
         builder.parse_filters(&filter);
     }
     builder.format(|out, record| {
-        let who = std::thread::current();
-        let who = who.name().unwrap_or("mqtt_client");
+        // The demo runs several roles in one process, each on a thread of its name.
+        let thread = std::thread::current();
+        let who = thread
+            .name()
+            .filter(|name| *name != "main")
+            .unwrap_or("mqtt_client");
         match record.level() {
             Level::Error => writeln!(out, "{who}: {}", record.args()),
             Level::Warn => writeln!(out, "{who}: warning: {}", record.args()),
