@@ -19,6 +19,8 @@ mod backoff;
 mod broker;
 mod close;
 mod inbound;
+#[cfg(test)]
+mod model;
 mod outbox;
 mod packets;
 mod trouble;
