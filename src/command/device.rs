@@ -335,7 +335,8 @@ mod tests {
         let reply =
             |cmd: &str, word: &str, qos| vec![Publish(message(&format!("U1/{cmd}"), word, qos))];
         let warn = |text: &str| vec![Warn(text.to_owned())];
-        let table: Vec<(fn(Instant) -> Device, Message, Vec<Effect<Progress>>)> = vec![
+        type Row = (fn(Instant) -> Device, Message, Vec<Effect<Progress>>);
+        let table: Vec<Row> = vec![
             (
                 logging_in,
                 message("alice/UUID", "U1", QoS::AtLeastOnce),

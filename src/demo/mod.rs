@@ -2,10 +2,11 @@
 //! the roles are cast and in which order they enter; nothing of how they do their work.
 
 mod broker;
+mod cast;
 mod narrated;
 
-use std::sync::mpsc::{self, Receiver};
-use std::thread::{self, Scope, ScopedJoinHandle};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
 use unicode_segmentation::UnicodeSegmentation;
@@ -15,25 +16,21 @@ pub use broker::Broker;
 use crate::command::Replies;
 use crate::command::controller::{Controller, Plan, Report};
 use crate::command::device::{Device, Progress};
-use crate::link::{self, End, Options, Session};
-use crate::output;
+use crate::link::End;
 use crate::role::{Failure, Kind, QoS};
 use crate::stop::Stop;
 use crate::topic::Level;
 use crate::transform::Action;
 use crate::transform::requester::Requester;
 use crate::transform::responder::Responder;
-use narrated::{Narrated, line};
+use cast::{Acting, Cast, Curtain, Part};
+use narrated::tell;
 
 const USER_ID: &str = "raspberry-pi";
 const NET_ID: &str = "abcd01";
 
 /// Longer than the pause of the device session, short enough for somebody who watches.
 const PATIENCE: Option<Duration> = Some(Duration::from_secs(10));
-
-/// A UNIQUE ID of 32 characters, `/`, and a command.
-const COMMAND_TOPIC: usize = 37;
-const REQUEST_TOPIC: usize = "abcd01/title-case/response".len();
 
 /// Letters that grow, letters that bear marks (the last one in two code points), and a symbol.
 const TEXT: &str = "Grüße an Zoe\u{308} ☕";
@@ -50,160 +47,157 @@ const ANSWERS: [(Action, Option<&str>); 5] = [
 /// Runs it.
 ///
 /// # Errors
-/// When anything of it did not go right: what.
+/// When anything in it did not go right: what.
 pub fn run(stop: &Stop) -> Result<End, Failure> {
     let broker = Broker::start()?;
-    let cast = Cast::new(broker.port(), stop);
-    output::print(
-        format!(
-            "An MQTT broker listens on 127.0.0.1:{}, inside this process. Everything below goes\n\
-             through it, over TCP. A line is a subscription that the broker has granted, or a\n\
-             message that has arrived: from whom to whom, its topic, its payload.",
-            broker.port()
-        )
-        .as_bytes(),
-    )?;
+    let cast = Cast::new(broker.port());
+    let stops = cast.stops();
+    let everybody = stops.clone();
+    stop.set_wake(move || everybody.iter().for_each(Stop::request));
+    if stop.requested() {
+        stops.iter().for_each(Stop::request);
+    }
+    tell(&format!(
+        "An MQTT broker listens on 127.0.0.1:{}, inside this process. Everything below\n\
+         goes through it. A line is a subscription that it granted, or a message that\n\
+         arrived: from whom to whom, topic, payload.",
+        broker.port()
+    ))?;
     thread::scope(|scope| {
-        // Whatever goes wrong: the scope waits for every thread, so all of them have to end.
-        let _curtain = Curtain(&cast);
-        cast.play(scope)
+        // However this ends, the scope waits for every thread: all of them have to end, too.
+        let _curtain = Curtain(stops);
+        play(&cast, scope)
     })
 }
 
-/// Who takes part. A [`Stop`] wakes one link, so each has its own.
-struct Cast {
-    port: u16,
-    controller: Stop,
-    device: Stop,
-    requester: Stop,
-    responder: Stop,
-}
-
-/// Asks everybody to stop when it goes.
-struct Curtain<'a>(&'a Cast);
-
-impl Drop for Curtain<'_> {
-    fn drop(&mut self) {
-        self.0.all().iter().for_each(Stop::request);
-    }
-}
-
-impl Cast {
-    fn new(port: u16, stop: &Stop) -> Self {
-        let cast = Self {
-            port,
-            controller: Stop::new(),
-            device: Stop::new(),
-            requester: Stop::new(),
-            responder: Stop::new(),
-        };
-        let all = cast.all();
-        stop.set_wake(move || all.iter().for_each(Stop::request));
-        if stop.requested() {
-            cast.all().iter().for_each(Stop::request);
-        }
-        cast
-    }
-
-    fn all(&self) -> [Stop; 4] {
-        [
-            &self.controller,
-            &self.device,
-            &self.requester,
-            &self.responder,
-        ]
-        .map(Clone::clone)
-    }
-
-    fn play<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) -> Result<End, Failure> {
-        heading("1. The two services subscribe: the controller to logins, the responder to requests")?;
-        let (controller, report) = self.controller(scope)?;
-        if !controller.has_subscribed(1) {
-            return controller.join();
-        }
-        let responder = self.responder(scope)?;
-        if !responder.has_subscribed(Action::ALL.len()) {
-            return responder.join();
-        }
-
-        heading("2. A device session, QoS 2: log in, get a UNIQUE ID, answer commands")?;
-        for service in [self.device(scope)?, controller] {
-            if service.join()? == End::Stopped {
-                return Ok(End::Stopped);
-            }
-        }
-        let report = report
-            .try_recv()
-            .map_err(|_| broken("the controller reported no session"))?;
-        if let Err(why) = &report.verdict {
-            return Err(broken(&format!("the device session failed: {why}")));
-        }
-        let commands = report.commands.len();
-        line(&format!(
-            "(the controller's verdict: passed, {commands} commands, {} replies)",
-            report.replies.len()
-        ))?;
-
-        heading("3. Five text requests, QoS 1: the same text, one action each")?;
-        if self.requester(scope)?.join()? == End::Stopped {
-            return Ok(End::Stopped);
-        }
-        self.responder.request();
-        responder.join()?;
-        output::print(
-            format!(
-                "\ndemo: 1 device session passed ({commands} commands), {} requests answered",
-                ANSWERS.len()
-            )
-            .as_bytes(),
-        )?;
-        Ok(End::Finished)
-    }
-
-    fn controller<'scope>(
-        &'scope self,
-        scope: &'scope Scope<'scope, '_>,
-    ) -> Result<(Acting<'scope>, Receiver<Report>), Failure> {
-        let (sender, report) = mpsc::channel();
-        let (subscribed, subscriptions) = mpsc::channel();
-        let plan = Plan {
+fn play<'scope>(cast: &'scope Cast, scope: &'scope Scope<'scope, '_>) -> Result<End, Failure> {
+    tell("\n1. Two services subscribe: the controller to logins, the responder to requests")?;
+    let (report, reports) = mpsc::channel();
+    let controller = cast.controller.enter(scope, move |part, subscribed| {
+        let role = Controller::new(Plan {
             patience: PATIENCE,
             seed: fastrand::u64(..),
             sessions: Some(1),
             ..Plan::default()
-        };
-        let role = Narrated::new(
-            Controller::new(plan),
-            "controller",
-            "device",
-            COMMAND_TOPIC,
-        )
-        .telling(subscribed);
-        let acting = Acting::start(scope, "controller", subscriptions, move || {
-            let options = self.options("controller", SERVICE);
-            link::run(role, &options, &self.controller, |report| {
-                // Whoever waits for it gives up only when the demo does.
-                let _ = sender.send(report);
-            })
-        })?;
-        Ok((acting, report))
+        });
+        part.perform(role, subscribed, |finished| {
+            // Whoever waits for it gives up only when all of the demo does.
+            let _ = report.send(finished);
+        })
+    })?;
+    if !controller.has_subscribed(1) {
+        return controller.end();
+    }
+    let responder = cast.responder.enter(scope, |part, subscribed| {
+        let role = Responder::new(QoS::AtLeastOnce, fastrand::u64(..));
+        part.perform(role, subscribed, |()| {})
+    })?;
+    if !responder.has_subscribed(Action::ALL.len()) {
+        return responder.end();
     }
 
-    fn responder<'scope>(
-        &'scope self,
-        scope: &'scope Scope<'scope, '_>,
-    ) -> Result<Acting<'scope>, Failure> {
-        let (subscribed, subscriptions) = mpsc::channel();
-        let role = Narrated::new(
-            Responder::new(QoS::AtLeastOnce, fastrand::u64(..)),
-            "responder",
-            "requester",
-            REQUEST_TOPIC,
-        )
-        .telling(subscribed);
-        Acting::start(scope, "responder", subscriptions, move || {
-            let options = self.options("responder", SERVICE);
-            link::run(role, &options, &self.responder, |()| {})
-        })
+    tell("\n2. A device session at QoS 2: log in, get a UNIQUE ID, answer commands")?;
+    let Some(report) = device_session(cast, scope, controller, &reports)? else {
+        return Ok(End::Stopped);
+    };
+    let commands = report.commands.len();
+    tell(&format!(
+        "   The controller's verdict: passed, {commands} commands, {} right replies.",
+        report.replies.len()
+    ))?;
+
+    tell("\n3. Five text requests at QoS 1: the same text, one action each")?;
+    let requester = cast.requester.enter(scope, requests)?;
+    if requester.end()? == End::Stopped {
+        return Ok(End::Stopped);
     }
+    cast.responder.stop.request();
+    responder.end()?;
+    tell(&format!(
+        "\ndemo: 1 device session passed ({commands} commands), {} requests answered",
+        ANSWERS.len()
+    ))?;
+    Ok(End::Finished)
+}
+
+/// `None` when it was stopped.
+fn device_session<'scope>(
+    cast: &'scope Cast,
+    scope: &'scope Scope<'scope, '_>,
+    controller: Acting<'scope>,
+    reports: &Receiver<Report>,
+) -> Result<Option<Report>, Failure> {
+    let device = cast.device.enter(scope, |part, subscribed| {
+        let user_id = level(USER_ID)?;
+        let (replies, qos) = (Replies::default(), QoS::ExactlyOnce);
+        let role = Device::new(user_id, replies, qos, PATIENCE, None, Instant::now());
+        part.perform(role, subscribed, |progress| {
+            if matches!(progress, Progress::LoggedIn(_)) {
+                // A note on the way; the role's own output would fail the same way.
+                let _ = tell("   The controller waits 3 s, for the device to subscribe.");
+            }
+        })
+    })?;
+    let device = device.end();
+    let report = match device {
+        Ok(End::Stopped) => return Ok(None),
+        Ok(End::Finished) => {
+            if controller.end()? == End::Stopped {
+                return Ok(None);
+            }
+            reports.try_recv()
+        }
+        // What the device sees then is only silence.
+        Err(_) => reports.try_recv(),
+    };
+    match (report, device) {
+        (
+            Ok(Report {
+                verdict: Err(why), ..
+            }),
+            _,
+        ) => Err(broken(format!("the device session failed: {why}"))),
+        (_, Err(failure)) => Err(failure),
+        (Ok(report), Ok(_)) => Ok(Some(report)),
+        (Err(_), Ok(_)) => Err(broken("the controller reported no session")),
+    }
+}
+
+/// One after the other, as five runs of `mqtt_client NETID ACTION MESSAGE` would be.
+fn requests(part: &Part, subscribed: &Sender<()>) -> Result<End, Failure> {
+    let net_id = level(NET_ID)?;
+    for (action, expected) in ANSWERS {
+        let (text, qos) = (TEXT.to_owned(), QoS::AtLeastOnce);
+        let role = Requester::new(&net_id, action, text, qos, PATIENCE, Instant::now());
+        let mut answer = Vec::new();
+        if part.perform(role, subscribed, |payload| answer = payload)? == End::Stopped {
+            return Ok(End::Stopped);
+        }
+        let answer = String::from_utf8_lossy(&answer);
+        let right = match expected {
+            Some(expected) => answer == expected,
+            None => is_permutation(&answer, TEXT),
+        };
+        if !right {
+            return Err(broken(format!("{action} of `{TEXT}` gave `{answer}`")));
+        }
+    }
+    Ok(End::Finished)
+}
+
+fn is_permutation(one: &str, other: &str) -> bool {
+    let sorted = |text| {
+        let mut graphemes: Vec<&str> = UnicodeSegmentation::graphemes(text, true).collect();
+        graphemes.sort_unstable();
+        graphemes
+    };
+    sorted(one) == sorted(other)
+}
+
+fn level(text: &str) -> Result<Level, Failure> {
+    Level::new(text).map_err(|why| broken(format!("`{text}` cannot be a topic level: {why}")))
+}
+
+fn broken(text: impl Into<String>) -> Failure {
+    Failure::new(Kind::Protocol, text)
 }

@@ -1,4 +1,4 @@
-//! Says aloud what a role goes through, a line an event. Knows no protocol: only who talks to whom.
+//! Says aloud what a role goes through, a line an event. Knows no protocol: only who hears from whom.
 
 use std::sync::mpsc::Sender;
 use std::time::Instant;
@@ -6,62 +6,44 @@ use std::time::Instant;
 use crate::output;
 use crate::role::{Event, Failure, Reaction, Role, printable};
 
+/// `requester → responder` is the longest.
+const WHO_WIDTH: usize = 21;
+
 /// A role whose subscriptions and received messages go to standard output.
 pub struct Narrated<R> {
-    role: R,
-    name: &'static str,
-    /// The only one whose messages it receives.
-    peer: &'static str,
-    /// As wide as the longest topic it will meet.
-    topic_width: usize,
-    /// Hears of each subscription, once the role has.
-    subscribed: Option<Sender<()>>,
-}
-
-impl<R> Narrated<R> {
-    /// The role `name`, which hears from `peer`.
-    pub fn new(role: R, name: &'static str, peer: &'static str, topic_width: usize) -> Self {
-        Self {
-            role,
-            name,
-            peer,
-            topic_width,
-            subscribed: None,
-        }
-    }
-
-    /// Lets somebody else wait for the subscriptions.
-    pub fn telling(mut self, subscribed: Sender<()>) -> Self {
-        self.subscribed = Some(subscribed);
-        self
-    }
+    pub role: R,
+    pub name: &'static str,
+    /// The only one it hears from.
+    pub peer: &'static str,
+    /// As wide as the longest topic.
+    pub topic_width: usize,
+    /// Told of every subscription, once the role knows of it.
+    pub subscribed: Sender<()>,
 }
 
 impl<R: Role> Role for Narrated<R> {
     type Item = R::Item;
 
     fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<R::Item> {
-        // Only what the broker has brought or granted, so that a line always reports a fact.
+        // Only what the broker granted or brought, so that every line reports a fact.
         match event {
             Event::Subscribed(filter) => {
                 let who = format!("{} subscribes", self.name);
-                line(&format!("{who:<WHO_WIDTH$}  {}", filter.as_str()))?;
+                tell(&format!("   {who:<WHO_WIDTH$}  {}", filter.as_str()))?;
             }
             Event::Received(message) => {
                 let who = format!("{} → {}", self.peer, self.name);
                 let topic = message.topic.as_str();
                 let payload = printable(&message.payload);
-                line(&format!(
-                    "{who:<WHO_WIDTH$}  {topic:<width$}  {payload}",
-                    width = self.topic_width
-                ))?;
+                let width = self.topic_width;
+                tell(&format!("   {who:<WHO_WIDTH$}  {topic:<width$}  {payload}"))?;
             }
             Event::Connected { .. } | Event::Confirmed(_) | Event::Deadline => {}
         }
         let reaction = self.role.handle(now, event);
-        if let (Event::Subscribed(_), Some(subscribed)) = (event, &self.subscribed) {
-            // Nobody listens any more once the scene has begun.
-            let _ = subscribed.send(());
+        if let Event::Subscribed(_) = event {
+            // Only the services' are waited for.
+            let _ = self.subscribed.send(());
         }
         reaction
     }
@@ -79,13 +61,10 @@ impl<R: Role> Role for Narrated<R> {
     }
 }
 
-/// `requester → responder` is the longest.
-const WHO_WIDTH: usize = 21;
-
-/// One line of the story, a little to the right of its headings.
+/// A line of the story.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn line(text: &str) -> Result<(), Failure> {
-    output::print(format!(" {text}").as_bytes())
+pub fn tell(text: &str) -> Result<(), Failure> {
+    output::print(text.as_bytes())
 }

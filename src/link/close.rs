@@ -7,7 +7,7 @@ use rumqttc::{ConnectionError, Incoming, Outgoing};
 
 use super::outbox::Packet;
 use super::{Connectivity, End, Link, Session};
-use crate::role::{Failure, Role};
+use crate::role::Failure;
 
 /// All of it together: less than the 3 s that a stop may take.
 pub(super) const LIMIT: Duration = Duration::from_millis(2500);
@@ -16,7 +16,7 @@ pub(super) const LIMIT: Duration = Duration::from_millis(2500);
 /// broker take the end for a failure.
 const LAST_READ: Duration = Duration::from_secs(1);
 
-impl<R: Role, E: FnMut(R::Item)> Link<'_, R, E> {
+impl Link<'_> {
     pub(super) fn close(&mut self, end: &Result<End, Failure>) {
         if !matches!(self.connectivity, Connectivity::Online { .. }) {
             return;

@@ -26,6 +26,7 @@ mod packets;
 mod trouble;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use log::{debug, info, warn};
@@ -70,10 +71,50 @@ pub fn run<R: Role>(
     stop: &Stop,
     emit: impl FnMut(R::Item),
 ) -> Result<End, Failure> {
-    let mut link = Link::new(role, options, stop, emit);
+    let mut link = Link::new(Box::new(Emitting { role, emit }), options, stop);
     let end = link.serve();
     link.close(&end);
     end
+}
+
+/// A role whose items have gone to whoever wants them: the same type for every role, or the link
+/// would be compiled once for each of them (32 kB).
+trait Carried {
+    fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Infallible>;
+    fn deadline(&self) -> Option<Instant>;
+    fn time_limit(&self) -> Option<Instant>;
+}
+
+struct Emitting<R, E> {
+    role: R,
+    emit: E,
+}
+
+impl<R: Role, E: FnMut(R::Item)> Carried for Emitting<R, E> {
+    fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Infallible> {
+        let effects = self.role.handle(now, event)?;
+        let emitted = effects.into_iter().filter_map(|effect| match effect {
+            Effect::Emit(item) => {
+                (self.emit)(item);
+                None
+            }
+            Effect::Subscribe(filter, qos) => Some(Effect::Subscribe(filter, qos)),
+            Effect::Unsubscribe(filter) => Some(Effect::Unsubscribe(filter)),
+            Effect::Publish(message) => Some(Effect::Publish(message)),
+            Effect::Note(text) => Some(Effect::Note(text)),
+            Effect::Warn(text) => Some(Effect::Warn(text)),
+            Effect::Finish => Some(Effect::Finish),
+        });
+        Ok(emitted.collect())
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.role.deadline()
+    }
+
+    fn time_limit(&self) -> Option<Instant> {
+        self.role.time_limit()
+    }
 }
 
 /// Where the connection stands.
@@ -82,9 +123,8 @@ enum Connectivity {
     Online { since: Instant },
 }
 
-struct Link<'a, R: Role, E> {
-    role: R,
-    emit: E,
+struct Link<'a> {
+    role: Box<dyn Carried + 'a>,
     options: &'a Options,
     stop: &'a Stop,
     client: Client,
@@ -119,15 +159,14 @@ struct Outage {
     last_trouble: Option<String>,
 }
 
-impl<'a, R: Role, E: FnMut(R::Item)> Link<'a, R, E> {
-    fn new(role: R, options: &'a Options, stop: &'a Stop, emit: E) -> Self {
+impl<'a> Link<'a> {
+    fn new(role: Box<dyn Carried + 'a>, options: &'a Options, stop: &'a Stop) -> Self {
         let (client, mut connection) = Client::new(options.to_rumqttc(), CHANNEL);
         // Nagle's algorithm would hold a small packet back until the one before is acknowledged.
         connection.eventloop.network_options.set_tcp_nodelay(true);
         wake_on_stop(stop, &client);
         Self {
             role,
-            emit,
             options,
             stop,
             client,
@@ -267,19 +306,14 @@ impl<'a, R: Role, E: FnMut(R::Item)> Link<'a, R, E> {
         if self.failure.is_some() {
             return;
         }
-        let reaction = self.role.handle(Instant::now(), event);
-        self.carry_out(reaction, cause);
+        match self.role.handle(Instant::now(), event) {
+            Ok(effects) => self.carry_out(effects, cause),
+            Err(failure) => self.failure = Some(failure),
+        }
         self.submit();
     }
 
-    fn carry_out(&mut self, reaction: Reaction<R::Item>, cause: Option<u64>) {
-        let effects = match reaction {
-            Ok(effects) => effects,
-            Err(failure) => {
-                self.failure = Some(failure);
-                return;
-            }
-        };
+    fn carry_out(&mut self, effects: Vec<Effect<Infallible>>, cause: Option<u64>) {
         for effect in effects {
             match effect {
                 Effect::Subscribe(filter, qos) => {
@@ -291,7 +325,7 @@ impl<'a, R: Role, E: FnMut(R::Item)> Link<'a, R, E> {
                     self.post(Packet::Unsubscribe(filter), cause);
                 }
                 Effect::Publish(message) => self.post(Packet::Publish(message), cause),
-                Effect::Emit(item) => (self.emit)(item),
+                Effect::Emit(never) => match never {},
                 Effect::Note(text) => info!("{text}"),
                 Effect::Warn(text) => warn!("{text}"),
                 Effect::Finish => self.finished = true,

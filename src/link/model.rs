@@ -151,7 +151,10 @@ impl Client {
     /// rumqttc takes one request and writes it.
     fn write(&mut self) -> Option<Wire> {
         Some(match self.channel.pop_front()? {
-            Request::Ack(Ack { pkid, qos }) if qos == QoS::AtLeastOnce => Wire::Ack(pkid),
+            Request::Ack(Ack {
+                pkid,
+                qos: QoS::AtLeastOnce,
+            }) => Wire::Ack(pkid),
             Request::Ack(Ack { pkid, .. }) => Wire::Rec(pkid),
             Request::Packet(message) if message.qos == QoS::AtMostOnce => {
                 let confirmed = self.outbox.sent_at_most_once();

@@ -10,7 +10,7 @@ use rumqttc::{ConnAck, Incoming, Outgoing, PubRel, Publish, Request, SubAck, Sub
 use super::inbound::{Ack, Arrival};
 use super::outbox::{Confirmed, Packet, Replay};
 use super::{Connectivity, Link};
-use crate::role::{Event, Failure, Kind, Message, QoS, Role, printable};
+use crate::role::{Event, Failure, Kind, Message, QoS, printable};
 use crate::topic::TopicName;
 
 fn to_wire(qos: QoS) -> WireQoS {
@@ -46,7 +46,7 @@ pub(super) fn replay(replays: Vec<Replay>) -> VecDeque<Request> {
         .collect()
 }
 
-impl<R: Role, E: FnMut(R::Item)> Link<'_, R, E> {
+impl Link<'_> {
     /// One event of rumqttc's.
     pub(super) fn packet(&mut self, event: rumqttc::Event) {
         debug!("{event:?}");
