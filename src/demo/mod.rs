@@ -13,9 +13,9 @@ use unicode_segmentation::UnicodeSegmentation;
 
 pub use broker::Broker;
 
-use crate::command::Replies;
 use crate::command::controller::{Controller, Plan, Report};
 use crate::command::device::{Device, Progress};
+use crate::command::{PAUSE, Replies};
 use crate::link::End;
 use crate::role::{Failure, Kind, QoS};
 use crate::stop::Stop;
@@ -59,8 +59,8 @@ pub fn run(stop: &Stop) -> Result<End, Failure> {
     }
     tell(&format!(
         "An MQTT broker listens on 127.0.0.1:{}, inside this process. Everything below\n\
-         goes through it. A line is a subscription that it granted, or a message that\n\
-         arrived: from whom to whom, topic, payload.",
+         goes through it. A line is a subscription that it granted (+ stands for any\n\
+         one level), or a message that arrived: from whom to whom, topic, payload.",
         broker.port()
     ))?;
     thread::scope(|scope| {
@@ -134,7 +134,10 @@ fn device_session<'scope>(
         part.perform(role, subscribed, |progress| {
             if matches!(progress, Progress::LoggedIn(_)) {
                 // A note on the way; the role's own output would fail the same way.
-                let _ = tell("   The controller waits 3 s, for the device to subscribe.");
+                let _ = tell(&format!(
+                    "   The controller waits {} s, for the device to subscribe.",
+                    PAUSE.as_secs()
+                ));
             }
         })
     })?;

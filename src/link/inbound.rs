@@ -2,9 +2,15 @@
 //!
 //! Pure bookkeeping, like the outbox. Two rules live here. A message is acknowledged only when all
 //! that its handling published is confirmed, in the order of arrival (MQTT 3.1.1, section 4.6). And a
-//! message that was handled is not handled again: at QoS 2 by its packet identifier (section 4.3.3),
-//! at QoS 1 by packet identifier, DUP and content on a later connection of the same session, which is
-//! the only moment at which a repetition is certain to be one.
+//! message that was handled is not handled again: at QoS 2 by its packet identifier until PUBREL
+//! (section 4.3.3), and beyond that, as at QoS 1, by packet identifier, DUP and content on a later
+//! connection of the same session, which is the only moment at which a repetition is certain to be
+//! one. (At QoS 2 this should not be needed. But mosquitto 2.0.11 repeats a PUBLISH whose PUBREL it has
+//! sent, when two connections in a row end before it hears the PUBCOMP.)
+//!
+//! That certainty rests on a broker that counts its packet identifiers upwards, as mosquitto does. One
+//! that gives the lowest free one away can repeat a new message that looks like an old one; as soon
+//! as it is seen to do so, everything counts as new: better answered twice than not at all.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -19,6 +25,10 @@ pub struct Ack {
     /// Which of the two.
     pub qos: QoS,
 }
+
+/// How many acknowledged messages are remembered at most: more than mosquitto has in flight (20), and
+/// far fewer than it has packet identifiers.
+const MOST_ANSWERED: usize = 64;
 
 /// What an arriving message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +55,7 @@ struct Entry {
 #[derive(Debug)]
 struct Answered {
     pkid: u16,
+    qos: QoS,
     digest: u64,
     generation: u64,
     ack: u64,
@@ -60,12 +71,16 @@ pub struct Inbound {
     first: u64,
     /// QoS 2, handled: their packet identifiers are taken until PUBREL.
     releasing: HashMap<u16, u64>,
-    /// QoS 1, acknowledged, but the broker may not know it.
+    /// Acknowledged, or released, but the broker may not know it.
     answered: VecDeque<Answered>,
     /// Acknowledgements for duplicates, due at once.
     again: VecDeque<Ack>,
     /// How many acknowledgements were handed out.
     acks: u64,
+    /// The last packet identifier that the broker gave to a new message.
+    last_new: u16,
+    /// It has given one away again before all others had their turn.
+    reuses_identifiers: bool,
 }
 
 fn digest(message: &Message) -> u64 {
@@ -85,38 +100,50 @@ impl Inbound {
             self.entries.clear();
             self.releasing.clear();
             self.answered.clear();
+            self.last_new = 0;
+            self.reuses_identifiers = false;
+        }
+    }
+
+    /// Sees how the broker numbers new messages.
+    fn numbered(&mut self, pkid: u16) {
+        let starts_over = self.last_new > u16::MAX - 1_000 && pkid < 1_000;
+        self.reuses_identifiers |= pkid <= self.last_new && !starts_over;
+        self.last_new = pkid;
+        if self.reuses_identifiers {
+            self.answered.clear();
         }
     }
 
     /// A message arrived. A new one with QoS above 0 has to be [`Inbound::handled`] afterwards.
     pub fn arrived(&mut self, message: &Message, pkid: u16, dup: bool) -> Arrival {
-        let digest = digest(message);
         let qos = message.qos;
+        if qos == QoS::AtMostOnce {
+            return Arrival::New(None);
+        }
+        let digest = digest(message);
         let generation = self.generation;
-        match qos {
-            QoS::AtMostOnce => return Arrival::New(None),
-            QoS::AtLeastOnce if dup => {
-                let known = self.answered.iter().position(|answered| {
-                    (answered.pkid, answered.digest) == (pkid, digest)
-                        && answered.generation < generation
-                });
-                if known.is_some_and(|at| self.answered.remove(at).is_some()) {
+        if dup {
+            let known = self.answered.iter().position(|answered| {
+                (answered.pkid, answered.qos, answered.digest) == (pkid, qos, digest)
+                    && answered.generation < generation
+            });
+            if known.is_some_and(|at| self.answered.remove(at).is_some()) {
+                self.acknowledge_again(Ack { pkid, qos }, digest);
+                return Arrival::Duplicate;
+            }
+        } else {
+            self.numbered(pkid);
+            // Messages are repeated in order and before new ones (section 4.6): what was not
+            // repeated by now has reached the broker's books.
+            self.answered
+                .retain(|answered| answered.generation == generation && answered.pkid != pkid);
+        }
+        if qos == QoS::ExactlyOnce {
+            if let Some(known) = self.releasing.get(&pkid) {
+                if dup || *known == digest {
                     self.acknowledge_again(Ack { pkid, qos }, digest);
                     return Arrival::Duplicate;
-                }
-            }
-            QoS::AtLeastOnce => {
-                // Messages are repeated in order and before new ones (section 4.6): what was not
-                // repeated by now has reached the broker's books.
-                self.answered
-                    .retain(|answered| answered.generation == generation && answered.pkid != pkid);
-            }
-            QoS::ExactlyOnce => {
-                if let Some(known) = self.releasing.get(&pkid) {
-                    if dup || *known == digest {
-                        self.acknowledge_again(Ack { pkid, qos }, digest);
-                        return Arrival::Duplicate;
-                    }
                 }
             }
         }
@@ -142,15 +169,34 @@ impl Inbound {
 
     fn acknowledge_again(&mut self, ack: Ack, digest: u64) {
         self.again.push_back(ack);
-        if ack.qos == QoS::AtLeastOnce {
-            self.acks += 1;
-            self.answered.push_back(Answered {
-                pkid: ack.pkid,
-                digest,
-                generation: self.generation,
-                ack: self.acks,
-            });
+        self.acknowledged(ack, digest, self.generation);
+    }
+
+    /// Remembers what has been acknowledged, until the broker is known to know.
+    fn acknowledged(&mut self, ack: Ack, digest: u64, generation: u64) {
+        match ack.qos {
+            QoS::ExactlyOnce => {
+                self.releasing.insert(ack.pkid, digest);
+            }
+            _ => self.answered(ack, digest, generation),
         }
+    }
+
+    fn answered(&mut self, Ack { pkid, qos }: Ack, digest: u64, generation: u64) {
+        self.acks += 1;
+        if self.reuses_identifiers {
+            return;
+        }
+        if self.answered.len() == MOST_ANSWERED {
+            self.answered.pop_front();
+        }
+        self.answered.push_back(Answered {
+            pkid,
+            qos,
+            digest,
+            generation,
+            ack: self.acks,
+        });
     }
 
     fn entry(&mut self, serial: u64) -> Option<&mut Entry> {
@@ -183,36 +229,27 @@ impl Inbound {
             if entry.superseded {
                 continue;
             }
-            self.acks += 1;
-            match entry.qos {
-                QoS::ExactlyOnce => {
-                    self.releasing.insert(entry.pkid, entry.digest);
-                }
-                _ => self.answered.push_back(Answered {
-                    pkid: entry.pkid,
-                    digest: entry.digest,
-                    generation: entry.generation,
-                    ack: self.acks,
-                }),
-            }
+            let Entry { pkid, qos, .. } = entry;
+            let ack = Ack { pkid, qos };
+            self.acknowledged(ack, entry.digest, entry.generation);
             // Not delivered on this connection: an acknowledgement would confuse the broker. It will
             // repeat the message, and that is when to acknowledge.
             if entry.generation == self.generation {
-                return Some(Ack {
-                    pkid: entry.pkid,
-                    qos: entry.qos,
-                });
+                return Some(ack);
             }
         }
         None
     }
 
-    /// PUBREL came: the packet identifier is free for another message.
+    /// PUBREL came, and PUBCOMP goes out: the packet identifier is free for another message.
     pub fn released(&mut self, pkid: u16) {
-        self.releasing.remove(&pkid);
+        if let Some(digest) = self.releasing.remove(&pkid) {
+            let qos = QoS::ExactlyOnce;
+            self.answered(Ack { pkid, qos }, digest, self.generation);
+        }
     }
 
-    /// How many acknowledgements have been handed out.
+    /// How many acknowledgements have been handed out: PUBACK at QoS 1, PUBCOMP at QoS 2.
     #[must_use]
     pub fn acks(&self) -> u64 {
         self.acks
@@ -371,6 +408,42 @@ mod tests {
             inbound.arrived(&message("a", QOS2), 1, false),
             Arrival::New(_)
         ));
+    }
+
+    #[test]
+    fn nothing_is_taken_for_a_repetition_where_identifiers_are_reused_at_once() {
+        for qos in [QOS1, QOS2] {
+            let mut inbound = connected();
+            for text in ["a", "b"] {
+                let new = serial(inbound.arrived(&message(text, qos), 1, false));
+                inbound.settle(new);
+                inbound.next_ack();
+                inbound.released(1);
+            }
+            inbound.connected(true);
+            let third = inbound.arrived(&message("b", qos), 1, true);
+            assert!(matches!(third, Arrival::New(_)));
+        }
+    }
+
+    #[test]
+    fn mosquittos_repetition_of_a_released_message_is_seen_through() {
+        let mut inbound = connected();
+        let a = serial(inbound.arrived(&message("a", QOS2), 1, false));
+        inbound.settle(a);
+        inbound.next_ack();
+        inbound.released(1);
+        inbound.connected(true);
+        assert_eq!(
+            inbound.arrived(&message("a", QOS2), 1, true),
+            Arrival::Duplicate
+        );
+        assert_eq!(inbound.next_ack(), Some(Ack { pkid: 1, qos: QOS2 }));
+        inbound.released(1);
+        inbound.known_to_broker(inbound.acks());
+        inbound.connected(true);
+        let again = inbound.arrived(&message("a", QOS2), 1, true);
+        assert!(matches!(again, Arrival::New(_)), "the broker knew");
     }
 
     #[test]

@@ -35,16 +35,6 @@ struct Broker {
 impl Broker {
     const WINDOW: usize = 20;
 
-    /// At QoS 2 few, so that they are used again; at QoS 1 many, as mosquitto has them: a broker that
-    /// gives an identifier away again at once makes a repetition and a new message with the same
-    /// content look alike, and then no client can tell.
-    fn identifiers(qos: QoS) -> u16 {
-        match qos {
-            QoS::ExactlyOnce => 30,
-            _ => 1_000,
-        }
-    }
-
     fn pump(&mut self) -> Option<Wire> {
         if self.inflight.len() >= Self::WINDOW {
             return None;
@@ -54,7 +44,7 @@ impl Broker {
             return Some(Wire::Publish(0, false, message));
         }
         loop {
-            self.last_pkid = self.last_pkid % Self::identifiers(message.qos) + 1;
+            self.last_pkid = self.last_pkid % u16::MAX + 1;
             let mut taken = self.inflight.iter().map(|(pkid, ..)| *pkid);
             if !taken.any(|pkid| pkid == self.last_pkid) {
                 break;
@@ -248,7 +238,11 @@ struct Run {
 /// One random history: `commands` messages at `qos`, up to four cuts, then as long as it takes.
 fn run(seed: u64, qos: QoS, commands: u32, may_lose_session: bool) -> Run {
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut broker = Broker::default();
+    let mut broker = Broker {
+        // In every other history the packet identifiers start over half-way.
+        last_pkid: if seed % 2 == 0 { 0 } else { u16::MAX - 75 },
+        ..Broker::default()
+    };
     let mut client = Client::default();
     client.inbound.connected(false);
     let mut up: VecDeque<Wire> = VecDeque::new();
@@ -290,7 +284,7 @@ fn run(seed: u64, qos: QoS, commands: u32, may_lose_session: bool) -> Run {
                     up.extend(client.take(packet));
                 }
             }
-            94..96 if cuts < most_cuts => {
+            94..96 if cuts < most_cuts && random.u32(0..6) == 0 => {
                 cuts += 1;
                 up.clear();
                 down.clear();
@@ -322,7 +316,7 @@ fn run(seed: u64, qos: QoS, commands: u32, may_lose_session: bool) -> Run {
 }
 
 /// How many histories each test tries: enough for a second in a debug build.
-const SEEDS: u64 = 1_500;
+const SEEDS: u64 = 600;
 
 fn answered(texts: &[String]) -> Vec<String> {
     texts
@@ -336,7 +330,7 @@ fn answered(texts: &[String]) -> Vec<String> {
 fn qos_2_is_exactly_once_and_in_order_over_any_cuts() {
     let mut cuts = 0;
     for seed in 0..SEEDS {
-        let run = run(seed, QoS::ExactlyOnce, 40, false);
+        let run = run(seed, QoS::ExactlyOnce, 150, false);
         assert_eq!(run.client.handled, run.sent, "seed {seed}");
         let observed: Vec<String> = run.broker.observed.iter().map(text).collect();
         assert_eq!(observed, answered(&run.sent), "seed {seed}");
@@ -346,13 +340,13 @@ fn qos_2_is_exactly_once_and_in_order_over_any_cuts() {
         );
         cuts += run.cuts;
     }
-    assert!(cuts > 1_000, "only {cuts} cuts");
+    assert!(cuts > 600, "only {cuts} cuts");
 }
 
 #[test]
 fn qos_1_handles_everything_once_and_loses_nothing_over_any_cuts() {
     for seed in 0..SEEDS {
-        let run = run(seed, QoS::AtLeastOnce, 40, false);
+        let run = run(seed, QoS::AtLeastOnce, 150, false);
         assert_eq!(run.client.handled, run.sent, "seed {seed}");
         let observed: Vec<String> = run.broker.observed.iter().map(text).collect();
         let wanted = answered(&run.sent);
@@ -375,7 +369,7 @@ fn qos_1_handles_everything_once_and_loses_nothing_over_any_cuts() {
 fn a_lost_session_loses_no_reply() {
     for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
         for seed in 0..SEEDS / 2 {
-            let run = run(seed, qos, 40, true);
+            let run = run(seed, qos, 150, true);
             let observed: Vec<String> = run.broker.observed.iter().map(text).collect();
             let wanted = answered(&run.client.handled);
             for word in ["a", "b"] {
