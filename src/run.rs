@@ -12,10 +12,12 @@ use crate::cli::{self, Command, HELP, Text};
 use crate::command::LAST_WORDS;
 use crate::command::controller::{Controller, Report};
 use crate::command::device::{Device, Progress};
-use crate::link::{self, End, MAX_PAYLOAD};
+use crate::link::{self, End, MAX_PAYLOAD, Session};
 use crate::output;
 use crate::role::{Failure, Kind};
+use crate::state::StateFile;
 use crate::stop::Stop;
+use crate::topic::Level;
 use crate::transform::requester::Requester;
 use crate::transform::responder::Responder;
 
@@ -66,16 +68,25 @@ pub fn run(command: Command) -> Result<u8, Failure> {
             })
         }
         Command::Device {
-            options,
+            mut options,
             user_id,
             replies,
             qos,
             patience,
+            state,
         } => {
-            let role = Device::new(user_id, replies, qos, patience, None, Instant::now());
+            let unfinished = state.as_ref().and_then(|state| recall(state, &user_id));
+            if let Session::Persistent { resume, .. } = &mut options.session {
+                *resume = unfinished.is_some();
+            }
+            let now = Instant::now();
+            let role = Device::new(user_id.clone(), replies, qos, patience, unfinished, now);
             until_signal(0, move |stop| {
                 let mut printed = Ok(());
                 let end = link::run(role, &options, stop, |progress| {
+                    if let Some(state) = &state {
+                        remember(state, &user_id, &progress);
+                    }
                     if progress == Progress::Done {
                         printed = output::print(LAST_WORDS.as_bytes());
                     }
@@ -131,6 +142,32 @@ fn read_stdin() -> Result<String, Failure> {
     }
     let text = String::from_utf8(text).map_err(|_| wrong("is not UTF-8"))?;
     cli::sized(text)
+}
+
+/// The session of an earlier run that did not come to its end.
+fn recall(state: &StateFile, user_id: &Level) -> Option<Level> {
+    state.load(user_id).unwrap_or_else(|why| {
+        warn!(
+            "logging in anew, for the state file {} is of no use: {why}",
+            state.path().display()
+        );
+        None
+    })
+}
+
+/// A device whose disk is full or read-only does its work all the same; it only cannot go on after a
+/// power cut.
+fn remember(state: &StateFile, user_id: &Level, progress: &Progress) {
+    let written = match progress {
+        Progress::LoggedIn(unique_id) => state.save(user_id, unique_id),
+        Progress::Done => state.remove(),
+    };
+    if let Err(error) = written {
+        warn!(
+            "cannot write the state file {}: {error}; a restart will log in anew",
+            state.path().display()
+        );
+    }
 }
 
 /// Where the controller's reports go.

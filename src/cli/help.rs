@@ -39,6 +39,8 @@ Login:
 Message:
   -q, --qos LEVEL        0, 1 or 2 (request, responder: 1; others: 2)
       --replies FILE     device, controller: lines CMD=word instead of the table
+      --state-dir DIR    device: remember the session in DIR, and go on with it
+                         after a crash or a power cut; a folder for each device
       --commands N|A-B   controller: commands a session (5-15)
       --delay S          controller: seconds before the first command (3)
       --seed N           controller: repeat the choice of commands and ids

@@ -14,6 +14,7 @@ use crate::command::Replies;
 use crate::command::controller::Plan;
 use crate::link::{MAX_PAYLOAD, Options, Session};
 use crate::role::{Failure, Kind, QoS};
+use crate::state::StateFile;
 use crate::topic::Level;
 use crate::transform::Action;
 use values::Values;
@@ -54,6 +55,8 @@ pub enum Command {
         qos: QoS,
         /// How long without a word from the controller.
         patience: Option<Duration>,
+        /// Where it remembers its session.
+        state: Option<StateFile>,
     },
     /// Be the controller.
     Controller {
@@ -173,6 +176,7 @@ struct Given {
     login: secret::Given,
     qos: Option<QoS>,
     replies: Option<String>,
+    state: Option<StateFile>,
     commands: Option<std::ops::RangeInclusive<u32>>,
     delay: Option<Duration>,
     seed: Option<u64>,
@@ -192,6 +196,7 @@ impl Given {
             login: secret::Given::read(values)?,
             qos: values.get(["-q", "--qos"], values::qos)?,
             replies: values.get(["--replies"; 2], values::text)?,
+            state: values.state_dir()?.map(StateFile::in_folder),
             commands: values.get(["--commands"; 2], values::range)?,
             delay: values.get(["--delay"; 2], values::seconds)?,
             seed: values.get(["--seed"; 2], values::number)?,
@@ -268,8 +273,13 @@ impl Given {
             ))
         })?;
         let user_id = level("USER_ID", user_id)?;
+        let session = Session::Persistent {
+            resume: false,
+            keep: self.state.is_some(),
+        };
         Ok(Command::Device {
-            options: self.options(user_id.as_str(), persistent())?,
+            options: self.options(user_id.as_str(), session)?,
+            state: self.state.clone(),
             replies: self.replies()?,
             qos: self.qos.unwrap_or(QoS::ExactlyOnce),
             patience: self.timeout.unwrap_or(Some(Duration::from_secs(60))),

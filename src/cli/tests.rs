@@ -257,6 +257,7 @@ fn the_help_fits_a_terminal_and_names_every_variable_and_code() {
         "--password",
         "--qos",
         "--replies",
+        "--state-dir",
         "--commands",
         "--delay",
         "--seed",

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::role::{Failure, Kind, QoS};
@@ -92,6 +93,13 @@ impl<'a> Values<'a> {
         parse(&text)
             .map(Some)
             .map_err(|why| Failure::new(kind, format!("{name}: `{text}` is not {why}")))
+    }
+
+    /// The state folder: as typed, or as systemd names it (STATE_DIRECTORY, systemd.exec(5)).
+    pub fn state_dir(&mut self) -> Result<Option<PathBuf>, Failure> {
+        let given = self.get(["--state-dir"; 2], text)?.map(PathBuf::from);
+        let by_systemd = || (self.environment)("STATE_DIRECTORY").filter(|dir| !dir.is_empty());
+        Ok(given.or_else(|| by_systemd().map(PathBuf::from)))
     }
 
     /// What is left: the arguments that are no options.

@@ -28,7 +28,7 @@ pub enum Session {
     Persistent {
         /// Go on with what an earlier run left, instead of beginning with an empty session.
         resume: bool,
-        /// When stopped before the end, leave the session for the next run.
+        /// When it ends before its time, leave the session for the next run.
         keep: bool,
     },
 }

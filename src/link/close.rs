@@ -7,7 +7,7 @@ use rumqttc::{ConnectionError, Incoming, Outgoing};
 
 use super::outbox::Packet;
 use super::{Connectivity, End, Link, Session};
-use crate::role::Failure;
+use crate::role::{Failure, Kind};
 
 /// All of it together: less than the 3 s that a stop may take.
 pub(super) const LIMIT: Duration = Duration::from_millis(2500);
@@ -15,6 +15,15 @@ pub(super) const LIMIT: Duration = Duration::from_millis(2500);
 /// What to read after DISCONNECT: unread data would make the kernel reset the connection, and the
 /// broker take the end for a failure.
 const LAST_READ: Duration = Duration::from_secs(1);
+
+/// Whether a later run may take up where this one ended.
+fn may_go_on(end: &Result<End, Failure>) -> bool {
+    match end {
+        Ok(End::Stopped) => true,
+        Ok(End::Finished) => false,
+        Err(failure) => matches!(failure.kind, Kind::NoAnswer | Kind::Unreachable),
+    }
+}
 
 impl Link<'_> {
     pub(super) fn close(&mut self, end: &Result<End, Failure>) {
@@ -27,7 +36,7 @@ impl Link<'_> {
         self.failure = None;
         self.drain(deadline);
         let keep = matches!(self.options.session, Session::Persistent { keep: true, .. })
-            && matches!(end, Ok(End::Stopped));
+            && may_go_on(end);
         let persistent = self.options.session != Session::Clean;
         if persistent && !keep {
             for (filter, _) in std::mem::take(&mut self.subscriptions) {
