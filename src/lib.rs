@@ -16,6 +16,7 @@
 //! - [`command`]: protocol A, the device session: `device` and `controller`
 //! - [`transform`]: protocol B, the text request: `requester` and `responder`
 //! - [`link`]: the only room that names rumqttc
+//! - [`service`]: readiness, status and watchdog, for systemd
 //! - [`state`]: the file that lets a device go on after a power cut
 //! - [`cli`], [`output`], [`run`]: the program around them
 //! - `demo`: the embedded broker and all four roles (feature `demo`)
@@ -28,6 +29,7 @@ pub mod link;
 pub mod output;
 pub mod role;
 pub mod run;
+pub mod service;
 pub mod state;
 pub mod stop;
 pub mod topic;

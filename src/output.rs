@@ -6,6 +6,7 @@ use log::{Level, LevelFilter};
 
 use crate::cli::Verbosity;
 use crate::role::{Failure, Kind};
+use crate::service;
 
 /// Sets up the log on standard error. RUST_LOG, where it is set, wins over `verbosity`.
 pub fn start_log(verbosity: Verbosity) {
@@ -21,7 +22,12 @@ pub fn start_log(verbosity: Verbosity) {
     if let Ok(filter) = std::env::var("RUST_LOG") {
         builder.parse_filters(&filter);
     }
-    builder.format(|out, record| {
+    let journal = service::stderr_is_journal();
+    builder.format(move |out, record| {
+        if journal {
+            let prefix = service::journal_prefix(record.level());
+            return writeln!(out, "{prefix}{}", record.args());
+        }
         // The demo runs several roles in one process, each on a thread of its name.
         let thread = std::thread::current();
         let who = thread
@@ -59,6 +65,10 @@ pub fn print(result: &[u8]) -> Result<(), Failure> {
 
 /// Writes a line to standard error, whatever the log's level.
 pub fn complain(line: &dyn std::fmt::Display) {
+    let prefix = match service::stderr_is_journal() {
+        true => service::journal_prefix(Level::Error),
+        false => "mqtt_client: ",
+    };
     // Without a standard error there is nobody to tell.
-    let _ = writeln!(io::stderr(), "mqtt_client: {line}");
+    let _ = writeln!(io::stderr(), "{prefix}{line}");
 }

@@ -15,6 +15,7 @@ use crate::command::device::{Device, Progress};
 use crate::link::{self, End, MAX_PAYLOAD, Session};
 use crate::output;
 use crate::role::{Failure, Kind};
+use crate::service::Systemd;
 use crate::state::StateFile;
 use crate::stop::Stop;
 use crate::topic::Level;
@@ -83,7 +84,8 @@ pub fn run(command: Command) -> Result<u8, Failure> {
             let role = Device::new(user_id.clone(), replies, qos, patience, unfinished, now);
             until_signal(0, move |stop| {
                 let mut printed = Ok(());
-                let end = link::run(role, &options, stop, |progress| {
+                let mut systemd = Systemd::ready();
+                let end = link::run_watched(role, &options, stop, &mut systemd, |progress| {
                     if let Some(state) = &state {
                         remember(state, &user_id, &progress);
                     }
@@ -103,7 +105,9 @@ pub fn run(command: Command) -> Result<u8, Failure> {
             until_signal(0, move |stop| {
                 let mut failed = 0;
                 let mut all = 0;
-                let end = link::run(Controller::new(plan), &options, stop, |report: Report| {
+                let mut systemd = Systemd::ready();
+                let role = Controller::new(plan);
+                let end = link::run_watched(role, &options, stop, &mut systemd, |report| {
                     all += 1;
                     failed += u64::from(report.verdict.is_err());
                     reports.write(&report);
@@ -119,12 +123,8 @@ pub fn run(command: Command) -> Result<u8, Failure> {
             })
         }
         Command::Responder { options, qos } => until_signal(0, move |stop| {
-            link::run(
-                Responder::new(qos, fastrand::u64(..)),
-                &options,
-                stop,
-                |()| {},
-            )
+            let role = Responder::new(qos, fastrand::u64(..));
+            link::run_watched(role, &options, stop, &mut Systemd::ready(), |()| {})
         }),
     }
 }
@@ -251,6 +251,7 @@ fn until_signal(
             Ok(Note::Done(Err(failure))) => return Err(failure),
             Ok(Note::Signal) if deadline.is_none() => {
                 info!("stopping");
+                Systemd::stopping();
                 deadline = Some(Instant::now() + STOP_LIMIT);
                 stop.request();
             }

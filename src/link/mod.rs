@@ -71,10 +71,43 @@ pub fn run<R: Role>(
     stop: &Stop,
     emit: impl FnMut(R::Item),
 ) -> Result<End, Failure> {
-    let mut link = Link::new(Box::new(Emitting { role, emit }), options, stop);
+    run_watched(role, options, stop, &mut Unwatched, emit)
+}
+
+/// [`run`], with somebody who looks on.
+///
+/// # Errors
+/// Those of [`run`].
+pub fn run_watched<R: Role>(
+    role: R,
+    options: &Options,
+    stop: &Stop,
+    watcher: &mut dyn Watcher,
+    emit: impl FnMut(R::Item),
+) -> Result<End, Failure> {
+    let mut link = Link::new(Box::new(Emitting { role, emit }), options, stop, watcher);
     let end = link.serve();
     link.close(&end);
     end
+}
+
+/// Somebody who looks on: a service manager.
+pub trait Watcher {
+    /// How often to look, at the least; `None` for never.
+    fn interval(&self) -> Option<Duration>;
+
+    /// The link has got round once more. `status` says where things stand.
+    fn look(&mut self, now: Instant, status: &dyn Fn() -> String);
+}
+
+struct Unwatched;
+
+impl Watcher for Unwatched {
+    fn interval(&self) -> Option<Duration> {
+        None
+    }
+
+    fn look(&mut self, _: Instant, _: &dyn Fn() -> String) {}
 }
 
 /// A role whose items have gone to whoever wants them: the same type for every role, or the link
@@ -83,6 +116,7 @@ trait Carried {
     fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Infallible>;
     fn deadline(&self) -> Option<Instant>;
     fn time_limit(&self) -> Option<Instant>;
+    fn status(&self) -> String;
 }
 
 struct Emitting<R, E> {
@@ -115,6 +149,10 @@ impl<R: Role, E: FnMut(R::Item)> Carried for Emitting<R, E> {
     fn time_limit(&self) -> Option<Instant> {
         self.role.time_limit()
     }
+
+    fn status(&self) -> String {
+        self.role.status()
+    }
 }
 
 /// Where the connection stands.
@@ -127,6 +165,7 @@ struct Link<'a> {
     role: Box<dyn Carried + 'a>,
     options: &'a Options,
     stop: &'a Stop,
+    watcher: &'a mut dyn Watcher,
     client: Client,
     connection: Connection,
     connectivity: Connectivity,
@@ -160,7 +199,12 @@ struct Outage {
 }
 
 impl<'a> Link<'a> {
-    fn new(role: Box<dyn Carried + 'a>, options: &'a Options, stop: &'a Stop) -> Self {
+    fn new(
+        role: Box<dyn Carried + 'a>,
+        options: &'a Options,
+        stop: &'a Stop,
+        watcher: &'a mut dyn Watcher,
+    ) -> Self {
         let (client, mut connection) = Client::new(options.to_rumqttc(), CHANNEL);
         // Nagle's algorithm would hold a small packet back until the one before is acknowledged.
         connection.eventloop.network_options.set_tcp_nodelay(true);
@@ -169,6 +213,7 @@ impl<'a> Link<'a> {
             role,
             options,
             stop,
+            watcher,
             client,
             connection,
             connectivity: Connectivity::Offline {
@@ -196,6 +241,7 @@ impl<'a> Link<'a> {
             if self.role.deadline().is_some_and(|d| d <= Instant::now()) {
                 self.tell(Event::Deadline, None);
             }
+            self.be_looked_at();
             match self.connectivity {
                 Connectivity::Offline { next_attempt } => self.offline(next_attempt),
                 Connectivity::Online { .. } => self.online(),
@@ -233,12 +279,28 @@ impl<'a> Link<'a> {
         }
     }
 
+    fn be_looked_at(&mut self) {
+        let (role, options) = (&self.role, self.options);
+        let online = matches!(self.connectivity, Connectivity::Online { .. });
+        let status = || match online {
+            true => role.status(),
+            false => format!("connecting to {}", options.address()),
+        };
+        self.watcher.look(Instant::now(), &status);
+    }
+
+    /// When something has to be done here, whatever the network does.
+    fn wake_up(&self) -> Option<Instant> {
+        let look = self.watcher.interval().map(|every| Instant::now() + every);
+        let wishes = [self.role.deadline(), self.role.time_limit(), look];
+        wishes.into_iter().flatten().min()
+    }
+
     fn offline(&mut self, next_attempt: Instant) {
         if next_attempt > Instant::now() {
-            let until = [self.role.deadline(), self.role.time_limit()]
-                .into_iter()
-                .flatten()
-                .fold(next_attempt, Instant::min);
+            let until = self
+                .wake_up()
+                .map_or(next_attempt, |at| at.min(next_attempt));
             let _ = self.stop.wait_until(Some(until));
             return;
         }
@@ -259,11 +321,9 @@ impl<'a> Link<'a> {
     }
 
     fn online(&mut self) {
-        let now = Instant::now();
-        let wake = [self.role.deadline(), self.role.time_limit()];
-        let result = match wake.into_iter().flatten().min() {
+        let result = match self.wake_up() {
             Some(at) => {
-                let left = at.saturating_duration_since(now);
+                let left = at.saturating_duration_since(Instant::now());
                 self.connection.recv_timeout(left).ok()
             }
             None => self.connection.recv().ok(),

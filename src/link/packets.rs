@@ -103,10 +103,11 @@ impl Link<'_> {
             true => "session present",
             false => "no session present",
         };
-        if self.outage.attempts > 0 {
-            warn!("connected to {} again, {session}", self.options.address());
-        } else {
-            info!("connected to {}, {session}", self.options.address());
+        let address = self.options.address();
+        match (self.outage.attempts, self.outage.ever_online) {
+            (0, _) => info!("connected to {address}, {session}"),
+            (_, true) => warn!("connected to {address} again, {session}"),
+            (_, false) => warn!("connected to {address}, {session}"),
         }
         self.outage.ever_online = true;
         self.outage.attempts = 0;
