@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 use super::values::{self, Values};
 use crate::link::Login;
@@ -14,6 +15,8 @@ pub struct Given {
     username: Option<String>,
     password: Option<String>,
     password_file: Option<String>,
+    /// systemd's credential `password`, where the unit has one (systemd.exec(5), LoadCredential).
+    credential: Option<PathBuf>,
 }
 
 impl Given {
@@ -40,6 +43,7 @@ impl Given {
             username,
             password,
             password_file,
+            credential: values.credential("password"),
         })
     }
 
@@ -47,7 +51,7 @@ impl Given {
         let password = match (&self.password, &self.password_file) {
             (Some(password), _) => Some(password.clone()),
             (None, Some(path)) => Some(read_password(path)?),
-            (None, None) => None,
+            (None, None) => self.read_credential()?,
         };
         match (&self.username, password) {
             (Some(username), password) => Ok(Some(Login {
@@ -59,6 +63,19 @@ impl Given {
                 "a password without a user name: MQTT has no such login; give --username",
             )),
             (None, None) => Ok(None),
+        }
+    }
+}
+
+impl Given {
+    /// An empty credential is none: a unit cannot say "if there is one".
+    fn read_credential(&self) -> Result<Option<String>, Failure> {
+        match &self.credential {
+            Some(path) if path.exists() => {
+                let path = path.to_string_lossy();
+                read_password(&path).map(|word| Some(word).filter(|word| !word.is_empty()))
+            }
+            _ => Ok(None),
         }
     }
 }

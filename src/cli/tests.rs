@@ -316,6 +316,21 @@ fn files_are_read_with_care() {
             (other, _) => panic!("{other:?}"),
         }
     }
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let by_systemd = [("CREDENTIALS_DIRECTORY", folder.to_str().unwrap())];
+    for (content, expected) in [("", ""), ("from systemd\n", "from systemd")] {
+        std::fs::write(folder.join("password"), content).unwrap();
+        let mode = std::fs::Permissions::from_mode(0o400);
+        std::fs::set_permissions(folder.join("password"), mode).unwrap();
+        let login = options(&["-u", "u", "responder"], &by_systemd)
+            .login
+            .unwrap();
+        assert_eq!(login.password, expected);
+        let typed = options(&["-u", "u", "-P", "typed", "responder"], &by_systemd);
+        assert_eq!(typed.login.unwrap().password, "typed");
+        std::fs::remove_file(folder.join("password")).unwrap();
+    }
+    assert_eq!(options(&["responder"], &by_systemd).login, None);
     std::fs::write(&file, "CMD1=yes\nCMD1=no").unwrap();
     let failure = parse_with(&["device", "a", "--replies", path], &[]).unwrap_err();
     assert_eq!(failure.kind, Kind::Config);

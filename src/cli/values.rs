@@ -102,6 +102,11 @@ impl<'a> Values<'a> {
         Ok(given.or_else(|| by_systemd().map(PathBuf::from)))
     }
 
+    /// The path of a credential, where systemd has loaded any (systemd.exec(5), CREDENTIALS_DIRECTORY).
+    pub fn credential(&self, name: &str) -> Option<PathBuf> {
+        (self.environment)("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join(name))
+    }
+
     /// What is left: the arguments that are no options.
     pub fn finish(self) -> Vec<OsString> {
         self.args.finish()
