@@ -50,7 +50,7 @@ impl Given {
     pub fn resolve(&self) -> Result<Option<Login>, Failure> {
         let password = match (&self.password, &self.password_file) {
             (Some(password), _) => Some(password.clone()),
-            (None, Some(path)) => Some(read_password(path)?),
+            (None, Some(path)) => Some(read_password(path, true)?),
             (None, None) => self.read_credential()?,
         };
         match (&self.username, password) {
@@ -73,7 +73,8 @@ impl Given {
         match &self.credential {
             Some(path) if path.exists() => {
                 let path = path.to_string_lossy();
-                read_password(&path).map(|word| Some(word).filter(|word| !word.is_empty()))
+                // systemd guards it, with an ACL that looks like a mode for the group.
+                read_password(&path, false).map(|word| Some(word).filter(|word| !word.is_empty()))
             }
             _ => Ok(None),
         }
@@ -81,11 +82,11 @@ impl Given {
 }
 
 /// The file's first line. Opened first and looked at then, so that it is the same file.
-fn read_password(path: &str) -> Result<String, Failure> {
+fn read_password(path: &str, guarded_by_mode: bool) -> Result<String, Failure> {
     let wrong = |why: String| Failure::new(Kind::Config, format!("password file {path}: {why}"));
     let mut file = File::open(path).map_err(|error| wrong(error.to_string()))?;
     let metadata = file.metadata().map_err(|error| wrong(error.to_string()))?;
-    if metadata.is_file() && metadata.mode() & 0o077 != 0 {
+    if guarded_by_mode && metadata.is_file() && metadata.mode() & 0o077 != 0 {
         return Err(wrong(format!("others can read it; `chmod 600 {path}`")));
     }
     let mut bytes = Vec::new();

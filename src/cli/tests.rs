@@ -320,7 +320,8 @@ fn files_are_read_with_care() {
     let by_systemd = [("CREDENTIALS_DIRECTORY", folder.to_str().unwrap())];
     for (content, expected) in [("", ""), ("from systemd\n", "from systemd")] {
         std::fs::write(folder.join("password"), content).unwrap();
-        let mode = std::fs::Permissions::from_mode(0o400);
+        // What systemd's ACL looks like.
+        let mode = std::fs::Permissions::from_mode(0o440);
         std::fs::set_permissions(folder.join("password"), mode).unwrap();
         let login = options(&["-u", "u", "responder"], &by_systemd)
             .login
