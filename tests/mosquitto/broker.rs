@@ -1,0 +1,147 @@
+//! A mosquitto: its folder, its settings, its port and its log.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rumqttc::{Client, Event, MqttOptions, Packet};
+
+use crate::installed::Needed;
+use crate::process::{GUARD, Process, line_with, mqtt_client};
+
+/// A folder for a test's files, removed at the end.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("mqtt_client-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A running mosquitto.
+pub struct Broker {
+    process: Process,
+    port: u16,
+    _folder: Folder,
+}
+
+impl Broker {
+    /// One that lets everybody do everything.
+    pub fn open() -> Self {
+        Self::with(Folder::new(), "allow_anonymous true\n")
+    }
+
+    /// One with these settings, whose files are in `folder`.
+    pub fn with(folder: Folder, settings: &str) -> Self {
+        let mosquitto = Needed::Mosquitto.path().unwrap();
+        let file = folder.path().join("mosquitto.conf");
+        let mut why = String::new();
+        // Somebody else may take the port between the choice and mosquitto's start.
+        for _ in 0..10 {
+            let port = free_port();
+            // Of the logs only standard error is not buffered. `user` counts for root alone, who
+            // could not be read otherwise. 2,000 commands in a burst exceed the usual queue.
+            let settings = format!(
+                "listener {port} 127.0.0.1\nuser root\nlog_dest stderr\nlog_type all\nmax_queued_messages 0\n{settings}"
+            );
+            std::fs::write(&file, settings).unwrap();
+            let mut command = Command::new(&mosquitto);
+            command.arg("-c").arg(&file).current_dir(folder.path());
+            let process = Process::start(command);
+            let running = process.wait_in_stderr("the start", |log| {
+                let failed = line_with(log, "Error: ").map(|_| false);
+                failed.or(line_with(log, " running").map(|_| true))
+            });
+            if running {
+                return Self {
+                    process,
+                    port,
+                    _folder: folder,
+                };
+            }
+            why = process.stderr();
+        }
+        panic!("mosquitto does not start: {why}");
+    }
+
+    /// Its port on 127.0.0.1.
+    pub fn port(&self) -> String {
+        self.port.to_string()
+    }
+
+    /// The program under test with these arguments, after those that lead it to this broker.
+    pub fn client<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Command {
+        let mut command = mqtt_client(["-h", "127.0.0.1", "-p", &self.port()]);
+        command.args(args);
+        command
+    }
+
+    /// One of mosquitto's own clients, with the arguments that lead it to this broker.
+    pub fn mosquitto_client<'a>(
+        &self,
+        program: Needed,
+        args: impl IntoIterator<Item = &'a str>,
+    ) -> Command {
+        let mut command = Command::new(program.path().unwrap());
+        command.args(["-h", "127.0.0.1", "-p", &self.port()]);
+        command.args(args);
+        command
+    }
+
+    /// Whether it holds a session for `client_id`, as a CONNECT with CleanSession 0 learns. Leaves one.
+    pub fn session_present(&self, client_id: &str) -> bool {
+        let mut options = MqttOptions::new(client_id, "127.0.0.1", self.port);
+        options.set_clean_session(false);
+        let (client, mut connection) = Client::new(options, 1);
+        let mut present = None;
+        loop {
+            match connection.recv_timeout(GUARD).unwrap() {
+                Ok(Event::Incoming(Packet::ConnAck(connack))) => {
+                    present = Some(connack.session_present);
+                    client.try_disconnect().unwrap();
+                }
+                Ok(_) => {}
+                // mosquitto's end of the connection, after DISCONNECT.
+                Err(error) => return present.unwrap_or_else(|| panic!("{error}")),
+            }
+        }
+    }
+
+    /// Its log, with everything that was over before this call: mosquitto writes it in order, and a
+    /// witness comes last.
+    pub fn log(&self) -> String {
+        let witnessed = |log: &str| {
+            let gone =
+                |line: &&str| line.contains("Client witness") && line.contains("disconnected");
+            log.lines().filter(gone).count()
+        };
+        let before = witnessed(&self.process.stderr());
+        self.session_present("witness");
+        self.process
+            .wait_in_stderr("the witness in the log", |log| {
+                (witnessed(log) > before).then(|| log.to_owned())
+            })
+    }
+}
+
+/// A port that nobody listens on at the moment.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
