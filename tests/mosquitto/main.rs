@@ -18,6 +18,8 @@
 )]
 
 mod broker;
+mod controller;
+mod device;
 mod installed;
 mod json;
 mod peer;

@@ -1,0 +1,138 @@
+//! Our device, led through its session by a controller in Python.
+
+use crate::broker::Broker;
+use crate::installed::Needed::{Mosquitto, Paho};
+use crate::installed::missing;
+use crate::json::Json;
+use crate::peer;
+use crate::process::{Ended, Process};
+
+/// The table of the mission, written down here once more, so that a slip in the program's own shows.
+pub const TABLE: [(&str, &str); 7] = [
+    ("CMD1", "Apple"),
+    ("CMD2", "Cat"),
+    ("CMD3", "Dog"),
+    ("CMD4", "Rat"),
+    ("CMD5", "Boy"),
+    ("CMD6", "Girl"),
+    ("CMD7", "Toy"),
+];
+
+/// The UNIQUE ID that `controller.py` hands out.
+const UNIQUE_ID: &str = "4e1d-unique";
+
+/// The replies to these commands, each with topic, word and QoS, as the controller should see them.
+fn replies(commands: &[&str], qos: f64) -> Vec<(String, String, f64)> {
+    let known = |command: &&str| TABLE.into_iter().find(|(known, _)| known == command);
+    commands
+        .iter()
+        .filter_map(known)
+        .map(|(command, word)| (format!("{UNIQUE_ID}/{command}"), word.to_owned(), qos))
+        .collect()
+}
+
+fn replies_seen(report: &Json) -> Vec<(String, String, f64)> {
+    let reply = |reply: &Json| {
+        let text = |name| reply.get(name).text().to_owned();
+        (text("topic"), text("word"), reply.get("qos").number())
+    };
+    report.get("replies").list().iter().map(reply).collect()
+}
+
+/// A session of a device called alice: how the device ended, and what the controller saw.
+fn session(qos: &str, commands: &[&str], device: &[&str]) -> (Ended, Json) {
+    let broker = Broker::open();
+    let controller = peer::controller(&broker, qos, commands.iter().copied());
+    let args = ["device", "alice"].iter().chain(device).copied();
+    let ended = Process::start(broker.client(args)).end();
+    (ended, peer::report(controller))
+}
+
+fn assert_every_reply_once_and_in_order(qos: &str, commands: &[&str]) {
+    let (device, report) = session(qos, commands, &[]);
+    assert_eq!(device.code, Some(0), "{device:?}");
+    assert_eq!(device.stdout, "Well done my IoT!\n");
+    assert_eq!(device.stderr, "");
+    assert_eq!(report.get("user_id").text(), "alice");
+    let expected = replies(commands, qos.parse().unwrap());
+    assert_eq!(expected.len(), commands.len());
+    assert_eq!(replies_seen(&report), expected);
+}
+
+/// The same commands in every run.
+fn burst(length: usize) -> Vec<&'static str> {
+    let mut random = fastrand::Rng::with_seed(7);
+    (0..length)
+        .map(|_| TABLE[random.usize(..TABLE.len())].0)
+        .collect()
+}
+
+#[test]
+fn a_device_answers_a_python_controller_at_qos_0() {
+    if missing(&[Mosquitto, Paho]) {
+        return;
+    }
+    assert_every_reply_once_and_in_order("0", &burst(15));
+}
+
+#[test]
+fn a_device_answers_a_python_controller_at_qos_1() {
+    if missing(&[Mosquitto, Paho]) {
+        return;
+    }
+    assert_every_reply_once_and_in_order("1", &burst(15));
+}
+
+#[test]
+fn a_device_answers_a_python_controller_at_qos_2() {
+    if missing(&[Mosquitto, Paho]) {
+        return;
+    }
+    assert_every_reply_once_and_in_order("2", &burst(15));
+}
+
+#[test]
+fn a_burst_of_2000_commands_at_qos_1_gets_every_reply_once_and_in_order() {
+    if missing(&[Mosquitto, Paho]) {
+        return;
+    }
+    assert_every_reply_once_and_in_order("1", &burst(2000));
+}
+
+#[test]
+fn a_burst_of_2000_commands_at_qos_2_gets_every_reply_once_and_in_order() {
+    if missing(&[Mosquitto, Paho]) {
+        return;
+    }
+    assert_every_reply_once_and_in_order("2", &burst(2000));
+}
+
+#[test]
+fn unknown_commands_are_named_and_skipped() {
+    if missing(&[Mosquitto, Paho]) {
+        return;
+    }
+    let commands = ["CMD1", "CMD8", "", "cmd2", "CMD1 CMD2", "Well done", "CMD7"];
+    let (device, report) = session("2", &commands, &[]);
+    assert_eq!(device.code, Some(0), "{device:?}");
+    assert_eq!(device.stdout, "Well done my IoT!\n");
+    assert_eq!(replies_seen(&report), replies(&["CMD1", "CMD7"], 2.0));
+    let lines: Vec<&str> = device.stderr.lines().collect();
+    assert_eq!(lines.len(), 5, "{lines:?}");
+    for (line, unknown) in lines.iter().zip(&commands[1..6]) {
+        assert!(line.contains(&format!("`{unknown}`")), "{line}");
+    }
+}
+
+#[test]
+fn a_device_with_a_lower_qos_gets_and_answers_at_that() {
+    if missing(&[Mosquitto, Paho]) {
+        return;
+    }
+    let (device, report) = session("2", &["CMD3", "CMD3", "CMD5"], &["-q", "1"]);
+    assert_eq!(device.code, Some(0), "{device:?}");
+    assert_eq!(
+        replies_seen(&report),
+        replies(&["CMD3", "CMD3", "CMD5"], 1.0)
+    );
+}
