@@ -1,0 +1,88 @@
+//! Old messages that the broker has kept: never an answer, never an order.
+
+use crate::broker::Broker;
+use crate::installed::Needed::{Mosquitto, MosquittoPub, Paho};
+use crate::installed::missing;
+use crate::peer;
+use crate::process::{Process, run};
+
+/// Leaves a message on a topic, as somebody did long ago.
+fn retain(broker: &Broker, topic: &str, payload: &str) {
+    let args = ["-r", "-q", "1", "-t", topic, "-m", payload];
+    let ended = run(broker.mosquitto_client(MosquittoPub, args));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+#[test]
+fn an_old_answer_is_not_printed_when_nobody_answers() {
+    if missing(&[Mosquitto, MosquittoPub]) {
+        return;
+    }
+    let broker = Broker::open();
+    retain(&broker, "net/reverse/response", "an old answer");
+    let ended = run(broker.client(["-W", "1", "net", "reverse", "abc"]));
+    assert_eq!(ended.code, Some(75), "{ended:?}");
+    assert_eq!(ended.stdout, "");
+    // Without this line it would not be certain that there was an old answer.
+    assert!(
+        ended
+            .stderr
+            .contains("retained message on net/reverse/response"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn an_old_answer_does_not_stand_in_for_the_right_one() {
+    if missing(&[Mosquitto, MosquittoPub, Paho]) {
+        return;
+    }
+    let broker = Broker::open();
+    let _responder = peer::responder(&broker);
+    retain(&broker, "net/reverse/response", "an old answer");
+    let ended = run(broker.client(["net", "reverse", "abc"]));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.stdout, "cba\n");
+    assert!(
+        ended
+            .stderr
+            .contains("retained message on net/reverse/response"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn old_orders_to_a_device_are_not_obeyed() {
+    if missing(&[Mosquitto, MosquittoPub, Paho]) {
+        return;
+    }
+    let broker = Broker::open();
+    retain(&broker, "alice/UUID", "an-old-session");
+    retain(&broker, "4e1d-unique", "Well done my IoT!");
+    let controller = peer::controller(&broker, "2", ["CMD4"]);
+    let ended = run(broker.client(["device", "alice"]));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for topic in ["alice/UUID", "4e1d-unique"] {
+        let warning = format!("retained message on {topic}");
+        assert!(ended.stderr.contains(&warning), "{ended:?}");
+    }
+    let report = peer::report(controller);
+    let replies = report.get("replies").list();
+    assert_eq!(replies.len(), 1, "{report:?}");
+    assert_eq!(replies[0].get("word").text(), "Rat");
+}
+
+#[test]
+fn an_old_login_begins_no_session() {
+    if missing(&[Mosquitto, MosquittoPub]) {
+        return;
+    }
+    let broker = Broker::open();
+    retain(&broker, "login", "ghost");
+    let controller = Process::start(broker.client(["controller", "-v"]));
+    controller.wait_for_stderr("retained message on login");
+    controller.signal("TERM");
+    let ended = controller.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(!ended.stderr.contains("logged in"), "{ended:?}");
+}
