@@ -27,4 +27,7 @@ mod peer;
 mod process;
 mod request;
 mod retained;
+mod stop;
 mod subscription;
+mod unreachable;
+mod usage;

@@ -1,0 +1,125 @@
+//! Signals: what ends, with which exit code, and what it leaves on the broker, which is nothing.
+
+use std::io::Read;
+use std::net::TcpListener;
+
+use crate::broker::Broker;
+use crate::installed::Needed::Mosquitto;
+use crate::installed::missing;
+use crate::process::{Process, mqtt_client};
+use crate::unreachable::NOBODY;
+
+/// Stops a service role that has come as far as to say `ready`, and looks at what is left of it.
+fn assert_leaves_nothing(role: &[&str], client_id: &str, ready: &str) {
+    let broker = Broker::open();
+    let args = role.iter().copied().chain(["-v", "-i", client_id]);
+    let process = Process::start(broker.client(args));
+    process.wait_for_stderr(ready);
+    process.signal("TERM");
+    let ended = process.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.stdout, "");
+    assert_left_cleanly(&broker, client_id);
+    assert!(!broker.session_present(client_id), "a session is left");
+    assert!(broker.session_present(client_id), "none is ever found");
+}
+
+/// Every connection of this client ended with DISCONNECT.
+fn assert_left_cleanly(broker: &Broker, client_id: &str) {
+    let log = broker.log();
+    let count = |what: &[&str]| {
+        let all = |line: &&str| what.iter().all(|what| line.contains(what));
+        log.lines().filter(all).count()
+    };
+    let connected = count(&["New client connected", &format!(" as {client_id} (")]);
+    let said_so = count(&[&format!("Received DISCONNECT from {client_id}")]);
+    let left = count(&[&format!("Client {client_id}"), " disconnected"]);
+    assert!(connected > 0, "{log}");
+    assert_eq!((said_so, left), (connected, connected), "{log}");
+    for rude in ["closed its connection", "ocket error"] {
+        assert!(!log.contains(rude), "{log}");
+    }
+}
+
+#[test]
+fn a_stopped_device_leaves_nothing_on_the_broker() {
+    if missing(&[Mosquitto]) {
+        return;
+    }
+    let login = "published on login, confirmed";
+    assert_leaves_nothing(&["device", "alice"], "thing-1", login);
+}
+
+#[test]
+fn a_stopped_controller_leaves_nothing_on_the_broker() {
+    if missing(&[Mosquitto]) {
+        return;
+    }
+    assert_leaves_nothing(&["controller"], "boss-1", "waiting for logins");
+}
+
+#[test]
+fn a_stopped_responder_leaves_nothing_on_the_broker() {
+    if missing(&[Mosquitto]) {
+        return;
+    }
+    let last = "subscribed to +/shuffle/request";
+    assert_leaves_nothing(&["responder"], "server-1", last);
+}
+
+#[test]
+fn a_device_and_a_controller_whose_session_is_done_leave_nothing_on_the_broker() {
+    if missing(&[Mosquitto]) {
+        return;
+    }
+    let broker = Broker::open();
+    let controller = Process::start(broker.client(["controller", "-v", "--sessions", "1"]));
+    controller.wait_for_stderr("waiting for logins");
+    let device = Process::start(broker.client(["device", "alice"]));
+    for (process, client_id) in [(device, "alice"), (controller, "mqtt_client-controller")] {
+        let ended = process.end();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert_left_cleanly(&broker, client_id);
+        assert!(!broker.session_present(client_id), "{client_id}");
+    }
+}
+
+#[test]
+fn a_device_that_is_stopped_while_it_waits_for_a_broker_ends_well() {
+    let args = NOBODY.into_iter().chain(["device", "alice"]);
+    let device = Process::start(mqtt_client(args));
+    device.wait_for_stderr("trying again");
+    device.signal("TERM");
+    let ended = device.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.stdout, "");
+}
+
+#[test]
+fn a_device_that_is_stopped_while_a_broker_keeps_silent_ends_well() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port().to_string();
+    let args = ["-h", "127.0.0.1", "-p", &port, "device", "alice"];
+    let device = Process::start(mqtt_client(args));
+    let (mut connection, _) = silent.accept().unwrap();
+    connection.read_exact(&mut [0]).unwrap();
+    device.signal("TERM");
+    let ended = device.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.stdout, "");
+}
+
+#[test]
+fn a_request_that_is_interrupted_says_so_by_its_exit_code() {
+    if missing(&[Mosquitto]) {
+        return;
+    }
+    let broker = Broker::open();
+    let request = Process::start(broker.client(["-v", "-W", "0", "net", "reverse", "abc"]));
+    request.wait_for_stderr("published on net/reverse/request, confirmed");
+    request.signal("INT");
+    let ended = request.end();
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    assert_eq!(ended.stdout, "");
+    assert_left_cleanly(&broker, "net");
+}
