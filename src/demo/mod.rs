@@ -81,8 +81,13 @@ fn play<'scope>(cast: &'scope Cast, scope: &'scope Scope<'scope, '_>) -> Result<
             ..Plan::default()
         });
         part.perform(role, subscribed, |finished| {
+            let failed = finished.verdict.is_err();
             // Whoever waits for it gives up only when all of the demo does.
             let _ = report.send(finished);
+            if failed {
+                // It would wait for last words that are not going to be said.
+                cast.device.stop.request();
+            }
         })
     })?;
     if !controller.has_subscribed(1) {
@@ -142,27 +147,18 @@ fn device_session<'scope>(
         })
     })?;
     let device = device.end();
-    let report = match device {
-        Ok(End::Stopped) => return Ok(None),
-        Ok(End::Finished) => {
-            if controller.end()? == End::Stopped {
-                return Ok(None);
-            }
-            reports.try_recv()
-        }
-        // What the device sees then is only silence.
-        Err(_) => reports.try_recv(),
-    };
-    match (report, device) {
-        (
-            Ok(Report {
-                verdict: Err(why), ..
-            }),
-            _,
-        ) => Err(broken(format!("the device session failed: {why}"))),
-        (_, Err(failure)) => Err(failure),
-        (Ok(report), Ok(_)) => Ok(Some(report)),
-        (Err(_), Ok(_)) => Err(broken("the controller reported no session")),
+    if device == Ok(End::Finished) && controller.end()? == End::Stopped {
+        return Ok(None);
+    }
+    let report = reports.try_recv().ok();
+    // First, as it explains what the device may have to say.
+    if let Some(Err(why)) = report.as_ref().map(|report| &report.verdict) {
+        return Err(broken(format!("the demo's device session failed: {why}")));
+    }
+    match (device?, report) {
+        (End::Stopped, _) => Ok(None),
+        (End::Finished, Some(report)) => Ok(Some(report)),
+        (End::Finished, None) => Err(broken("the demo's controller reported no session")),
     }
 }
 
