@@ -254,6 +254,9 @@ fn until_signal(
                 Systemd::stopping();
                 deadline = Some(Instant::now() + STOP_LIMIT);
                 stop.request();
+                if stop.nothing_to_close() {
+                    return Ok(stopped);
+                }
             }
             Ok(Note::Signal) | Err(RecvTimeoutError::Timeout) => return Ok(stopped),
             Err(RecvTimeoutError::Disconnected) => {

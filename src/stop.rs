@@ -10,6 +10,7 @@ type Wake = Box<dyn Fn() + Send>;
 #[derive(Default)]
 struct State {
     requested: bool,
+    nothing_to_close: bool,
     wake: Option<Wake>,
 }
 
@@ -63,6 +64,17 @@ impl Stop {
     /// What to call, besides, when the request comes: for a wait that only its owner can end.
     pub fn set_wake(&self, wake: impl Fn() + Send + 'static) {
         self.state().wake = Some(Box::new(wake));
+    }
+
+    /// Says whether leaving without a word would do no harm: nothing is open, nothing could be closed.
+    pub fn set_nothing_to_close(&self, nothing: bool) {
+        self.state().nothing_to_close = nothing;
+    }
+
+    /// Whether the one who stops need not be waited for.
+    #[must_use]
+    pub fn nothing_to_close(&self) -> bool {
+        self.state().nothing_to_close
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {

@@ -431,7 +431,7 @@ impl Role for Controller {
 
     fn status(&self) -> String {
         format!(
-            "{} sessions under way, {} passed, {} failed",
+            "sessions: {} under way, {} passed, {} failed",
             self.sessions.len(),
             self.passed,
             self.failed

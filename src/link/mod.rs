@@ -306,6 +306,8 @@ impl<'a> Link<'a> {
         }
         debug!("connecting to {}", self.options.address());
         // Not `recv_timeout` in general: it would give up the attempt, and never get anywhere.
+        // Nor does a stop get through to rumqttc before CONNACK.
+        self.stop.set_nothing_to_close(true);
         let result = match self.role.time_limit() {
             None => self.connection.recv().ok(),
             Some(limit) => {
@@ -313,6 +315,7 @@ impl<'a> Link<'a> {
                 self.connection.recv_timeout(left).ok()
             }
         };
+        self.stop.set_nothing_to_close(false);
         match result {
             Some(Ok(event)) => self.take(event),
             Some(Err(error)) => self.disconnected(&error),
