@@ -1,7 +1,7 @@
 //! Runs a command: builds the role, links it to the broker, and lets a signal end it.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::cli::{self, Command, HELP, Text};
 use crate::command::LAST_WORDS;
 use crate::command::controller::{Controller, Report};
 use crate::command::device::{Device, Progress};
-use crate::link::{self, End, MAX_PAYLOAD, Session};
+use crate::link::{self, End, MAX_PAYLOAD, Options, Session};
 use crate::output;
 use crate::role::{Failure, Kind};
 use crate::service::Systemd;
@@ -46,13 +46,14 @@ pub fn run(command: Command) -> Result<u8, Failure> {
             "this build has no demo: build it with `cargo build --features demo`",
         )),
         Command::Request {
-            options,
+            mut options,
             net_id,
             action,
             message,
             qos,
             patience,
         } => {
+            ask_password(&mut options)?;
             // Before anything else, so that it counts from the start.
             let start = Instant::now();
             let text = match message {
@@ -76,6 +77,7 @@ pub fn run(command: Command) -> Result<u8, Failure> {
             patience,
             state,
         } => {
+            ask_password(&mut options)?;
             let unfinished = state.as_ref().and_then(|state| recall(state, &user_id));
             if let Session::Persistent { resume, .. } = &mut options.session {
                 *resume = unfinished.is_some();
@@ -97,10 +99,11 @@ pub fn run(command: Command) -> Result<u8, Failure> {
             })
         }
         Command::Controller {
-            options,
+            mut options,
             plan,
             report,
         } => {
+            ask_password(&mut options)?;
             let mut reports = Reports::open(report.as_deref())?;
             until_signal(0, move |stop| {
                 let mut failed = 0;
@@ -122,10 +125,27 @@ pub fn run(command: Command) -> Result<u8, Failure> {
                 }
             })
         }
-        Command::Responder { options, qos } => until_signal(0, move |stop| {
-            let role = Responder::new(qos, fastrand::u64(..));
-            link::run_watched(role, &options, stop, &mut Systemd::ready(), |()| {})
-        }),
+        Command::Responder { mut options, qos } => {
+            ask_password(&mut options)?;
+            until_signal(0, move |stop| {
+                let role = Responder::new(qos, fastrand::u64(..));
+                link::run_watched(role, &options, stop, &mut Systemd::ready(), |()| {})
+            })
+        }
+    }
+}
+
+/// Asks for the password of a user who was named without one, where there is somebody to ask.
+fn ask_password(options: &mut Options) -> Result<(), Failure> {
+    match &mut options.login {
+        Some(login) if login.password.is_empty() && std::io::stdin().is_terminal() => {
+            let prompt = format!("password of {} (Enter for none): ", login.username);
+            login.password = rpassword::prompt_password(prompt).map_err(|error| {
+                Failure::new(Kind::Config, format!("cannot read a password: {error}"))
+            })?;
+            Ok(())
+        }
+        _ => Ok(()),
     }
 }
 

@@ -2,7 +2,7 @@
 _mqtt_client() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
     case $previous in
-        --password-file|--replies|--report)
+        --password-file|--replies|--report|--cafile|--cert|--key)
             mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --state-dir)
             mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
@@ -10,12 +10,12 @@ _mqtt_client() {
             mapfile -t COMPREPLY < <(compgen -A hostname -- "$current"); return ;;
         -q|--qos)
             mapfile -t COMPREPLY < <(compgen -W "0 1 2" -- "$current"); return ;;
-        -p|--port|-i|--id|-k|--keepalive|-W|--timeout|--reconnect-delay|-u|--username|-P|--password|--commands|--delay|--seed|--sessions)
+        -p|--port|-L|--url|-i|--id|-k|--keepalive|-W|--timeout|--reconnect-delay|-u|--username|-P|--password|--commands|--delay|--seed|--sessions)
             return ;;
     esac
     local words="device controller responder request demo uppercase lowercase title-case reverse shuffle"
     if [[ $current == -* ]]; then
-        words="--host --port --id --keepalive --timeout --reconnect-delay --username --password-file
+        words="--host --port --url --tls --cafile --cert --key --id --keepalive --timeout --reconnect-delay --username --password-file
             --password --qos --replies --state-dir --commands --delay --seed --sessions --report
             --verbose --quiet --help --version"
     fi

@@ -21,7 +21,9 @@ Options may stand anywhere; after -- nothing is an option.
 
 Connection:
   -h, --host HOST        broker's name or address (localhost)
-  -p, --port PORT        broker's port (1883)
+                         or the path of its Unix socket
+  -p, --port PORT        broker's port (1883; 8883 with TLS)
+  -L, --url URL          both in one: mqtt[s]://[user[:password]@]host[:port]
   -i, --id ID            client id (NETID, USER_ID, mqtt_client-controller,
                          mqtt_client-responder)
   -k, --keepalive S      seconds between signs of life, 0 for none (15)
@@ -35,6 +37,13 @@ Login:
   -u, --username NAME    user name
       --password-file F  first line of F; F must not be readable by others
   -P, --password WORD    password; others on this machine can see it
+                         (with -u alone, on a terminal, it is asked for)
+
+TLS:
+      --tls              encrypt, and trust the system's certificate authorities
+      --cafile FILE      trust the authorities in FILE instead (PEM)
+      --cert FILE        show this certificate, where the broker asks for one,
+      --key FILE         and prove it with this key (both PEM)
 
 Message:
   -q, --qos LEVEL        0, 1 or 2 (request, responder: 1; others: 2)

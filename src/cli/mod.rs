@@ -1,7 +1,9 @@
 //! The command line: what was typed becomes what is to be run. Exits nothing, prints nothing.
 
+mod connection;
 mod help;
 mod secret;
+mod url;
 mod values;
 
 use std::ffi::OsString;
@@ -167,13 +169,7 @@ fn verbosity(values: &mut Values<'_>) -> Result<Verbosity, Failure> {
 
 /// The options as given, before it is known which command they are for.
 struct Given {
-    host: Option<String>,
-    port: Option<u16>,
-    client_id: Option<String>,
-    keep_alive: Option<Duration>,
-    timeout: Option<Option<Duration>>,
-    reconnect_delay: Option<Duration>,
-    login: secret::Given,
+    connection: connection::Given,
     qos: Option<QoS>,
     replies: Option<String>,
     state: Option<StateFile>,
@@ -187,13 +183,7 @@ struct Given {
 impl Given {
     fn read(values: &mut Values<'_>) -> Result<Self, Failure> {
         Ok(Self {
-            host: values.get(["-h", "--host"], values::host)?,
-            port: values.get(["-p", "--port"], values::port)?,
-            client_id: values.get(["-i", "--id"], values::client_id)?,
-            keep_alive: values.get(["-k", "--keepalive"], values::keep_alive)?,
-            timeout: values.get(["-W", "--timeout"], values::limit)?,
-            reconnect_delay: values.get(["--reconnect-delay"; 2], values::reconnect_delay)?,
-            login: secret::Given::read(values)?,
+            connection: connection::Given::read(values)?,
             qos: values.get(["-q", "--qos"], values::qos)?,
             replies: values.get(["--replies"; 2], values::text)?,
             state: values.state_dir()?.map(StateFile::in_folder),
@@ -222,7 +212,9 @@ impl Given {
             Some("responder") => {
                 none_left(rest, "responder")?;
                 Ok(Command::Responder {
-                    options: self.options("mqtt_client-responder", persistent())?,
+                    options: self
+                        .connection
+                        .options("mqtt_client-responder", persistent())?,
                     qos: self.qos.unwrap_or(QoS::AtLeastOnce),
                 })
             }
@@ -253,7 +245,7 @@ impl Given {
             Ok(message) => Text::Typed(sized(message)?),
             Err(_) => return Err(Failure::new(Kind::Input, "MESSAGE is not UTF-8")),
         };
-        let mut options = self.options(net_id.as_str(), Session::Clean)?;
+        let mut options = self.connection.options(net_id.as_str(), Session::Clean)?;
         options.give_up_at_once = true;
         Ok(Command::Request {
             options,
@@ -261,7 +253,10 @@ impl Given {
             action,
             message,
             qos: self.qos.unwrap_or(QoS::AtLeastOnce),
-            patience: self.timeout.unwrap_or(Some(Duration::from_secs(10))),
+            patience: self
+                .connection
+                .timeout
+                .unwrap_or(Some(Duration::from_secs(10))),
         })
     }
 
@@ -278,11 +273,14 @@ impl Given {
             keep: self.state.is_some(),
         };
         Ok(Command::Device {
-            options: self.options(user_id.as_str(), session)?,
+            options: self.connection.options(user_id.as_str(), session)?,
             state: self.state.clone(),
             replies: self.replies()?,
             qos: self.qos.unwrap_or(QoS::ExactlyOnce),
-            patience: self.timeout.unwrap_or(Some(Duration::from_secs(60))),
+            patience: self
+                .connection
+                .timeout
+                .unwrap_or(Some(Duration::from_secs(60))),
             user_id,
         })
     }
@@ -290,29 +288,20 @@ impl Given {
     fn controller(self) -> Result<Command, Failure> {
         let usual = Plan::default();
         Ok(Command::Controller {
-            options: self.options("mqtt_client-controller", persistent())?,
+            options: self
+                .connection
+                .options("mqtt_client-controller", persistent())?,
             plan: Plan {
                 replies: self.replies()?,
                 commands: self.commands.unwrap_or(usual.commands),
                 delay: self.delay.unwrap_or(usual.delay),
-                patience: self.timeout.unwrap_or(usual.patience),
+                patience: self.connection.timeout.unwrap_or(usual.patience),
                 qos: self.qos.unwrap_or(usual.qos),
                 seed: self.seed.unwrap_or_else(|| fastrand::u64(..)),
                 sessions: self.sessions,
             },
             report: self.report.map(PathBuf::from),
         })
-    }
-
-    fn options(&self, client_id: &str, session: Session) -> Result<Options, Failure> {
-        let host = self.host.clone().unwrap_or_else(|| "localhost".to_owned());
-        let client_id = self.client_id.as_deref().unwrap_or(client_id);
-        let mut options = Options::new(host, self.port.unwrap_or(1883), client_id);
-        options.session = session;
-        options.login = self.login.resolve()?;
-        options.keep_alive = self.keep_alive.unwrap_or(options.keep_alive);
-        options.reconnect_delay = self.reconnect_delay.unwrap_or(options.reconnect_delay);
-        Ok(options)
     }
 
     fn replies(&self) -> Result<Replies, Failure> {

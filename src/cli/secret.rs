@@ -5,6 +5,7 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
+use super::url::BrokerUrl;
 use super::values::{self, Values};
 use crate::link::Login;
 use crate::role::{Failure, Kind};
@@ -20,7 +21,8 @@ pub struct Given {
 }
 
 impl Given {
-    pub fn read(values: &mut Values<'_>) -> Result<Self, Failure> {
+    /// `url` may name user and password, too; options of their own win.
+    pub fn read(values: &mut Values<'_>, url: Option<&BrokerUrl>) -> Result<Self, Failure> {
         let any = |text: &str| Ok(text.to_owned());
         let typed = values.typed("-P")?;
         let long = values.typed("--password")?;
@@ -38,6 +40,14 @@ impl Given {
                 values.get(["--password-file"; 2], values::text)?,
             ),
             _ => (typed, file),
+        };
+        // A password belongs to the user that it stands beside.
+        let (username, password) = match (username, url) {
+            (None, Some(url)) => {
+                let by_url = url.password.clone().filter(|_| password_file.is_none());
+                (url.username.clone(), password.or(by_url))
+            }
+            (username, _) => (username, password),
         };
         Ok(Self {
             username,

@@ -107,6 +107,41 @@ impl<'a> Values<'a> {
         (self.environment)("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join(name))
     }
 
+    /// Whether an option, short or long, is on the command line. Takes nothing away.
+    pub fn is_typed(&self, key: Key) -> bool {
+        let mut left = self.args.clone().finish().into_iter();
+        left.any(|arg| {
+            let arg = arg.to_string_lossy();
+            key.iter()
+                .any(|key| arg == *key || arg.starts_with(&format!("{key}=")))
+        })
+    }
+
+    /// A flag that has an environment variable: set, and not 0, is on.
+    pub fn flag(&mut self, key: &'static str) -> Result<bool, Failure> {
+        let on = |(_, text): (String, String)| text != "0";
+        Ok(self.count(key) > 0 || self.variable(key)?.is_some_and(on))
+    }
+
+    /// [`Values::get`] for a value that must not be shown.
+    pub fn get_secret<T>(
+        &mut self,
+        key: Key,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, Failure> {
+        let hidden = |text: &str| Ok(parse(text));
+        let name = key[1];
+        let found: Option<(Kind, Result<T, String>)> = match self.is_typed(key) {
+            true => self.get(key, hidden)?.map(|value| (Kind::Usage, value)),
+            false => self.get(key, hidden)?.map(|value| (Kind::Config, value)),
+        };
+        match found {
+            None => Ok(None),
+            Some((_, Ok(value))) => Ok(Some(value)),
+            Some((kind, Err(why))) => Err(Failure::new(kind, format!("{name} is not {why}"))),
+        }
+    }
+
     /// What is left: the arguments that are no options.
     pub fn finish(self) -> Vec<OsString> {
         self.args.finish()

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use rumqttc::MqttOptions;
+use rumqttc::{MqttOptions, Transport};
+
+use super::Tls;
 
 /// The largest message that is sent or asked for, in bytes.
 pub const MAX_PAYLOAD: usize = 256 * 1024;
@@ -51,10 +53,12 @@ impl fmt::Debug for Login {
 /// How to reach the broker, and how to behave towards it.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// A name, an IPv4 or an IPv6 address.
+    /// A name, an IPv4 or an IPv6 address; or the path of a Unix socket, which begins with `/`.
     pub host: String,
     /// The TCP port.
     pub port: u16,
+    /// How to encrypt the connection; `None` for not at all.
+    pub tls: Option<Tls>,
     /// The client id; not empty.
     pub client_id: String,
     /// Who logs in, where the broker wants it.
@@ -76,6 +80,7 @@ impl Options {
         Self {
             host: host.into(),
             port,
+            tls: None,
             client_id: client_id.into(),
             login: None,
             keep_alive: Duration::from_secs(15),
@@ -85,21 +90,33 @@ impl Options {
         }
     }
 
-    /// Host and port, as messages name them.
+    /// Host and port, or the socket's path, as messages name them.
     #[must_use]
     pub fn address(&self) -> String {
-        format!("{}:{}", self.bracketed_host(), self.port)
-    }
-
-    fn bracketed_host(&self) -> String {
-        match self.host.parse::<std::net::Ipv6Addr>() {
-            Ok(address) => format!("[{address}]"),
-            Err(_) => self.host.clone(),
+        let Self { host, port, .. } = self;
+        match host.parse::<std::net::Ipv6Addr>() {
+            Ok(address) => format!("[{address}]:{port}"),
+            Err(_) if self.is_unix_socket() => host.clone(),
+            Err(_) => format!("{host}:{port}"),
         }
     }
 
+    /// Whether the host is the path of a Unix socket.
+    #[must_use]
+    pub fn is_unix_socket(&self) -> bool {
+        self.host.starts_with('/')
+    }
+
     pub(super) fn to_rumqttc(&self) -> MqttOptions {
-        let mut options = MqttOptions::new(&self.client_id, self.bracketed_host(), self.port);
+        // An IPv6 address without its brackets: with them rumqttc would not find it in a certificate.
+        let mut options = MqttOptions::new(&self.client_id, &self.host, self.port);
+        if self.is_unix_socket() {
+            options.set_transport(Transport::unix());
+        }
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            options.set_transport(tls.transport());
+        }
         options
             .set_keep_alive(self.keep_alive)
             .set_clean_session(self.session == Session::Clean)
@@ -121,6 +138,7 @@ mod tests {
     fn an_ipv6_address_stands_in_brackets() {
         assert_eq!(Options::new("::1", 1883, "x").address(), "[::1]:1883");
         assert_eq!(Options::new("pi.local", 1, "x").address(), "pi.local:1");
+        assert_eq!(Options::new("/run/mqtt", 1, "x").address(), "/run/mqtt");
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod inbound;
 mod model;
 mod outbox;
 mod packets;
+mod tls;
 mod trouble;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ use log::{debug, info, warn};
 use rumqttc::{Client, Connection, ConnectionError};
 
 pub use broker::{Login, MAX_PAYLOAD, Options, Session};
+pub use tls::{Tls, TlsFiles};
 
 use crate::role::{Effect, Event, Failure, Kind, QoS, Reaction, Role};
 use crate::stop::Stop;

@@ -6,6 +6,8 @@ use rumqttc::mqttbytes::Error as PacketError;
 use rumqttc::{ConnectReturnCode, ConnectionError, StateError};
 
 use super::Options;
+#[cfg(feature = "tls")]
+use super::tls;
 use crate::role::{Failure, Kind};
 
 /// A connection's end.
@@ -54,7 +56,13 @@ impl Trouble {
                 "{broker} takes nothing any more: connection given up"
             )),
             ConnectionError::NotConnAck(_) => not_a_broker(&broker),
-            ConnectionError::Io(error) => Self::new(io_trouble(error, options, &broker)),
+            ConnectionError::Io(error) => io_trouble(error, options, &broker),
+            #[cfg(feature = "tls")]
+            ConnectionError::Tls(error) => match (tls::inside_rumqttc(error), error) {
+                (Some(error), _) => tls_trouble(error, &broker),
+                (None, rumqttc::TlsError::Io(error)) => handshake_trouble(error, options, &broker),
+                (None, error) => Self::new(format!("{broker}: {error}")),
+            },
             ConnectionError::MqttState(error) => state_trouble(error, options, &broker, online),
             other => Self::new(format!("{broker}: {other}")),
         }
@@ -96,8 +104,46 @@ fn not_a_broker(broker: &str) -> Trouble {
     ))
 }
 
-fn io_trouble(error: &io::Error, options: &Options, broker: &str) -> String {
+#[cfg(feature = "tls")]
+fn tls_trouble(error: &rustls::Error, broker: &str) -> Trouble {
+    match tls::explain(error) {
+        Some((text, hopeless)) => Trouble {
+            hopeless,
+            ..Trouble::new(format!("{broker} {text}"))
+        },
+        None => Trouble::new(format!("{broker}: TLS: {error}")),
+    }
+}
+
+/// The connection ended in the middle of the handshake.
+#[cfg(feature = "tls")]
+fn handshake_trouble(error: &io::Error, options: &Options, broker: &str) -> Trouble {
     match error.kind() {
+        io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted => Trouble::new(format!(
+            "{broker} ended the TLS handshake: does it speak TLS on this port? (usually 8883)"
+        )),
+        _ => io_trouble(error, options, broker),
+    }
+}
+
+fn io_trouble(error: &io::Error, options: &Options, broker: &str) -> Trouble {
+    #[cfg(feature = "tls")]
+    if let Some(error) = tls::inside(error) {
+        return tls_trouble(error, broker);
+    }
+    Trouble::new(io_text(error, options, broker))
+}
+
+fn io_text(error: &io::Error, options: &Options, broker: &str) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound if options.is_unix_socket() => {
+            format!(
+                "there is no socket {}: is the broker running?",
+                options.host
+            )
+        }
         io::ErrorKind::ConnectionRefused => format!(
             "{broker} refused the connection: is it running? try `systemctl status mosquitto` there"
         ),
@@ -121,7 +167,7 @@ fn io_trouble(error: &io::Error, options: &Options, broker: &str) -> String {
 fn state_trouble(error: &StateError, options: &Options, broker: &str, online: bool) -> Trouble {
     match error {
         StateError::Io(error) | StateError::Deserialization(PacketError::Io(error)) => {
-            Trouble::new(io_trouble(error, options, broker))
+            io_trouble(error, options, broker)
         }
         StateError::ConnectionAborted if online => {
             Trouble::new(format!("{broker} closed the connection"))

@@ -1,0 +1,108 @@
+//! The options that lead to a broker: where it is, how to reach it, as whom.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::url::{self, BrokerUrl};
+use super::values::{self, Values};
+use super::{secret, usage};
+use crate::link::{Options, Session, Tls, TlsFiles};
+use crate::role::Failure;
+
+/// MQTT's port, and MQTT's port over TLS, as IANA has them.
+const PORT: u16 = 1883;
+const PORT_TLS: u16 = 8883;
+
+/// The options as given, before it is known which command they are for.
+pub struct Given {
+    url: Option<BrokerUrl>,
+    host: Option<String>,
+    port: Option<u16>,
+    tls: bool,
+    cafile: Option<PathBuf>,
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+    client_id: Option<String>,
+    keep_alive: Option<Duration>,
+    pub timeout: Option<Option<Duration>>,
+    reconnect_delay: Option<Duration>,
+    login: secret::Given,
+}
+
+impl Given {
+    pub fn read(values: &mut Values<'_>) -> Result<Self, Failure> {
+        let typed_url = values.is_typed(["-L", "--url"]);
+        let typed_host = values.is_typed(["-h", "--host"]) || values.is_typed(["-p", "--port"]);
+        if typed_url && typed_host {
+            return Err(usage(
+                "--url names host and port; leave --host and --port away".to_owned(),
+            ));
+        }
+        let host = values.get(["-h", "--host"], values::host)?;
+        let port = values.get(["-p", "--port"], values::port)?;
+        // What was typed wins over the environment, whichever way round.
+        let url = match typed_host {
+            true => None,
+            false => values.get_secret(["-L", "--url"], url::parse)?,
+        };
+        let hides = |given: &Option<BrokerUrl>| typed_url && given.is_some();
+        let (host, port) = match hides(&url) {
+            true => (None, None),
+            false => (host, port),
+        };
+        let file = |text: &str| values::text(text).map(PathBuf::from);
+        Ok(Self {
+            host,
+            port,
+            tls: values.flag("--tls")?,
+            cafile: values.get(["--cafile"; 2], file)?,
+            cert: values.get(["--cert"; 2], file)?,
+            key: values.get(["--key"; 2], file)?,
+            client_id: values.get(["-i", "--id"], values::client_id)?,
+            keep_alive: values.get(["-k", "--keepalive"], values::keep_alive)?,
+            timeout: values.get(["-W", "--timeout"], values::limit)?,
+            reconnect_delay: values.get(["--reconnect-delay"; 2], values::reconnect_delay)?,
+            login: secret::Given::read(values, url.as_ref())?,
+            url,
+        })
+    }
+
+    pub fn options(&self, client_id: &str, session: Session) -> Result<Options, Failure> {
+        let url = self.url.as_ref();
+        let host = self.host.as_deref().or(url.map(|url| url.host.as_str()));
+        let tls = self.tls()?;
+        let usual = if tls.is_some() { PORT_TLS } else { PORT };
+        let port = self.port.or(url.and_then(|url| url.port)).unwrap_or(usual);
+        let client_id = self.client_id.as_deref().unwrap_or(client_id);
+        let mut options = Options::new(host.unwrap_or("localhost"), port, client_id);
+        if options.is_unix_socket() && tls.is_some() {
+            return Err(usage("TLS over a Unix socket: leave --tls away".to_owned()));
+        }
+        options.tls = tls;
+        options.session = session;
+        options.login = self.login.resolve()?;
+        options.keep_alive = self.keep_alive.unwrap_or(options.keep_alive);
+        options.reconnect_delay = self.reconnect_delay.unwrap_or(options.reconnect_delay);
+        Ok(options)
+    }
+
+    /// Any option about certificates asks for TLS.
+    fn tls(&self) -> Result<Option<Tls>, Failure> {
+        let identity = match (&self.cert, &self.key) {
+            (Some(cert), Some(key)) => Some((cert.clone(), key.clone())),
+            (None, None) => None,
+            (Some(_), None) => return Err(usage("--cert without --key".to_owned())),
+            (None, Some(_)) => return Err(usage("--key without --cert".to_owned())),
+        };
+        let by_url = self.url.as_ref().is_some_and(|url| url.tls);
+        if !(self.tls || by_url || self.cafile.is_some() || identity.is_some()) {
+            return Ok(None);
+        }
+        let authorities = self.cafile.clone();
+        Tls::load(&TlsFiles {
+            authorities,
+            identity,
+        })
+        .map(Some)
+    }
+}

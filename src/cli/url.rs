@@ -1,0 +1,130 @@
+//! A broker's address as a URL: `mqtt[s]://[user[:password]@]host[:port]`.
+
+use percent_encoding::percent_decode_str;
+
+use super::values;
+
+/// What a URL says.
+#[derive(Clone, PartialEq, Eq)]
+pub struct BrokerUrl {
+    pub tls: bool,
+    pub username: Option<String>,
+    pub password: Option<String>,
+    pub host: String,
+    pub port: Option<u16>,
+}
+
+/// Reads a URL (RFC 3986; the scheme as mosquitto's clients have it).
+pub fn parse(url: &str) -> Result<BrokerUrl, String> {
+    let wrong = |why: &str| format!("mqtt[s]://[user[:password]@]host[:port]: {why}");
+    let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("no `://`"))?;
+    let tls = match scheme.to_ascii_lowercase().as_str() {
+        "mqtt" => false,
+        "mqtts" => true,
+        _ => return Err(wrong("the scheme is neither mqtt nor mqtts")),
+    };
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    if rest.contains(['/', '?', '#']) {
+        return Err(wrong("there is something after the host and port"));
+    }
+    let (login, authority) = match rest.rsplit_once('@') {
+        Some((login, authority)) => (Some(login), authority),
+        None => (None, rest),
+    };
+    let decode = |text: &str| {
+        let text = percent_decode_str(text).decode_utf8();
+        let text = text.map_err(|_| wrong("user or password is not UTF-8"))?;
+        values::text(&text)
+            .map_err(|_| wrong("user or password is empty or has a control character"))
+    };
+    let (username, password) = match login.map(|login| login.split_once(':').ok_or(login)) {
+        None => (None, None),
+        Some(Ok((username, password))) => (Some(decode(username)?), Some(decode(password)?)),
+        Some(Err(username)) => (Some(decode(username)?), None),
+    };
+    let (host, port) = match authority
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'))
+    {
+        Some((address, port)) => {
+            if address.parse::<std::net::Ipv6Addr>().is_err() {
+                return Err(wrong("what is in brackets is no IPv6 address"));
+            }
+            match port.strip_prefix(':') {
+                _ if port.is_empty() => (address, None),
+                Some(port) => (address, Some(port)),
+                None => return Err(wrong("there is something after `]`")),
+            }
+        }
+        None => match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        },
+    };
+    Ok(BrokerUrl {
+        tls,
+        username,
+        password,
+        host: values::host(host).map_err(|_| wrong("no host"))?,
+        port: port
+            .map(|port| values::port(port).map_err(|_| wrong("the port is not 1 to 65535")))
+            .transpose()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(url: &str) -> Result<String, String> {
+        parse(url).map(|url| {
+            format!(
+                "{} {} {} {} {}",
+                if url.tls { "tls" } else { "tcp" },
+                url.username.as_deref().unwrap_or("-"),
+                url.password.as_deref().unwrap_or("-"),
+                url.host,
+                url.port.map_or("-".to_owned(), |port| port.to_string())
+            )
+        })
+    }
+
+    #[test]
+    fn urls_of_brokers() {
+        for (url, expected) in [
+            ("mqtt://pi.local", "tcp - - pi.local -"),
+            ("mqtts://pi.local/", "tls - - pi.local -"),
+            ("MQTTS://alice@pi:8884", "tls alice - pi 8884"),
+            (
+                "mqtt://al%40ice:p%3Aw%2Fd@[::1]:1884",
+                "tcp al@ice p:w/d ::1 1884",
+            ),
+            ("mqtt://a:b:c@h", "tcp a b:c h -"),
+            ("mqtt://[fe80::1]", "tcp - - fe80::1 -"),
+        ] {
+            assert_eq!(shown(url), Ok(expected.to_owned()), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_such_url_is_said_so() {
+        for (url, words) in [
+            ("pi.local", "://"),
+            ("http://pi", "neither"),
+            ("mqtt://", "no host"),
+            ("mqtt://h:0", "the port"),
+            ("mqtt://h:99999", "the port"),
+            ("mqtt://h/topic", "after the host"),
+            ("mqtt://[::1", "the port"),
+            ("mqtt://[x]:1", "no IPv6"),
+            ("mqtt://[::1]1", "after `]`"),
+            ("mqtt://%ff@h", "not UTF-8"),
+            ("mqtt://%00@h", "control"),
+            ("mqtt://:secret@h", "empty"),
+        ] {
+            let why = shown(url).unwrap_err();
+            assert!(why.contains(words), "{url}: {why}");
+            assert!(!why.contains("secret"), "{why}");
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! TLS: which certificates are trusted, which one is shown, and what a broken handshake means.
+
+use std::path::PathBuf;
+
+use crate::role::Failure;
+
+/// The files that a TLS connection is configured by; each is PEM.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Whom to trust instead of the system's certificate authorities.
+    pub authorities: Option<PathBuf>,
+    /// The certificate to show, where the broker asks for one, and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+#[cfg(not(feature = "tls"))]
+mod absent {
+    use super::{Failure, TlsFiles};
+    use crate::role::Kind;
+
+    /// There is no TLS in this build.
+    #[derive(Debug, Clone)]
+    pub enum Tls {}
+
+    impl Tls {
+        /// Says so.
+        ///
+        /// # Errors
+        /// Always.
+        pub fn load(_: &TlsFiles) -> Result<Self, Failure> {
+            let text = "this build has no TLS: build it with the feature `tls`";
+            Err(Failure::new(Kind::Usage, text))
+        }
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+pub use absent::Tls;
+
+#[cfg(feature = "tls")]
+mod present {
+    use std::io;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use log::warn;
+    use rumqttc::{TlsConfiguration, TlsError, Transport};
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore};
+
+    use super::{Failure, TlsFiles};
+    use crate::role::Kind;
+
+    /// A TLS configuration, ready for any number of connections. Certificates are always verified.
+    #[derive(Debug, Clone)]
+    pub struct Tls(Arc<ClientConfig>);
+
+    fn wrong(file: &Path, why: impl std::fmt::Display) -> Failure {
+        Failure::new(Kind::Config, format!("{}: {why}", file.display()))
+    }
+
+    impl Tls {
+        /// Reads the files, and the system's certificate authorities where none are named.
+        ///
+        /// # Errors
+        /// Names the file that cannot be read or is not what it should be.
+        pub fn load(files: &TlsFiles) -> Result<Self, Failure> {
+            let provider = Arc::new(rustls::crypto::ring::default_provider());
+            let trusted = match &files.authorities {
+                Some(file) => authorities(file)?,
+                None => system_authorities()?,
+            };
+            let config = ClientConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()
+                .map_err(|error| Failure::new(Kind::Config, format!("TLS: {error}")))?
+                .with_root_certificates(trusted);
+            let config = match &files.identity {
+                None => config.with_no_client_auth(),
+                Some((certificate, key)) => config
+                    .with_client_auth_cert(certificates(certificate)?, private_key(key)?)
+                    .map_err(|error| {
+                        let certificate = certificate.display();
+                        let why = match error {
+                            Error::InconsistentKeys(_) => {
+                                format!("it is not the key of {certificate}")
+                            }
+                            error => format!("with {certificate}: {error}"),
+                        };
+                        wrong(key, why)
+                    })?,
+            };
+            Ok(Self(Arc::new(config)))
+        }
+
+        pub(crate) fn transport(&self) -> Transport {
+            Transport::tls_with_config(TlsConfiguration::Rustls(Arc::clone(&self.0)))
+        }
+    }
+
+    fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
+        let pem = std::fs::read(file).map_err(|error| wrong(file, error))?;
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+        match found {
+            Ok(found) if !found.is_empty() => Ok(found),
+            Ok(_) => Err(wrong(file, "there is no certificate in PEM form in it")),
+            Err(error) => Err(wrong(
+                file,
+                format!("not a certificate in PEM form: {error}"),
+            )),
+        }
+    }
+
+    fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, Failure> {
+        let pem = std::fs::read(file).map_err(|error| wrong(file, error))?;
+        PrivateKeyDer::from_pem_slice(&pem).map_err(|_| {
+            wrong(
+                file,
+                "there is no unencrypted private key in PEM form in it",
+            )
+        })
+    }
+
+    fn authorities(file: &Path) -> Result<RootCertStore, Failure> {
+        let mut store = RootCertStore::empty();
+        for certificate in certificates(file)? {
+            store
+                .add(certificate)
+                .map_err(|error| wrong(file, format!("not a certificate authority: {error}")))?;
+        }
+        Ok(store)
+    }
+
+    fn system_authorities() -> Result<RootCertStore, Failure> {
+        let found = rustls_native_certs::load_native_certs();
+        for error in &found.errors {
+            warn!("one of the system's certificate authorities cannot be used: {error}");
+        }
+        let mut store = RootCertStore::empty();
+        store.add_parsable_certificates(found.certs);
+        if store.is_empty() {
+            let text = "this system has no certificate authorities: install ca-certificates, or name one with --cafile";
+            return Err(Failure::new(Kind::Config, text));
+        }
+        Ok(store)
+    }
+
+    /// What a TLS error means: what to say, whether waiting cannot mend it, and the exit code then.
+    pub(crate) fn explain(error: &Error) -> Option<(String, Option<Kind>)> {
+        let final_ = Some(Kind::Unreachable);
+        Some(match error {
+            Error::InvalidCertificate(problem) => match problem {
+                CertificateError::UnknownIssuer => (
+                    "shows a certificate of an authority that is not trusted here: name the authority with --cafile".to_owned(),
+                    final_,
+                ),
+                CertificateError::Expired | CertificateError::ExpiredContext { .. } => (
+                    "shows a certificate that has expired: renew it there, or set the clock here".to_owned(),
+                    final_,
+                ),
+                // A Pi has no clock of its own: it starts in the past, until the network tells it.
+                CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => (
+                    "shows a certificate that is not valid yet: is the clock here set?".to_owned(),
+                    None,
+                ),
+                CertificateError::NotValidForName
+                | CertificateError::NotValidForNameContext { .. } => (
+                    "shows a certificate for another name: use the host name that is in it".to_owned(),
+                    final_,
+                ),
+                other => (format!("shows a certificate that cannot be used: {other}"), final_),
+            },
+            Error::AlertReceived(
+                AlertDescription::CertificateRequired | AlertDescription::HandshakeFailure,
+            ) => (
+                "wants a certificate from its clients: give --cert and --key".to_owned(),
+                Some(Kind::Refused),
+            ),
+            Error::AlertReceived(
+                AlertDescription::UnknownCA
+                | AlertDescription::BadCertificate
+                | AlertDescription::CertificateUnknown
+                | AlertDescription::CertificateExpired
+                | AlertDescription::AccessDenied,
+            ) => (
+                "refused the certificate given with --cert".to_owned(),
+                Some(Kind::Refused),
+            ),
+            Error::InvalidMessage(_) => (
+                "does not speak TLS on this port: check --port, or leave --tls away".to_owned(),
+                None,
+            ),
+            _ => return None,
+        })
+    }
+
+    /// The TLS error inside an I/O error, if it is one.
+    pub(crate) fn inside(error: &io::Error) -> Option<&Error> {
+        error.get_ref()?.downcast_ref()
+    }
+
+    /// The TLS error inside rumqttc's, if it is one.
+    pub(crate) fn inside_rumqttc(error: &TlsError) -> Option<&Error> {
+        match error {
+            TlsError::Io(error) => inside(error),
+            TlsError::TLS(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(feature = "tls")]
+pub use present::Tls;
+#[cfg(feature = "tls")]
+pub(super) use present::{explain, inside, inside_rumqttc};
