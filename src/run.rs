@@ -1,7 +1,8 @@
 //! Runs a command: builds the role, links it to the broker, and lets a signal end it.
 
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
-use std::io::{IsTerminal, Read, Write};
+use std::io::{BufRead, IsTerminal, Read, Write};
 use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -56,11 +57,21 @@ pub fn run(command: Command) -> Result<u8, Failure> {
             ask_password(&mut options)?;
             // Before anything else, so that it counts from the start.
             let start = Instant::now();
-            let text = match message {
-                Text::Typed(text) => text,
-                Text::Stdin => read_stdin()?,
+            let (text, more) = match message {
+                Text::Typed(text) => (text, None),
+                Text::Stdin => (read_stdin()?, None),
+                Text::Lines => {
+                    let mut lines = read_lines()?;
+                    match lines.pop_front() {
+                        None => return Ok(0),
+                        Some(first) => (first, Some(lines)),
+                    }
+                }
             };
-            let role = Requester::new(&net_id, action, text, qos, patience, start);
+            let mut role = Requester::new(&net_id, action, text, qos, patience, start);
+            if let Some(more) = more {
+                role = role.and_then(more);
+            }
             until_signal(INTERRUPTED, move |stop| {
                 let mut printed = Ok(());
                 let end = link::run(role, &options, stop, |answer: Vec<u8>| {
@@ -188,6 +199,20 @@ fn remember(state: &StateFile, user_id: &Level, progress: &Progress) {
             state.path().display()
         );
     }
+}
+
+/// All lines, before the first is sent: one that cannot be sent is found before any is.
+fn read_lines() -> Result<VecDeque<String>, Failure> {
+    let mut lines = VecDeque::new();
+    for (number, line) in std::io::stdin().lock().lines().enumerate() {
+        let wrong = |why: &str| {
+            let text = format!("line {} on standard input: {why}", number + 1);
+            Failure::new(Kind::Input, text)
+        };
+        let line = line.map_err(|error| wrong(&error.to_string()))?;
+        lines.push_back(cli::sized(line).map_err(|failure| wrong(&failure.text))?);
+    }
+    Ok(lines)
 }
 
 /// Where the controller's reports go.

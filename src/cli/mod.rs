@@ -85,6 +85,8 @@ pub enum Text {
     Typed(String),
     /// Standard input.
     Stdin,
+    /// Each line of standard input, one after the other.
+    Lines,
 }
 
 /// How much to say on standard error.
@@ -170,6 +172,7 @@ fn verbosity(values: &mut Values<'_>) -> Result<Verbosity, Failure> {
 /// The options as given, before it is known which command they are for.
 struct Given {
     connection: connection::Given,
+    lines: bool,
     qos: Option<QoS>,
     replies: Option<String>,
     state: Option<StateFile>,
@@ -184,6 +187,7 @@ impl Given {
     fn read(values: &mut Values<'_>) -> Result<Self, Failure> {
         Ok(Self {
             connection: connection::Given::read(values)?,
+            lines: values.count("--lines") > 0,
             qos: values.get(["-q", "--qos"], values::qos)?,
             replies: values.get(["--replies"; 2], values::text)?,
             state: values.state_dir()?.map(StateFile::in_folder),
@@ -224,7 +228,15 @@ impl Given {
         }
     }
 
-    fn request(self, free: Vec<OsString>) -> Result<Command, Failure> {
+    fn request(self, mut free: Vec<OsString>) -> Result<Command, Failure> {
+        if self.lines {
+            if free.len() != 2 {
+                return Err(usage(
+                    "--lines takes NETID ACTION, and each MESSAGE from standard input".to_owned(),
+                ));
+            }
+            free.push("-".into());
+        }
         let [net_id, action, message]: [OsString; 3] = free.try_into().map_err(
             |free: Vec<OsString>| {
                 usage(format!(
@@ -241,6 +253,7 @@ impl Given {
             ))
         })?;
         let message = match message.into_string() {
+            Ok(message) if message == "-" && self.lines => Text::Lines,
             Ok(message) if message == "-" => Text::Stdin,
             Ok(message) => Text::Typed(sized(message)?),
             Err(_) => return Err(Failure::new(Kind::Input, "MESSAGE is not UTF-8")),

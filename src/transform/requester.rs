@@ -1,5 +1,6 @@
-//! The asking end of a text request: subscribes, asks, hands out the answer.
+//! The asking end of text requests: subscribes, asks, hands out the answer, and asks the next.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::{Action, request_topic, response_topic};
@@ -18,12 +19,17 @@ enum State {
     Answered,
 }
 
-/// One request.
+/// One request, or several in turn, one at a time.
 #[derive(Debug)]
 pub struct Requester {
     request: Message,
+    /// The texts still to be asked for.
+    more: VecDeque<String>,
+    /// Which of several this is, from 1; `None` where there is only one.
+    line: Option<usize>,
     response: TopicName,
-    limit: Option<(Instant, Duration)>,
+    patience: Option<Duration>,
+    limit: Option<Instant>,
     state: State,
 }
 
@@ -41,10 +47,39 @@ impl Requester {
     ) -> Self {
         Self {
             request: Message::new(request_topic(net_id, action), text, qos),
+            more: VecDeque::new(),
+            line: None,
             response: response_topic(net_id, action),
-            limit: patience.and_then(|patience| Some((now.checked_add(patience)?, patience))),
+            patience,
+            limit: patience.and_then(|patience| now.checked_add(patience)),
             state: State::Starting,
         }
+    }
+
+    /// More texts for the same action, each to be asked for when the one before is answered, and each
+    /// with all the time that the first one has.
+    #[must_use]
+    pub fn and_then(mut self, more: VecDeque<String>) -> Self {
+        self.more = more;
+        self.line = Some(1);
+        self
+    }
+
+    fn answered(&mut self, now: Instant, answer: &[u8]) -> Vec<Effect<Vec<u8>>> {
+        let mut effects = vec![Effect::Emit(answer.to_vec())];
+        match self.more.pop_front() {
+            None => {
+                self.state = State::Answered;
+                effects.push(Effect::Finish);
+            }
+            Some(text) => {
+                self.request.payload = text.into_bytes();
+                self.line = self.line.map(|line| line + 1);
+                self.limit = self.patience.and_then(|patience| now.checked_add(patience));
+                effects.extend(self.ask());
+            }
+        }
+        effects
     }
 
     fn ask(&mut self) -> Vec<Effect<Vec<u8>>> {
@@ -71,8 +106,11 @@ impl Role for Requester {
             {
                 self.ask()
             }
-            (Event::Confirmed(_), State::Asking { .. }) => {
-                self.state = State::Asking { confirmed: true };
+            (Event::Confirmed(message), State::Asking { .. }) => {
+                // An answer may overtake the confirmation of its own request.
+                if message.payload == self.request.payload {
+                    self.state = State::Asking { confirmed: true };
+                }
                 Vec::new()
             }
             (Event::Received(message), _) if message.topic != self.response => Vec::new(),
@@ -81,13 +119,17 @@ impl Role for Requester {
                 self.response
             ))],
             (Event::Received(message), State::Asking { .. }) => {
-                self.state = State::Answered;
-                vec![Effect::Emit(message.payload.clone()), Effect::Finish]
+                self.answered(now, &message.payload)
             }
             (Event::Deadline, state) if state != State::Answered => match self.limit {
-                Some((limit, patience)) if now >= limit => {
+                Some(limit) if now >= limit => {
+                    let patience = self.patience.unwrap_or_default();
+                    let which = match self.line {
+                        Some(line) => format!("line {line}: "),
+                        None => String::new(),
+                    };
                     let text = format!(
-                        "no answer on {} within {} s: is a responder on this broker? (`mqtt_client responder`; -W sets the limit)",
+                        "{which}no answer on {} within {} s: is a responder on this broker? (`mqtt_client responder`; -W sets the limit)",
                         self.response,
                         patience.as_secs_f64()
                     );
@@ -102,7 +144,7 @@ impl Role for Requester {
     fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Answered => None,
-            _ => self.limit.map(|(limit, _)| limit),
+            _ => self.limit,
         }
     }
 
@@ -174,6 +216,30 @@ mod tests {
         for (row, (event, expected)) in rows.into_iter().enumerate() {
             assert_eq!(requester.handle(now, event), Ok(expected), "row {row}");
         }
+    }
+
+    #[test]
+    fn several_texts_are_asked_for_one_after_the_other() {
+        let now = Instant::now();
+        let filter = TopicFilter::new("net/reverse/response").unwrap();
+        let more = VecDeque::from(["de".to_owned(), "f".to_owned()]);
+        let mut requester = requester(now).and_then(more);
+        requester.handle(now, CONNECTED).unwrap();
+        requester.handle(now, Event::Subscribed(&filter)).unwrap();
+        let later = now + Duration::from_secs(9);
+        for (answer, next) in [("cba", "de"), ("ed", "f")] {
+            let answer = message("net/reverse/response", answer);
+            let effects = requester.handle(later, Event::Received(&answer)).unwrap();
+            let next = Effect::Publish(message("net/reverse/request", next));
+            assert_eq!(effects, [Effect::Emit(answer.payload), next]);
+        }
+        let limit = later + Duration::from_secs(10);
+        assert_eq!(requester.deadline(), Some(limit));
+        let failure = requester.handle(limit, Event::Deadline).unwrap_err();
+        assert!(failure.text.starts_with("line 3: no answer"), "{failure}");
+        let last = message("net/reverse/response", "f");
+        let effects = requester.handle(later, Event::Received(&last)).unwrap();
+        assert_eq!(effects[1], Effect::Finish);
     }
 
     #[test]
