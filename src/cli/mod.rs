@@ -169,8 +169,22 @@ fn verbosity(values: &mut Values<'_>) -> Result<Verbosity, Failure> {
     })
 }
 
+/// The options that only some commands take. One that would do nothing is a mistake to be told of.
+const ONLY_FOR: [(&str, &[&str]); 8] = [
+    ("--lines", &["request"]),
+    ("--state-dir", &["device"]),
+    ("--replies", &["device", "controller"]),
+    ("--commands", &["controller"]),
+    ("--delay", &["controller"]),
+    ("--seed", &["controller"]),
+    ("--sessions", &["controller"]),
+    ("--report", &["controller"]),
+];
+
 /// The options as given, before it is known which command they are for.
 struct Given {
+    /// Those of [`ONLY_FOR`] that were typed; from the environment they may be for another command.
+    typed: Vec<(&'static str, &'static [&'static str])>,
     connection: connection::Given,
     lines: bool,
     qos: Option<QoS>,
@@ -185,7 +199,9 @@ struct Given {
 
 impl Given {
     fn read(values: &mut Values<'_>) -> Result<Self, Failure> {
+        let typed = |(option, _): &(&'static str, _)| values.is_typed([option; 2]);
         Ok(Self {
+            typed: ONLY_FOR.into_iter().filter(typed).collect(),
             connection: connection::Given::read(values)?,
             lines: values.count("--lines") > 0,
             qos: values.get(["-q", "--qos"], values::qos)?,
@@ -207,6 +223,17 @@ impl Given {
             ));
         };
         let rest: Vec<OsString> = free.collect();
+        let named = ["device", "controller", "responder", "demo"];
+        let command = first.to_str().filter(|word| named.contains(word));
+        let command = command.unwrap_or("request");
+        for (option, commands) in &self.typed {
+            if !commands.contains(&command) {
+                let commands = commands.join(" and ");
+                return Err(usage(format!(
+                    "{option} is for {commands}, not for {command}"
+                )));
+            }
+        }
         match first.to_str() {
             Some("device") => self.device(rest),
             Some("controller") => {

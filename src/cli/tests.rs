@@ -220,6 +220,31 @@ fn wrong_usage_names_the_thing_and_the_remedy() {
         (&["-q", "3", "responder"], "-q: `3` is not a QoS level"),
         (&["-v", "--quiet", "responder"], "at once"),
         (&["-i", "", "responder"], "client id"),
+        (
+            &["--commands", "3", "device", "a"],
+            "--commands is for controller, not for device",
+        ),
+        (
+            &["--state-dir=/x", "net", "reverse", "a"],
+            "--state-dir is for device",
+        ),
+        (
+            &["--lines", "net", "reverse", "a"],
+            "--lines takes NETID ACTION",
+        ),
+        (
+            &["-L", "mqtt://h", "-p", "1", "responder"],
+            "--url names host and port",
+        ),
+        (
+            &["-L", "http://u:secret@h", "responder"],
+            "--url is not mqtt[s]://",
+        ),
+        (&["--cert", "x", "responder"], "--cert without --key"),
+        (
+            &["--tls", "-h", "/run/x", "responder"],
+            "over a Unix socket",
+        ),
     ] {
         let failure = parse_with(args, &[]).unwrap_err();
         assert_eq!(failure.kind, Kind::Usage, "{args:?}");
