@@ -27,10 +27,14 @@ fn may_go_on(end: &Result<End, Failure>) -> bool {
 
 impl Link<'_> {
     pub(super) fn close(&mut self, end: &Result<End, Failure>) {
+        let deadline = Instant::now() + LIMIT;
         if !matches!(self.connectivity, Connectivity::Online { .. }) {
+            if self.poisoned && self.options.session != Session::Clean {
+                // Or the next run would meet the same message.
+                let _ = self.empty_session(deadline);
+            }
             return;
         }
-        let deadline = Instant::now() + LIMIT;
         // What arrives from now on is not ours to handle any more.
         self.deaf = true;
         self.failure = None;

@@ -17,10 +17,12 @@
 
 mod backoff;
 mod broker;
+mod carried;
 mod close;
 mod inbound;
 #[cfg(test)]
 mod model;
+mod outage;
 mod outbox;
 mod packets;
 mod tls;
@@ -28,28 +30,28 @@ mod trouble;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use log::{debug, info, warn};
 use rumqttc::{Client, Connection, ConnectionError};
 
 pub use broker::{Login, MAX_PAYLOAD, Options, Session};
+pub use carried::Watcher;
 pub use tls::{Tls, TlsFiles};
 
-use crate::role::{Effect, Event, Failure, Kind, QoS, Reaction, Role};
+use crate::role::{Effect, Event, Failure, Kind, QoS, Role};
 use crate::stop::Stop;
 use crate::topic::TopicFilter;
 use backoff::Backoff;
+use carried::{Carried, Emitting, Unwatched};
 use inbound::{Ack, Inbound};
+use outage::Outage;
 use outbox::{Outbox, Packet};
 use trouble::Trouble;
 
 /// Room in rumqttc's request channel: a window of packets and a burst of acknowledgements. What does
 /// not fit waits here, never inside a blocking call.
 const CHANNEL: usize = 128;
-
-/// The shortest time between two lines about the same outage.
-const REMINDER: Duration = Duration::from_secs(300);
 
 /// How a run ended that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,70 +95,6 @@ pub fn run_watched<R: Role>(
     end
 }
 
-/// Somebody who looks on: a service manager.
-pub trait Watcher {
-    /// How often to look, at the least; `None` for never.
-    fn interval(&self) -> Option<Duration>;
-
-    /// The link has got round once more. `status` says where things stand.
-    fn look(&mut self, now: Instant, status: &dyn Fn() -> String);
-}
-
-struct Unwatched;
-
-impl Watcher for Unwatched {
-    fn interval(&self) -> Option<Duration> {
-        None
-    }
-
-    fn look(&mut self, _: Instant, _: &dyn Fn() -> String) {}
-}
-
-/// A role whose items have gone to whoever wants them: the same type for every role, or the link
-/// would be compiled once for each of them (32 kB).
-trait Carried {
-    fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Infallible>;
-    fn deadline(&self) -> Option<Instant>;
-    fn time_limit(&self) -> Option<Instant>;
-    fn status(&self) -> String;
-}
-
-struct Emitting<R, E> {
-    role: R,
-    emit: E,
-}
-
-impl<R: Role, E: FnMut(R::Item)> Carried for Emitting<R, E> {
-    fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Infallible> {
-        let effects = self.role.handle(now, event)?;
-        let emitted = effects.into_iter().filter_map(|effect| match effect {
-            Effect::Emit(item) => {
-                (self.emit)(item);
-                None
-            }
-            Effect::Subscribe(filter, qos) => Some(Effect::Subscribe(filter, qos)),
-            Effect::Unsubscribe(filter) => Some(Effect::Unsubscribe(filter)),
-            Effect::Publish(message) => Some(Effect::Publish(message)),
-            Effect::Note(text) => Some(Effect::Note(text)),
-            Effect::Warn(text) => Some(Effect::Warn(text)),
-            Effect::Finish => Some(Effect::Finish),
-        });
-        Ok(emitted.collect())
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.role.deadline()
-    }
-
-    fn time_limit(&self) -> Option<Instant> {
-        self.role.time_limit()
-    }
-
-    fn status(&self) -> String {
-        self.role.status()
-    }
-}
-
 /// Where the connection stands.
 enum Connectivity {
     Offline { next_attempt: Instant },
@@ -184,20 +122,11 @@ struct Link<'a> {
     /// An earlier run's session has still to be emptied.
     must_begin_empty: bool,
     finished: bool,
+    /// The broker keeps a message that is too large, and would deliver it again and again.
+    poisoned: bool,
+    /// The end has come: what arrives now is somebody else's to handle.
     deaf: bool,
     failure: Option<Failure>,
-}
-
-/// What is known and was said about the present series of failures.
-#[derive(Default)]
-struct Outage {
-    ever_online: bool,
-    attempts: u32,
-    last_line: Option<Instant>,
-    too_large: bool,
-    /// Connections in a row that the broker ended right after it had accepted them.
-    thrown_out: u32,
-    last_trouble: Option<String>,
 }
 
 impl<'a> Link<'a> {
@@ -230,6 +159,7 @@ impl<'a> Link<'a> {
             outage: Outage::default(),
             must_begin_empty: matches!(options.session, Session::Persistent { resume: false, .. }),
             finished: false,
+            poisoned: false,
             deaf: false,
             failure: None,
         }
@@ -427,30 +357,25 @@ impl<'a> Link<'a> {
         if let Connectivity::Online { since } = self.connectivity {
             online = true;
             let settled = self.backoff.lasted(now.saturating_duration_since(since));
-            self.outage.thrown_out = if settled {
-                0
-            } else {
-                self.outage.thrown_out + 1
-            };
+            self.outage.connection_ended(settled);
         }
         self.go_offline();
         let trouble = Trouble::read(error, self.options, online);
-        let hopeless = trouble.hopeless.is_some()
-            || (trouble.too_large && self.outage.too_large)
-            || (self.options.give_up_at_once && !self.outage.ever_online);
-        self.outage.too_large |= trouble.too_large;
-        if hopeless {
-            self.failure = Some(match trouble.too_large {
-                true => Failure::new(Kind::Protocol, trouble.text),
-                false => trouble.into_failure(),
-            });
+        if self.outage.too_large_again(trouble.too_large) {
+            self.poisoned = true;
+            self.failure = Some(Failure::new(Kind::Protocol, trouble.text));
+            return;
+        }
+        let given_up = self.options.give_up_at_once && !self.outage.ever_online;
+        if trouble.hopeless.is_some() || given_up {
+            self.failure = Some(trouble.into_failure());
             return;
         }
         let wait = self.backoff.next();
         self.connectivity = Connectivity::Offline {
             next_attempt: now + wait,
         };
-        self.report(trouble, wait);
+        self.outage.report(trouble, wait, &self.options.client_id);
     }
 
     /// Leaves the connection as it is, and prepares what has to be said first on the next one.
@@ -465,35 +390,6 @@ impl<'a> Link<'a> {
         self.connectivity = Connectivity::Offline {
             next_attempt: Instant::now(),
         };
-    }
-
-    /// The first line of an outage is a warning, and then one line every few minutes: a log on an SD
-    /// card is read seldom and written often enough.
-    fn report(&mut self, trouble: Trouble, wait: Duration) {
-        let now = Instant::now();
-        self.outage.attempts += 1;
-        let wait = wait.as_secs_f64();
-        let text = match self.outage.thrown_out {
-            0..3 => trouble.text.clone(),
-            times => format!(
-                "{}, for the {times}th time right after accepting it: is another client using the client id {}?",
-                trouble.text, self.options.client_id
-            ),
-        };
-        let due = |last: Instant| now.saturating_duration_since(last) >= REMINDER;
-        if self.outage.last_line.is_none_or(due) || self.outage.thrown_out == 3 {
-            self.outage.last_line = Some(now);
-            warn!(
-                "{text}; trying again in {wait:.1} s, attempt {}",
-                self.outage.attempts
-            );
-        } else {
-            info!(
-                "{text}; trying again in {wait:.1} s, attempt {}",
-                self.outage.attempts
-            );
-        }
-        self.outage.last_trouble = Some(trouble.text);
     }
 }
 

@@ -103,15 +103,7 @@ impl Link<'_> {
             true => "session present",
             false => "no session present",
         };
-        let address = self.options.address();
-        match (self.outage.attempts, self.outage.ever_online) {
-            (0, _) => info!("connected to {address}, {session}"),
-            (_, true) => warn!("connected to {address} again, {session}"),
-            (_, false) => warn!("connected to {address}, {session}"),
-        }
-        self.outage.ever_online = true;
-        self.outage.attempts = 0;
-        self.outage.last_line = None;
+        self.outage.over(&self.options.address(), session);
         self.connectivity = Connectivity::Online {
             since: Instant::now(),
         };
