@@ -1,4 +1,8 @@
 //! Both ends of both protocols against each other, in simulated time: whole scenarios, no socket.
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy allows it in tests only inside the test functions themselves"
+)]
 
 mod world;
 
