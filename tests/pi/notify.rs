@@ -16,7 +16,7 @@ pub fn without_broker<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
 }
 
 /// Says something for the controller.
-fn publish(broker: &Broker, topic: &str, payload: &str) {
+pub fn publish(broker: &Broker, topic: &str, payload: &str) {
     let args = ["-q", "2", "-t", topic, "-m", payload];
     let ended = run(broker.mosquitto_client(MosquittoPub, args));
     assert_eq!(ended.code, Some(0), "{ended:?}");

@@ -30,7 +30,7 @@ fn installed_in(folder: &Folder) {
     }
     for drop_ins in ["mqtt_client.service.d", "mqtt_client-.service.d"] {
         fs::create_dir(folder.path().join(drop_ins)).unwrap();
-        let file = Path::new(drop_ins).join("hardening.conf");
+        let file = Path::new(drop_ins).join("10-hardening.conf");
         fs::copy(from.join(&file), folder.path().join(&file)).unwrap();
     }
 }
@@ -133,7 +133,8 @@ fn restart_mends(kind: Kind) -> bool {
 
 #[test]
 fn what_a_restart_cannot_mend_is_not_restarted() {
-    let text = fs::read_to_string(shipped().join("mqtt_client.service.d/hardening.conf")).unwrap();
+    let text =
+        fs::read_to_string(shipped().join("mqtt_client.service.d/10-hardening.conf")).unwrap();
     let listed = text
         .lines()
         .find_map(|line| line.strip_prefix("RestartPreventExitStatus="));
