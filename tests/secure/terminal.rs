@@ -1,0 +1,132 @@
+//! What a person at a terminal is asked, and sees.
+
+use std::process::Command;
+
+use crate::broker::Broker;
+use crate::installed::Needed::{Mosquitto, MosquittoPasswd};
+use crate::installed::missing;
+use crate::process::{Ended, run};
+use crate::tools::PYTHON;
+use crate::url::{PASSWORD, USER, locked_broker, responder};
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/secure/terminal.py");
+
+/// The same command on a terminal, with somebody who types `typed` when asked.
+fn at_terminal(command: &Command, typed: &str) -> Ended {
+    let mut terminal = PYTHON.command();
+    terminal
+        .arg(SCRIPT)
+        .arg(command.get_program())
+        .args(command.get_args())
+        .env("TYPED", typed)
+        .env("TERM", "xterm-256color");
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => terminal.env(name, value),
+            None => terminal.env_remove(name),
+        };
+    }
+    run(terminal)
+}
+
+/// Somebody who types `typed` when asked for [`USER`]'s password.
+fn asked(broker: &Broker, typed: &str) -> Ended {
+    at_terminal(&broker.client(["-u", USER, "net", "reverse", "abc"]), typed)
+}
+
+const PROMPT: &str = "password of al@ice";
+
+#[test]
+fn a_user_without_a_password_is_asked_and_nobody_can_read_along() {
+    if missing(&[Mosquitto, MosquittoPasswd]) || PYTHON.missing() {
+        return;
+    }
+    let broker = locked_broker();
+    let _responder = responder(&broker);
+    let ended = asked(&broker, &format!("{PASSWORD}\n"));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stdout.contains(PROMPT), "{ended:?}");
+    assert!(ended.stdout.ends_with("\r\ncba\r\n"), "{ended:?}");
+    assert!(!ended.stdout.contains(PASSWORD), "{ended:?}");
+    assert!(!ended.stdout.contains("echo"), "{ended:?}");
+    for typed in ["guess\n", "\n"] {
+        let ended = asked(&broker, typed);
+        assert_eq!(ended.code, Some(77), "{ended:?}");
+        assert!(ended.stdout.contains("refused the login"), "{ended:?}");
+        assert!(!ended.stdout.contains("guess"), "{ended:?}");
+    }
+}
+
+/// Ctrl-C in the middle of a password.
+fn interrupted() -> Ended {
+    let ended = asked(&locked_broker(), "half\u{3}");
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    assert!(ended.stdout.contains(PROMPT), "{ended:?}");
+    ended
+}
+
+#[test]
+fn ctrl_c_at_the_prompt_ends_it() {
+    if missing(&[Mosquitto, MosquittoPasswd]) || PYTHON.missing() {
+        return;
+    }
+    let ended = interrupted();
+    for wrong in ["half", "did not end", "panicked"] {
+        assert!(!ended.stdout.contains(wrong), "{ended:?}");
+    }
+}
+
+#[test]
+#[ignore = "rpassword raises SIGINT before it restores the terminal, and nobody catches it there yet"]
+fn ctrl_c_at_the_prompt_leaves_the_terminal_as_it_was() {
+    if missing(&[Mosquitto, MosquittoPasswd]) || PYTHON.missing() {
+        return;
+    }
+    let ended = interrupted();
+    assert!(!ended.stdout.contains("echo is still off"), "{ended:?}");
+}
+
+#[test]
+fn a_password_that_is_given_is_not_asked_for() {
+    if missing(&[Mosquitto, MosquittoPasswd]) || PYTHON.missing() {
+        return;
+    }
+    let broker = locked_broker();
+    let _responder = responder(&broker);
+    let command = broker.client(["-u", USER, "-P", PASSWORD, "net", "reverse", "abc"]);
+    let ended = at_terminal(&command, "");
+    assert_eq!((ended.code, &*ended.stdout), (Some(0), "cba\r\n"));
+}
+
+#[test]
+fn without_a_terminal_nobody_is_asked() {
+    if missing(&[Mosquitto, MosquittoPasswd]) {
+        return;
+    }
+    let broker = locked_broker();
+    let ended = run(broker.client(["-u", USER, "net", "reverse", "abc"]));
+    crate::outcome::assert_fails(&ended, 77, &[USER, "password"]);
+}
+
+#[test]
+fn not_even_a_terminal_gets_colours() {
+    if missing(&[Mosquitto]) || PYTHON.missing() {
+        return;
+    }
+    let broker = Broker::open();
+    let _responder = crate::outcome::responder(&broker);
+    let request = ["net", "reverse", "abc"];
+    let talkative = broker.client(["-vv"].into_iter().chain(request));
+    let said = at_terminal(&talkative, "");
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.stdout.contains("ConnAck"), "{said:?}");
+    let help = at_terminal(&crate::process::mqtt_client(["--help"]), "");
+    assert_eq!(help.code, Some(0), "{help:?}");
+    let wrong = at_terminal(&crate::process::mqtt_client(["--bogus"]), "");
+    assert_eq!(wrong.code, Some(64), "{wrong:?}");
+    for ended in [said, help, wrong] {
+        assert!(!ended.stdout.is_empty());
+        let odd = |c: char| c.is_control() && c != '\n' && c != '\r';
+        assert!(!ended.stdout.contains(odd), "{:?}", ended.stdout);
+    }
+}
