@@ -40,8 +40,8 @@ fn stream_of(log: &Path) -> String {
 }
 
 /// A device that says something at every priority: packets, troubles, more troubles, its end.
-fn talkative() -> Command {
-    let patience = ["-W", "2", "--reconnect-delay", "0.05"];
+fn talkative(seconds: &str) -> Command {
+    let patience = ["-W", seconds, "--reconnect-delay", "0.05"];
     without_broker(["-vv", "device", "alice"].into_iter().chain(patience))
 }
 
@@ -49,7 +49,7 @@ fn talkative() -> Command {
 fn lines_for_the_journal_begin_with_their_priority() {
     let folder = Folder::new();
     let stream = stream_of(&folder.path().join("log"));
-    let lines = lines(&folder, &talkative(), Some(stream));
+    let lines = lines(&folder, &talkative("5"), Some(stream));
     for (priority, text) in [
         ("<7>", "connecting to 127.0.0.1:1"),
         ("<4>", "broker at 127.0.0.1:1 "),
@@ -93,8 +93,8 @@ fn lines_for_anybody_else_begin_with_the_name() {
     let folder = Folder::new();
     // The second: the journal listens, but not to this standard error.
     for stream in [None, Some("1:1".to_owned()), Some("nonsense".to_owned())] {
-        let lines = lines(&folder, &talkative(), stream);
-        assert!(lines.len() > 3, "{lines:?}");
+        let lines = lines(&folder, &talkative("1"), stream);
+        assert!(lines.len() > 1, "{lines:?}");
         for line in &lines {
             assert!(line.starts_with("mqtt_client: "), "{line}");
         }
