@@ -1,0 +1,279 @@
+//! Any command line in any environment: understood, or refused with one line that says why.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
+
+use fastrand::Rng;
+use mqtt_client::cli::{Command, Text, parse};
+use mqtt_client::link::{MAX_PAYLOAD, Options};
+use mqtt_client::role::Kind;
+use mqtt_client::topic::MAX_BYTES;
+
+use crate::source::{bytes, choice, inputs, mutate, text};
+
+/// What the help text names, whatever that is by now.
+fn options() -> Vec<&'static str> {
+    let words = mqtt_client::cli::HELP.split([' ', ',', '\n', '|', ';']);
+    let mut options: Vec<_> = words.filter(|word| word.starts_with('-')).collect();
+    options.sort_unstable();
+    options.dedup();
+    assert!(options.len() > 30, "{options:?}");
+    options
+}
+
+const COMMANDS: [&str; 9] = [
+    "net",
+    "device",
+    "controller",
+    "responder",
+    "demo",
+    "request",
+    "alice",
+    "uppercase",
+    "title-case",
+];
+
+/// Values that some option takes, and values at the edge of that. No file that exists and has no end.
+const VALUES: [&str; 40] = [
+    "0",
+    "1",
+    "2",
+    "3",
+    "-1",
+    "0.2",
+    "1e9",
+    "1e300",
+    "NaN",
+    "inf",
+    "65535",
+    "65536",
+    "5-15",
+    "15-5",
+    "4294967296",
+    "18446744073709551615",
+    "18446744073709551616",
+    "100000",
+    "pi.local",
+    "[::1]",
+    "::1",
+    "/run/mosquitto.sock",
+    "mqtt://pi",
+    "mqtts://a:b@[::1]:1",
+    "mqtt://%00@h",
+    "mqtt://@",
+    "://",
+    "",
+    "alice",
+    "-",
+    "--",
+    "-h",
+    "=",
+    "a b",
+    "a/b",
+    "#",
+    "/nonexistent/file",
+    "/dev/null",
+    "/",
+    "äöü",
+];
+
+fn argument(random: &mut Rng, options: &[&'static str]) -> OsString {
+    let mut argument = match random.u8(..16) {
+        0..=5 => choice(random, options).as_bytes().to_vec(),
+        6..=8 => choice(random, &COMMANDS).as_bytes().to_vec(),
+        9..=12 => choice(random, &VALUES).as_bytes().to_vec(),
+        13 => [choice(random, options), "=", choice(random, &VALUES)]
+            .concat()
+            .into(),
+        14 => bytes(random, &VALUES),
+        _ => text(random, &VALUES).into(),
+    };
+    if random.u8(..16) == 0 {
+        mutate(random, &mut argument);
+    }
+    OsString::from_vec(argument)
+}
+
+/// A command that is right but for what is thrown in.
+fn arguments(random: &mut Rng, options: &[&'static str]) -> Vec<OsString> {
+    let right: [&[&str]; 5] = [
+        &["net", "reverse", "text"],
+        &["device", "alice"],
+        &["controller"],
+        &["responder"],
+        &[],
+    ];
+    let right = choice(random, &right).iter();
+    let mut arguments: Vec<_> = right.map(OsString::from).collect();
+    for _ in 0..random.u8(..6) {
+        let at = random.usize(..=arguments.len());
+        arguments.insert(at, argument(random, options));
+        if random.bool() {
+            arguments.insert(at + 1, OsString::from(choice(random, &VALUES)));
+        }
+    }
+    arguments
+}
+
+fn environment(random: &mut Rng, options: &[&'static str]) -> BTreeMap<String, OsString> {
+    let mut environment = BTreeMap::new();
+    while random.u8(..3) == 0 {
+        let name = choice(random, options)
+            .trim_start_matches('-')
+            .replace('-', "_");
+        let name = match random.u8(..8) {
+            0 => "STATE_DIRECTORY".to_owned(),
+            1 => "CREDENTIALS_DIRECTORY".to_owned(),
+            _ => format!("MQTT_CLIENT_{}", name.to_uppercase()),
+        };
+        let mut value = choice(random, &VALUES).as_bytes().to_vec();
+        if random.u8(..16) == 0 {
+            mutate(random, &mut value);
+        }
+        environment.insert(name, OsString::from_vec(value));
+    }
+    environment
+}
+
+/// What the link and rumqttc take for granted: it would panic, or speak no MQTT.
+fn assert_usable(options: &Options) {
+    let Options {
+        host,
+        client_id,
+        keep_alive,
+        reconnect_delay,
+        ..
+    } = options;
+    assert!(
+        !host.is_empty() && !host.contains(char::is_whitespace),
+        "{options:?}"
+    );
+    assert!(options.port > 0, "{options:?}");
+    assert!(
+        !client_id.is_empty() && client_id.len() <= MAX_BYTES,
+        "{options:?}"
+    );
+    assert!(!client_id.contains(char::is_control), "{options:?}");
+    assert_eq!(keep_alive.subsec_nanos(), 0, "{options:?}");
+    assert!(keep_alive.as_secs() <= u16::MAX.into(), "{options:?}");
+    assert!(*reconnect_delay >= Duration::from_millis(10), "{options:?}");
+    assert!(
+        options
+            .login
+            .as_ref()
+            .is_none_or(|login| !login.username.is_empty())
+    );
+}
+
+#[test]
+fn any_command_line_is_understood_or_refused() {
+    let all = options();
+    let mut understood = BTreeMap::new();
+    inputs("command lines", |random| {
+        let arguments = arguments(random, &all);
+        let environment = environment(random, &all);
+        let parse = |arguments: &[OsString]| {
+            let lookup = |name: &str| environment.get(name).cloned();
+            parse(arguments.iter().cloned(), &lookup)
+        };
+        let (name, options) = match parse(&arguments) {
+            Err(failure) => {
+                assert!(!failure.text.is_empty());
+                let kinds = [Kind::Usage, Kind::Input, Kind::Config];
+                assert!(kinds.contains(&failure.kind), "{arguments:?}: {failure:?}");
+                ("refused", None)
+            }
+            Ok((_, Command::Help)) => ("help", None),
+            Ok((_, Command::Version)) => ("version", None),
+            Ok((_, Command::Demo)) => ("demo", None),
+            Ok((
+                _,
+                Command::Request {
+                    options, message, ..
+                },
+            )) => {
+                if let Text::Typed(text) = message {
+                    assert!(text.len() <= MAX_PAYLOAD);
+                }
+                ("request", Some(options))
+            }
+            Ok((_, Command::Device { options, .. })) => ("device", Some(options)),
+            Ok((_, Command::Controller { options, plan, .. })) => {
+                assert!(plan.commands.start() <= plan.commands.end(), "{plan:?}");
+                assert!(plan.replies.commands().len() > 0);
+                ("controller", Some(options))
+            }
+            Ok((_, Command::Responder { options, .. })) => ("responder", Some(options)),
+        };
+        *understood.entry(name).or_insert(0) += 1;
+        if let Some(options) = &options {
+            assert_usable(options);
+        }
+        // After -- nothing is an option, and nothing after it changes nothing.
+        if !arguments.iter().any(|argument| argument == "--") {
+            let with = parse(&[&arguments[..], &["--".into()]].concat());
+            assert_eq!(with.is_ok(), name != "refused", "{arguments:?}: {with:?}");
+        }
+    });
+    eprintln!("{understood:?}");
+    for name in [
+        "refused",
+        "help",
+        "request",
+        "device",
+        "controller",
+        "responder",
+    ] {
+        assert!(understood.contains_key(name), "{understood:?}");
+    }
+}
+
+fn refusal(arguments: &[&str]) -> Option<String> {
+    let arguments = arguments.iter().map(OsString::from);
+    parse(arguments, &|_| None)
+        .err()
+        .map(|failure| failure.text)
+}
+
+/// 256 times `-v` is verbose.
+#[test]
+#[ignore = "counting flags overflows, see the report on hostile peers"]
+fn a_flag_may_stand_there_very_often() {
+    for (flag, times) in [("-v", 256), ("-vv", 128), ("--help", 256), ("--quiet", 256)] {
+        let mut arguments = vec![flag; times];
+        arguments.push("responder");
+        assert_eq!(refusal(&arguments), None, "{flag}");
+    }
+}
+
+/// What is longer than a string of MQTT's would make a CONNECT that says something else.
+#[test]
+#[ignore = "user name and password may be of any length, see the report on hostile peers"]
+fn user_name_and_password_fit_into_a_connect() {
+    let long = "x".repeat(MAX_BYTES + 1);
+    let url = format!("mqtt://{long}@h");
+    for arguments in [
+        &["-u", &long, "responder"][..],
+        &["-u", "alice", "-P", &long, "responder"],
+        &["-L", &url, "responder"],
+    ] {
+        assert!(refusal(arguments).is_some());
+    }
+}
+
+/// It goes to a terminal, or into a journal.
+#[test]
+#[ignore = "refusals repeat arguments as they are, see the report on hostile peers"]
+fn a_refusal_is_one_line_that_a_terminal_can_show() {
+    for arguments in [
+        &["net", "\x1b[2J", "x"][..],
+        &["--bo\ngus", "net", "reverse", "x"],
+        &["-p", "1\n2", "responder"],
+        &["controller", "\u{7}"],
+    ] {
+        let refusal = refusal(arguments).unwrap();
+        assert!(!refusal.contains(char::is_control), "{refusal:?}");
+    }
+}

@@ -1,0 +1,18 @@
+//! Whatever comes from outside, read into the program's own types: seeded random inputs, and what has to
+//! hold for each of them.
+//!
+//! `MQTT_CLIENT_INPUTS=<count>` runs so many of each kind, instead of a few thousand;
+//! `MQTT_CLIENT_SEED=<seed>` repeats a run. Both are said on standard error.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy allows them in tests only inside the test functions themselves"
+)]
+
+mod arguments;
+mod controller;
+mod device;
+mod files;
+mod requests;
+mod source;
+mod topics;
