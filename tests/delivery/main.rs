@@ -15,11 +15,14 @@
 mod broker;
 mod controller;
 #[path = "../mosquitto/installed.rs"]
-#[expect(dead_code, reason = "the other tests use the rest")]
+#[allow(dead_code, reason = "as above; rustc cannot expect it of variants")]
 mod installed;
 mod matrix;
 #[path = "../mosquitto/process.rs"]
 #[expect(dead_code, reason = "the other tests use the rest")]
 mod process;
 mod proxy;
+mod restart;
+mod rivals;
 mod session;
+mod silence;

@@ -54,6 +54,7 @@ struct Traffic {
     up: AtomicU64,
     down: AtomicU64,
     cuts: Mutex<Plan>,
+    held: AtomicBool,
     closed: AtomicBool,
 }
 
@@ -104,6 +105,9 @@ impl Proxy {
                 }
                 shared.connections.fetch_add(1, Ordering::Relaxed);
                 let Ok(device) = device else { continue };
+                if shared.held.load(Ordering::Relaxed) {
+                    continue;
+                }
                 // A broker that is down for a restart: the device sees its connection closed.
                 if let Ok(broker) = TcpStream::connect(("127.0.0.1", broker)) {
                     forward(device, broker, &shared);
@@ -115,6 +119,16 @@ impl Proxy {
 
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Adds a cut, after those that are still to come.
+    pub fn cut(&self, cut: Cut) {
+        self.traffic.cuts.lock().unwrap().left.push_back(cut);
+    }
+
+    /// Closes each new connection at once, as long as `held`: a broker that is not back yet.
+    pub fn hold(&self, held: bool) {
+        self.traffic.held.store(held, Ordering::Relaxed);
     }
 
     /// How often the device connected.
@@ -182,13 +196,13 @@ fn pump(way: Way, pair: &Pair, traffic: &Traffic) {
             }
             Err(_) => break,
         };
-        if pair.silent.load(Ordering::SeqCst) {
-            continue;
-        }
         // Held while writing: what is forwarded before a cut is exactly what was allowed.
         let mut plan = traffic.cuts.lock().unwrap();
         if pair.cut.load(Ordering::SeqCst) {
             return;
+        }
+        if pair.silent.load(Ordering::SeqCst) {
+            continue;
         }
         let (size, ending) = plan.allow(way, size);
         counter.fetch_add(size as u64, Ordering::Relaxed);
@@ -208,7 +222,8 @@ fn pump(way: Way, pair: &Pair, traffic: &Traffic) {
             None => {}
         }
     }
-    if pair.cut.swap(true, Ordering::SeqCst) {
+    // Behind a half-open link neither side learns that the other has gone.
+    if pair.silent.load(Ordering::SeqCst) || pair.cut.swap(true, Ordering::SeqCst) {
         return;
     }
     for stream in [&pair.device, &pair.broker] {

@@ -110,7 +110,13 @@ struct Running {
     thread: std::thread::JoinHandle<Result<End, Failure>>,
 }
 
-fn start_device(port: u16, user_id: &str, unique_id: &str, qos: QoS) -> Running {
+fn start_device(
+    port: u16,
+    user_id: &str,
+    unique_id: &str,
+    qos: QoS,
+    keep_alive: Duration,
+) -> Running {
     let (signs, ready) = channel();
     let (may_repeat, repeats) = channel();
     let device = Device::new(
@@ -131,6 +137,7 @@ fn start_device(port: u16, user_id: &str, unique_id: &str, qos: QoS) -> Running 
         connected: false,
     };
     let mut options = Options::new("127.0.0.1", port, user_id);
+    options.keep_alive = keep_alive;
     options.reconnect_delay = Duration::from_millis(10);
     options.session = Session::Persistent {
         resume: false,
@@ -152,8 +159,20 @@ pub fn run(
     user_id: &str,
     qos: QoS,
 ) -> Result<Outcome, String> {
+    let usual = Options::new("127.0.0.1", 0, user_id).keep_alive;
+    run_with_keep_alive(controller, proxy, user_id, qos, usual)
+}
+
+/// The same for a device with this keep alive.
+pub fn run_with_keep_alive(
+    controller: &Controller,
+    proxy: &Proxy,
+    user_id: &str,
+    qos: QoS,
+    keep_alive: Duration,
+) -> Result<Outcome, String> {
     let unique_id = format!("id-{user_id}");
-    let device = start_device(proxy.port(), user_id, &unique_id, qos);
+    let device = start_device(proxy.port(), user_id, &unique_id, qos, keep_alive);
     let mut heard: Vec<Heard> = Vec::new();
     controller.hear("the login", &mut heard, |heard| {
         heard.topic == "login" && heard.payload == user_id

@@ -1,0 +1,340 @@
+//! Brokers that are stopped or killed, and started again on the same port, under every role.
+
+use std::net::TcpListener;
+use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use mqtt_client::command::LAST_WORDS;
+use mqtt_client::role::QoS;
+
+use crate::broker::Folder;
+use crate::controller::{Controller, Heard};
+use crate::installed::{Needed, missing};
+use crate::process::{Process, line_with, mqtt_client};
+use crate::proxy::Proxy;
+
+/// What a broker remembers over a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Memory {
+    /// Every session, saved whenever it changes.
+    Lasting,
+    /// Nothing.
+    None,
+}
+
+/// How it ends: SIGTERM, upon which it saves, or SIGKILL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Stopped,
+    Killed,
+}
+
+const WAYS: [(Memory, Ending); 4] = [
+    (Memory::Lasting, Ending::Stopped),
+    (Memory::Lasting, Ending::Killed),
+    (Memory::None, Ending::Stopped),
+    (Memory::None, Ending::Killed),
+];
+
+/// A mosquitto that can be started again.
+struct Mosquitto {
+    folder: Folder,
+    port: u16,
+    process: Option<Process>,
+}
+
+impl Mosquitto {
+    fn start(memory: Memory) -> Self {
+        let folder = Folder::new();
+        let port = steady_port();
+        let place = folder.path().display();
+        let memory = match memory {
+            Memory::Lasting => "persistence true\nautosave_on_changes true\nautosave_interval 1",
+            Memory::None => "persistence false",
+        };
+        let settings = format!(
+            "listener {port} 127.0.0.1\nuser root\nlog_dest stderr\nlog_type all\n\
+             allow_anonymous true\n{memory}\npersistence_location {place}/\n"
+        );
+        std::fs::write(folder.path().join("mosquitto.conf"), settings).unwrap();
+        let mut broker = Self {
+            folder,
+            port,
+            process: None,
+        };
+        broker.start_again();
+        broker
+    }
+
+    fn start_again(&mut self) {
+        let mut command = Command::new(Needed::Mosquitto.path().unwrap());
+        command
+            .arg("-c")
+            .arg(self.folder.path().join("mosquitto.conf"));
+        let process = Process::start(command);
+        process.wait_for_stderr(" running");
+        self.process = Some(process);
+    }
+
+    fn end(&mut self, ending: Ending) {
+        let process = self.process.take().unwrap();
+        process.signal(match ending {
+            Ending::Stopped => "TERM",
+            Ending::Killed => "KILL",
+        });
+        process.end();
+    }
+
+    fn client<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Process {
+        client(self.port, args)
+    }
+}
+
+fn client<'a>(port: u16, args: impl IntoIterator<Item = &'a str>) -> Process {
+    let port = port.to_string();
+    let mut command = mqtt_client(["-h", "127.0.0.1", "-p", &port, "-v"]);
+    command.args(["--reconnect-delay", "0.05"]).args(args);
+    Process::start(command)
+}
+
+/// A port that nobody takes while the broker is down: below those that the system hands out.
+fn steady_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// Waits for `text` on standard error after the last line that says that it is connected again.
+fn await_after_reconnect(process: &Process, text: &str) {
+    process.wait_in_stderr(text, |said| {
+        let again = said.rfind(" again, ")?;
+        line_with(&said[again..], text)
+    });
+}
+
+fn for_every_way(test: impl Fn(Memory, Ending) + Sync) {
+    std::thread::scope(|scope| {
+        let threads = WAYS.map(|(memory, ending)| {
+            let test = &test;
+            (memory, ending, scope.spawn(move || test(memory, ending)))
+        });
+        for (memory, ending, thread) in threads {
+            assert!(thread.join().is_ok(), "{memory:?}, {ending:?}");
+        }
+    });
+}
+
+/// A device in mid-session.
+struct Session {
+    controller: Controller,
+    device: Process,
+    qos: QoS,
+    answered: Vec<Heard>,
+}
+
+const COMMANDS: usize = 20;
+
+impl Session {
+    fn begin(broker: &Mosquitto, qos: QoS) -> Self {
+        let table: String = (1..=2 * COMMANDS)
+            .map(|n| format!("CMD{n}=word {n}\n"))
+            .collect();
+        let replies = broker.folder.path().join("replies");
+        std::fs::write(&replies, table).unwrap();
+        let controller = Controller::lasting(broker.port);
+        let level = qos.level().to_string();
+        let replies = replies.to_str().unwrap();
+        let device = broker.client(["-q", &level, "--replies", replies, "device", "alice"]);
+        let login = |heard: &Heard| heard.topic == "login";
+        controller
+            .hear("the login", &mut Vec::new(), login)
+            .unwrap();
+        Self {
+            controller,
+            device,
+            qos,
+            answered: Vec::new(),
+        }
+    }
+
+    fn introduce(&self) {
+        self.controller.publish("alice/UUID", "id-alice", self.qos);
+        self.device.wait_for_stderr("subscribed to id-alice");
+    }
+
+    fn command(&self, number: usize) {
+        let command = format!("CMD{number}");
+        self.controller.publish("id-alice", &command, self.qos);
+    }
+
+    /// Waits until so many of these commands have been answered, rightly.
+    fn await_answers(&mut self, commands: std::ops::RangeInclusive<usize>, count: usize) {
+        let count_answered = |answered: &[Heard]| {
+            let is_answered = |number: &usize| {
+                let (topic, word) = (format!("id-alice/CMD{number}"), format!("word {number}"));
+                answered
+                    .iter()
+                    .any(|heard| heard.topic == topic && heard.payload == word)
+            };
+            commands.clone().filter(is_answered).count()
+        };
+        while count_answered(&self.answered) < count {
+            let reply = |heard: &Heard| heard.topic.starts_with("id-alice/");
+            let heard = self.controller.hear("a reply", &mut Vec::new(), reply);
+            self.answered.push(heard.unwrap_or_else(|why| {
+                panic!("{why}; {:?}\n{}", self.answered, self.device.stderr())
+            }));
+        }
+    }
+
+    /// Sends further commands and the last words, and sees that the device does what it should.
+    fn finish(mut self) {
+        for number in COMMANDS + 1..=2 * COMMANDS {
+            self.command(number);
+        }
+        self.await_answers(COMMANDS + 1..=2 * COMMANDS, COMMANDS);
+        self.controller.publish("id-alice", LAST_WORDS, self.qos);
+        let ended = self.device.end();
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        assert_eq!(ended.stdout, format!("{LAST_WORDS}\n"));
+        let logins = ended
+            .stderr
+            .matches("published on login, confirmed")
+            .count();
+        assert_eq!(logins, 1, "{}", ended.stderr);
+    }
+}
+
+fn a_device_goes_on(qos: QoS) {
+    for_every_way(|memory, ending| {
+        let mut broker = Mosquitto::start(memory);
+        let mut session = Session::begin(&broker, qos);
+        session.introduce();
+        for number in 1..=COMMANDS {
+            session.command(number);
+        }
+        session.await_answers(1..=COMMANDS, 3);
+        broker.end(ending);
+        broker.start_again();
+        session.controller.await_subscriptions();
+        match memory {
+            Memory::None => await_after_reconnect(&session.device, "subscribed to id-alice"),
+            Memory::Lasting => await_after_reconnect(&session.device, "session present"),
+        }
+        // All that the broker or the controller still has. A broker that was killed may have
+        // confirmed what it had not saved yet.
+        if (memory, ending) == (Memory::Lasting, Ending::Stopped) {
+            session.await_answers(1..=COMMANDS, COMMANDS);
+        }
+        session.finish();
+    });
+}
+
+#[test]
+fn a_device_at_qos_1_goes_on_after_a_broker_restart() {
+    if missing(&[Needed::Mosquitto]) {
+        return;
+    }
+    a_device_goes_on(QoS::AtLeastOnce);
+}
+
+#[test]
+fn a_device_at_qos_2_goes_on_after_a_broker_restart() {
+    if missing(&[Needed::Mosquitto]) {
+        return;
+    }
+    a_device_goes_on(QoS::ExactlyOnce);
+}
+
+#[test]
+fn a_request_gets_its_answer_although_the_broker_restarts_in_between() {
+    if missing(&[Needed::Mosquitto]) {
+        return;
+    }
+    for_every_way(|memory, ending| {
+        let mut broker = Mosquitto::start(memory);
+        let responder = Controller::lasting_on(broker.port, &["net/reverse/request"]);
+        let proxy = Proxy::start(broker.port, []);
+        let request = client(proxy.port(), ["-W", "30", "net", "reverse", "abc"]);
+        let asked = |heard: &Heard| heard.payload == "abc";
+        responder
+            .hear("the request", &mut Vec::new(), asked)
+            .unwrap();
+        // Confirmed, so that only an answer is missing.
+        request.wait_for_stderr("published on net/reverse/request, confirmed");
+        proxy.hold(true);
+        broker.end(ending);
+        broker.start_again();
+        // Otherwise the request could come back while nobody is there to hear it.
+        responder.await_subscriptions();
+        proxy.hold(false);
+        await_after_reconnect(&request, "subscribed to net/reverse/response");
+        responder.publish("net/reverse/response", "cba", QoS::AtLeastOnce);
+        let ended = request.end();
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        assert_eq!(ended.stdout, "cba\n");
+    });
+}
+
+#[test]
+fn a_responder_answers_after_a_broker_restart() {
+    if missing(&[Needed::Mosquitto]) {
+        return;
+    }
+    for_every_way(|memory, ending| {
+        let mut broker = Mosquitto::start(memory);
+        let responder = broker.client(["responder"]);
+        responder.wait_for_stderr("subscribed to +/shuffle/request");
+        assert_answered(&broker);
+        broker.end(ending);
+        broker.start_again();
+        match memory {
+            Memory::None => await_after_reconnect(&responder, "subscribed to +/shuffle/request"),
+            Memory::Lasting => await_after_reconnect(&responder, "session present"),
+        }
+        assert_answered(&broker);
+        responder.signal("TERM");
+        assert_eq!(responder.end().code, Some(0));
+    });
+}
+
+fn assert_answered(broker: &Mosquitto) {
+    let ended = broker
+        .client(["-W", "30", "net", "uppercase", "straße"])
+        .end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(ended.stdout, "STRASSE\n");
+}
+
+#[test]
+fn a_controller_serves_a_session_after_a_broker_restart() {
+    if missing(&[Needed::Mosquitto]) {
+        return;
+    }
+    for_every_way(|memory, ending| {
+        let mut broker = Mosquitto::start(memory);
+        let controller = broker.client(["--delay", "0.1", "--sessions", "2", "controller"]);
+        controller.wait_for_stderr("waiting for logins");
+        assert_served(&broker, "alice");
+        broker.end(ending);
+        broker.start_again();
+        match memory {
+            Memory::None => await_after_reconnect(&controller, "waiting for logins"),
+            Memory::Lasting => await_after_reconnect(&controller, "session present"),
+        }
+        assert_served(&broker, "bob");
+        let ended = controller.end();
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    });
+}
+
+fn assert_served(broker: &Mosquitto, user_id: &str) {
+    let ended = broker.client(["device", user_id]).end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(ended.stdout, format!("{LAST_WORDS}\n"));
+}
