@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, IsTerminal, Read, Write};
+use std::io::{BufRead, ErrorKind, IsTerminal, Read, Write};
 use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -54,9 +54,6 @@ pub fn run(command: Command) -> Result<u8, Failure> {
             qos,
             patience,
         } => {
-            ask_password(&mut options)?;
-            // Before anything else, so that it counts from the start.
-            let start = Instant::now();
             let (text, more) = match message {
                 Text::Typed(text) => (text, None),
                 Text::Stdin => (read_stdin()?, None),
@@ -68,11 +65,15 @@ pub fn run(command: Command) -> Result<u8, Failure> {
                     }
                 }
             };
-            let mut role = Requester::new(&net_id, action, text, qos, patience, start);
-            if let Some(more) = more {
-                role = role.and_then(more);
-            }
             until_signal(INTERRUPTED, move |stop| {
+                if !ask_password(&mut options)? {
+                    return Ok(End::Stopped);
+                }
+                let now = Instant::now();
+                let mut role = Requester::new(&net_id, action, text, qos, patience, now);
+                if let Some(more) = more {
+                    role = role.and_then(more);
+                }
                 let mut printed = Ok(());
                 let end = link::run(role, &options, stop, |answer: Vec<u8>| {
                     printed = output::print(&answer);
@@ -88,25 +89,30 @@ pub fn run(command: Command) -> Result<u8, Failure> {
             patience,
             state,
         } => {
-            ask_password(&mut options)?;
             let unfinished = state.as_ref().and_then(|state| recall(state, &user_id));
             if let Session::Persistent { resume, .. } = &mut options.session {
                 *resume = unfinished.is_some();
             }
-            let now = Instant::now();
-            let role = Device::new(user_id.clone(), replies, qos, patience, unfinished, now);
             until_signal(0, move |stop| {
-                let mut printed = Ok(());
+                if !ask_password(&mut options)? {
+                    return Ok(End::Stopped);
+                }
+                let now = Instant::now();
+                let role = Device::new(user_id.clone(), replies, qos, patience, unfinished, now);
                 let mut systemd = Systemd::ready();
                 let end = link::run_watched(role, &options, stop, &mut systemd, |progress| {
-                    if let Some(state) = &state {
-                        remember(state, &user_id, &progress);
-                    }
-                    if progress == Progress::Done {
-                        printed = output::print(LAST_WORDS.as_bytes());
+                    if let (Some(state), Progress::LoggedIn(unique_id)) = (&state, &progress) {
+                        remember(state, &user_id, unique_id);
                     }
                 })?;
-                printed.map(|()| end)
+                if end == End::Finished {
+                    // Not when the last words come: replies may still be unconfirmed then.
+                    if let Some(state) = &state {
+                        forget(state);
+                    }
+                    output::print(LAST_WORDS.as_bytes())?;
+                }
+                Ok(end)
             })
         }
         Command::Controller {
@@ -114,9 +120,11 @@ pub fn run(command: Command) -> Result<u8, Failure> {
             plan,
             report,
         } => {
-            ask_password(&mut options)?;
             let mut reports = Reports::open(report.as_deref())?;
             until_signal(0, move |stop| {
+                if !ask_password(&mut options)? {
+                    return Ok(End::Stopped);
+                }
                 let mut failed = 0;
                 let mut all = 0;
                 let mut systemd = Systemd::ready();
@@ -136,28 +144,35 @@ pub fn run(command: Command) -> Result<u8, Failure> {
                 }
             })
         }
-        Command::Responder { mut options, qos } => {
-            ask_password(&mut options)?;
-            until_signal(0, move |stop| {
-                let role = Responder::new(qos, fastrand::u64(..));
-                link::run_watched(role, &options, stop, &mut Systemd::ready(), |()| {})
-            })
-        }
+        Command::Responder { mut options, qos } => until_signal(0, move |stop| {
+            if !ask_password(&mut options)? {
+                return Ok(End::Stopped);
+            }
+            let role = Responder::new(qos, fastrand::u64(..));
+            link::run_watched(role, &options, stop, &mut Systemd::ready(), |()| {})
+        }),
     }
 }
 
-/// Asks for the password of a user who was named without one, where there is somebody to ask.
-fn ask_password(options: &mut Options) -> Result<(), Failure> {
+/// Asks for the password of a user who was named without one, where there is somebody to ask. `false`
+/// when the answer is Ctrl-C. With the signals caught: otherwise rpassword's SIGINT would end the process
+/// before the terminal echoes again.
+fn ask_password(options: &mut Options) -> Result<bool, Failure> {
     match &mut options.login {
         Some(login) if login.password.is_empty() && std::io::stdin().is_terminal() => {
             let prompt = format!("password of {} (Enter for none): ", login.username);
-            login.password = rpassword::prompt_password(prompt).map_err(|error| {
-                Failure::new(Kind::Config, format!("cannot read a password: {error}"))
-            })?;
-            Ok(())
+            match rpassword::prompt_password(prompt) {
+                Ok(password) => login.password = password,
+                Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(false),
+                Err(error) => {
+                    let text = format!("cannot read a password: {error}");
+                    return Err(Failure::new(Kind::Config, text));
+                }
+            }
         }
-        _ => Ok(()),
+        _ => {}
     }
+    Ok(true)
 }
 
 fn read_stdin() -> Result<String, Failure> {
@@ -188,16 +203,20 @@ fn recall(state: &StateFile, user_id: &Level) -> Option<Level> {
 
 /// A device whose disk is full or read-only does its work all the same; it only cannot go on after a
 /// power cut.
-fn remember(state: &StateFile, user_id: &Level, progress: &Progress) {
-    let written = match progress {
-        Progress::LoggedIn(unique_id) => state.save(user_id, unique_id),
-        Progress::Done => state.remove(),
-    };
-    if let Err(error) = written {
-        warn!(
-            "cannot write the state file {}: {error}; a restart will log in anew",
-            state.path().display()
-        );
+fn remember(state: &StateFile, user_id: &Level, unique_id: &Level) {
+    if let Err(error) = state.save(user_id, unique_id) {
+        let path = state.path();
+        let path = path.display();
+        warn!("cannot write the state file {path}: {error}; a restart will log in anew");
+        // An older session's file would be worse than none.
+        forget(state);
+    }
+}
+
+fn forget(state: &StateFile) {
+    if let Err(error) = state.remove() {
+        let path = state.path();
+        warn!("cannot remove the state file {}: {error}", path.display());
     }
 }
 

@@ -58,7 +58,10 @@ impl Watcher for Systemd {
     fn interval(&self) -> Option<Duration> {
         let overdue = self.said.as_ref().is_some_and(|(_, text)| text.is_empty());
         match overdue {
-            true => Some(STATUS_EVERY),
+            true => Some(
+                self.feed_every
+                    .map_or(STATUS_EVERY, |every| every.min(STATUS_EVERY)),
+            ),
             false => self.feed_every,
         }
     }

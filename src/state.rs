@@ -100,11 +100,14 @@ impl StateFile {
     /// # Errors
     /// When the folder cannot be written.
     pub fn remove(&self) -> io::Result<()> {
-        match fs::remove_file(self.path()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
-            Ok(()) => sync_folder(&self.folder),
+        // Looked at first: a read-only file system complains of the removal, file or no file.
+        use io::ErrorKind::{NotADirectory, NotFound};
+        match fs::symlink_metadata(self.path()) {
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(()),
+            Err(error) => return Err(error),
+            Ok(_) => fs::remove_file(self.path())?,
         }
+        sync_folder(&self.folder)
     }
 }
 

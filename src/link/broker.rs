@@ -19,7 +19,7 @@ pub(super) const MAX_SENT: usize = 3 * MAX_PAYLOAD;
 
 /// rumqttc's range of packet identifiers. SUBSCRIBEs that a lost connection makes necessary again use
 /// up identifiers while old PUBLISHes keep theirs; this leaves room for 16 windows of them.
-const IDENTIFIERS: u16 = 256;
+pub(super) const IDENTIFIERS: u16 = 256;
 
 /// What the broker is to remember of this client, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

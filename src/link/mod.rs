@@ -28,7 +28,7 @@ mod packets;
 mod tls;
 mod trouble;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::time::Instant;
 
@@ -111,6 +111,8 @@ struct Link<'a> {
     connectivity: Connectivity,
     outbox: Outbox,
     inbound: Inbound,
+    /// Packet identifiers under which an earlier process may have left a QoS 2 message half-sent.
+    left_behind: BTreeSet<u16>,
     /// An acknowledgement for which the channel had no room.
     held_ack: Option<Ack>,
     /// Acknowledgements handed out before the PINGREQ that is under way.
@@ -140,6 +142,11 @@ impl<'a> Link<'a> {
         // Nagle's algorithm would hold a small packet back until the one before is acknowledged.
         connection.eventloop.network_options.set_tcp_nodelay(true);
         wake_on_stop(stop, &client);
+        let left_behind: BTreeSet<u16> = match options.session {
+            Session::Persistent { resume: true, .. } => (1..=broker::IDENTIFIERS).collect(),
+            _ => BTreeSet::new(),
+        };
+        connection.eventloop.pending = packets::replay(&left_behind, Vec::new());
         Self {
             role,
             options,
@@ -152,6 +159,7 @@ impl<'a> Link<'a> {
             },
             outbox: Outbox::default(),
             inbound: Inbound::default(),
+            left_behind,
             held_ack: None,
             acks_before_ping: 0,
             subscriptions: BTreeMap::new(),
@@ -382,7 +390,7 @@ impl<'a> Link<'a> {
     fn go_offline(&mut self) {
         let eventloop = &mut self.connection.eventloop;
         eventloop.clean();
-        eventloop.pending = packets::replay(self.outbox.disconnected());
+        eventloop.pending = packets::replay(&self.left_behind, self.outbox.disconnected());
         eventloop.state.events.clear();
         eventloop.state.collision = None;
         self.held_ack = None;

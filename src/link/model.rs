@@ -193,9 +193,15 @@ impl Client {
                 }
                 None
             }
-            Wire::Ack(pkid) | Wire::Comp(pkid) => {
+            Wire::Ack(pkid) => {
                 self.outstanding.remove(&pkid);
                 let confirmed = self.outbox.confirmed(pkid);
+                self.settle(confirmed);
+                None
+            }
+            Wire::Comp(pkid) => {
+                self.outstanding.remove(&pkid);
+                let confirmed = self.outbox.completed(pkid);
                 self.settle(confirmed);
                 None
             }

@@ -163,9 +163,19 @@ impl Outbox {
         }
     }
 
-    /// PUBACK, PUBCOMP, SUBACK or UNSUBACK came. `None` where nothing waits for it.
+    /// PUBACK, SUBACK or UNSUBACK came. `None` where nothing waits for it.
     pub fn confirmed(&mut self, pkid: u16) -> Option<Confirmed> {
         self.outstanding(pkid).and_then(|at| self.confirm(at))
+    }
+
+    /// PUBCOMP came. It confirms only what has been released: it may also answer a PUBREL for an
+    /// earlier process's message of the same packet identifier.
+    pub fn completed(&mut self, pkid: u16) -> Option<Confirmed> {
+        let at = self.outstanding(pkid)?;
+        match self.items[at].stage {
+            Stage::Released(_) => self.confirm(at),
+            _ => None,
+        }
     }
 
     fn confirm(&mut self, at: usize) -> Option<Confirmed> {
@@ -284,7 +294,8 @@ mod tests {
             Some(&d),
             "an echo of a replay is not d's identifier"
         );
-        assert_eq!(outbox.confirmed(2).unwrap().packet, b);
+        assert_eq!(outbox.completed(1), None, "not released yet");
+        assert_eq!(outbox.completed(2).unwrap().packet, b);
     }
 
     #[test]

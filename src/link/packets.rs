@@ -1,6 +1,6 @@
 //! Packet by packet: what rumqttc reports goes into the books and to the role, what is due goes out.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 use log::{debug, info, warn};
@@ -30,9 +30,12 @@ fn from_wire(qos: WireQoS) -> QoS {
 }
 
 /// What rumqttc is to send first where the broker kept the session. It clears this itself where not.
-pub(super) fn replay(replays: Vec<Replay>) -> VecDeque<Request> {
-    replays
-        .into_iter()
+/// `left_behind` are the packet identifiers that an earlier process may have left without PUBREL: the
+/// broker would take new messages under them for repetitions (MQTT 3.1.1, section 4.3.3).
+pub(super) fn replay(left_behind: &BTreeSet<u16>, replays: Vec<Replay>) -> VecDeque<Request> {
+    let left_behind = left_behind.iter().copied().map(Replay::Release);
+    left_behind
+        .chain(replays)
         .map(|replay| match replay {
             Replay::Publish(pkid, message) => {
                 let qos = to_wire(message.qos);
@@ -62,7 +65,12 @@ impl Link<'_> {
             Incoming::Publish(publish) => self.received(publish),
             Incoming::PubRec(pubrec) => self.outbox.received(pubrec.pkid),
             Incoming::PubAck(puback) => self.confirmed(puback.pkid),
-            Incoming::PubComp(pubcomp) => self.confirmed(pubcomp.pkid),
+            Incoming::PubComp(pubcomp) => {
+                self.left_behind.remove(&pubcomp.pkid);
+                if let Some(confirmed) = self.outbox.completed(pubcomp.pkid) {
+                    self.settle(confirmed);
+                }
+            }
             Incoming::UnsubAck(unsuback) => self.confirmed(unsuback.pkid),
             Incoming::SubAck(suback) => self.subscribed(&suback),
             Incoming::PubRel(pubrel) => {
@@ -82,6 +90,8 @@ impl Link<'_> {
                 }
             }
             Outgoing::Publish(pkid) | Outgoing::Subscribe(pkid) | Outgoing::Unsubscribe(pkid) => {
+                // On one connection PUBRELs for what was left behind go out before everything else.
+                self.left_behind.remove(pkid);
                 self.outbox.sent(*pkid);
             }
             Outgoing::PingReq => self.acks_before_ping = self.inbound.acks(),
@@ -113,6 +123,7 @@ impl Link<'_> {
                 self.expect_release(pkid);
             }
         } else {
+            self.left_behind.clear();
             let subscriptions = self.subscriptions.iter().map(|(f, q)| (f.clone(), *q));
             self.outbox.session_lost(subscriptions);
         }

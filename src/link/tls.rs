@@ -150,7 +150,8 @@ mod present {
         let final_ = Some(Kind::Unreachable);
         Some(match error {
             Error::InvalidCertificate(problem) => match problem {
-                CertificateError::UnknownIssuer => (
+                // A bad signature: another authority of the same name, as when it was made anew.
+                CertificateError::UnknownIssuer | CertificateError::BadSignature => (
                     "shows a certificate of an authority that is not trusted here: name the authority with --cafile".to_owned(),
                     final_,
                 ),
@@ -163,9 +164,21 @@ mod present {
                     "shows a certificate that is not valid yet: is the clock here set?".to_owned(),
                     None,
                 ),
+                CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => (
+                    "shows a certificate without a subjectAltName: make it again with one for this host".to_owned(),
+                    final_,
+                ),
                 CertificateError::NotValidForName
                 | CertificateError::NotValidForNameContext { .. } => (
                     "shows a certificate for another name: use the host name that is in it".to_owned(),
+                    final_,
+                ),
+                CertificateError::Other(other) => (
+                    match other.to_string().as_str() {
+                        "UnsupportedCertVersion" => "shows a certificate of X.509 version 1: make it again with a subjectAltName, which makes it version 3".to_owned(),
+                        "CaUsedAsEndEntity" => "shows an authority's certificate as its own: make it again with basicConstraints CA:FALSE".to_owned(),
+                        other => format!("shows a certificate that cannot be used: {other}"),
+                    },
                     final_,
                 ),
                 other => (format!("shows a certificate that cannot be used: {other}"), final_),

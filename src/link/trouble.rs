@@ -56,6 +56,7 @@ impl Trouble {
                 "{broker} takes nothing any more: connection given up"
             )),
             ConnectionError::NotConnAck(_) => not_a_broker(&broker),
+            ConnectionError::Io(error) if !online && cut_off(error) => no_answer(&broker),
             ConnectionError::Io(error) => io_trouble(error, options, &broker),
             #[cfg(feature = "tls")]
             ConnectionError::Tls(error) => match (tls::inside_rumqttc(error), error) {
@@ -95,6 +96,19 @@ fn refused(code: ConnectReturnCode, options: &Options, broker: &str) -> Trouble 
         ),
         _ => Trouble::new(format!("{broker} says it is not available now: try later")),
     }
+}
+
+fn no_answer(broker: &str) -> Trouble {
+    Trouble::new(format!(
+        "{broker} closed the connection without an answer: does it speak MQTT, and without TLS?"
+    ))
+}
+
+fn cut_off(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted
+    )
 }
 
 fn not_a_broker(broker: &str) -> Trouble {
@@ -166,15 +180,18 @@ fn io_text(error: &io::Error, options: &Options, broker: &str) -> String {
 
 fn state_trouble(error: &StateError, options: &Options, broker: &str, online: bool) -> Trouble {
     match error {
+        StateError::Io(error) | StateError::Deserialization(PacketError::Io(error))
+            if !online && cut_off(error) =>
+        {
+            no_answer(broker)
+        }
         StateError::Io(error) | StateError::Deserialization(PacketError::Io(error)) => {
             io_trouble(error, options, broker)
         }
         StateError::ConnectionAborted if online => {
             Trouble::new(format!("{broker} closed the connection"))
         }
-        StateError::ConnectionAborted => Trouble::new(format!(
-            "{broker} closed the connection without an answer: does it speak MQTT, and without TLS?"
-        )),
+        StateError::ConnectionAborted => no_answer(broker),
         StateError::AwaitPingResp => Trouble::new(format!(
             "{broker} did not answer a ping within {} s: connection given up",
             options.keep_alive.as_secs()

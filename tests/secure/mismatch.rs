@@ -34,7 +34,7 @@ fn no_tls_to_a_port_with_it_is_explained() {
     let authority = Authority::new("Good");
     let signed = authority.sign("here", HERE, Validity::Now);
     let broker = broker(&authority, &signed, "");
-    let words = ["closed the connection", &broker.port()];
+    let words = ["without TLS", &broker.port()];
     assert_fails(&run(broker.client(REQUEST)), 69, &words);
     let args = ["-v", "--reconnect-delay", "0.05", "device", "alice"];
     assert_waits(Process::start(broker.client(args)), &words);

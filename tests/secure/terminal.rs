@@ -77,7 +77,6 @@ fn ctrl_c_at_the_prompt_ends_it() {
 }
 
 #[test]
-#[ignore = "rpassword raises SIGINT before it restores the terminal, and nobody catches it there yet"]
 fn ctrl_c_at_the_prompt_leaves_the_terminal_as_it_was() {
     if missing(&[Mosquitto, MosquittoPasswd]) || PYTHON.missing() {
         return;
