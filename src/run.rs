@@ -98,21 +98,25 @@ pub fn run(command: Command) -> Result<u8, Failure> {
                     return Ok(End::Stopped);
                 }
                 let now = Instant::now();
+                let mut printed = Ok(());
                 let role = Device::new(user_id.clone(), replies, qos, patience, unfinished, now);
                 let mut systemd = Systemd::ready();
-                let end = link::run_watched(role, &options, stop, &mut systemd, |progress| {
-                    if let (Some(state), Progress::LoggedIn(unique_id)) = (&state, &progress) {
-                        remember(state, &user_id, unique_id);
-                    }
-                })?;
-                if end == End::Finished {
-                    // Not when the last words come: replies may still be unconfirmed then.
-                    if let Some(state) = &state {
-                        forget(state);
-                    }
-                    output::print(LAST_WORDS.as_bytes())?;
-                }
-                Ok(end)
+                let end =
+                    link::run_watched(role, &options, stop, &mut systemd, |progress| {
+                        match (progress, &state) {
+                            (Progress::LoggedIn(unique_id), Some(state)) => {
+                                remember(state, &user_id, &unique_id);
+                            }
+                            (Progress::LoggedIn(_), None) => {}
+                            (Progress::Done, state) => {
+                                if let Some(state) = state {
+                                    forget(state);
+                                }
+                                printed = output::print(LAST_WORDS.as_bytes());
+                            }
+                        }
+                    })?;
+                printed.map(|()| end)
             })
         }
         Command::Controller {

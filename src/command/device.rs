@@ -24,8 +24,14 @@ enum State {
     /// `login` published; `confirmed` once the broker has it.
     LoggingIn { confirmed: bool },
     /// Answering commands.
-    Serving { unique_id: Level, answered: u64 },
-    /// The last words have come.
+    Serving {
+        unique_id: Level,
+        answered: u64,
+        unconfirmed: u64,
+    },
+    /// The last words have come, but replies are unconfirmed: a crash now must not end the session.
+    Leaving { unconfirmed: u64 },
+    /// The last words have come, and the broker has every reply.
     Done,
 }
 
@@ -90,6 +96,7 @@ impl Device {
                 self.state = State::Serving {
                     unique_id,
                     answered: 0,
+                    unconfirmed: 0,
                 };
             }
             lost => {
@@ -135,6 +142,7 @@ impl Device {
         let State::Serving {
             unique_id,
             answered,
+            unconfirmed,
         } = &mut self.state
         else {
             return Ok(Vec::new());
@@ -145,8 +153,9 @@ impl Device {
         self.last_word = now;
         let command = words(payload);
         if command == Some(LAST_WORDS) {
-            self.state = State::Done;
-            return Ok(vec![Effect::Emit(Progress::Done), Effect::Finish]);
+            let unconfirmed = *unconfirmed;
+            self.state = State::Leaving { unconfirmed };
+            return Ok(self.leave());
         }
         let Some((command, word)) = command.and_then(|command| self.replies.answer(command)) else {
             return Ok(vec![Effect::Warn(format!(
@@ -155,11 +164,36 @@ impl Device {
             ))]);
         };
         *answered += 1;
+        *unconfirmed += 1;
         Ok(vec![Effect::Publish(Message::new(
             reply_topic(unique_id, command),
             word,
             message.qos,
         ))])
+    }
+
+    fn confirmed(&mut self, message: &Message) -> Vec<Effect<Progress>> {
+        let is_login = message.topic == login_topic();
+        match &mut self.state {
+            State::LoggingIn { confirmed } => *confirmed |= is_login,
+            State::Serving { unconfirmed, .. } | State::Leaving { unconfirmed } if !is_login => {
+                *unconfirmed = unconfirmed.saturating_sub(1);
+            }
+            _ => {}
+        }
+        self.leave()
+    }
+
+    /// The end, once nothing is unconfirmed: before the last words are acknowledged, so that until then
+    /// a crash brings them again.
+    fn leave(&mut self) -> Vec<Effect<Progress>> {
+        match self.state {
+            State::Leaving { unconfirmed: 0 } => {
+                self.state = State::Done;
+                vec![Effect::Emit(Progress::Done), Effect::Finish]
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn unique_id(&mut self, payload: &[u8]) -> Reaction<Progress> {
@@ -195,6 +229,7 @@ impl Device {
         self.state = State::Serving {
             unique_id,
             answered: 0,
+            unconfirmed: 0,
         };
         Ok(effects)
     }
@@ -204,6 +239,9 @@ impl Device {
         let text = match &self.state {
             State::Serving { unique_id, .. } => format!(
                 "no word from the controller on {unique_id} for {seconds} s: is it still running? (-W sets the limit)"
+            ),
+            State::Leaving { unconfirmed } => format!(
+                "the broker did not confirm {unconfirmed} replies within {seconds} s (-W sets the limit)"
             ),
             _ => format!(
                 "no UNIQUE ID on {} within {seconds} s: is a controller on this broker? (`mqtt_client controller`; -W sets the limit)",
@@ -221,12 +259,7 @@ impl Role for Device {
         match event {
             Event::Connected { session_present } => Ok(self.connected(session_present)),
             Event::Subscribed(filter) => Ok(self.subscribed(filter)),
-            Event::Confirmed(message) => {
-                if let State::LoggingIn { confirmed } = &mut self.state {
-                    *confirmed |= message.topic == login_topic();
-                }
-                Ok(Vec::new())
-            }
+            Event::Confirmed(message) => Ok(self.confirmed(message)),
             Event::Received(message) => self.received(now, message),
             Event::Deadline => match (self.deadline(), self.patience) {
                 (Some(deadline), Some(patience)) if now >= deadline => {
@@ -254,6 +287,7 @@ impl Role for Device {
             State::LoggingIn { .. } => "waiting for a unique id".to_owned(),
             State::Serving { answered: 1, .. } => "1 command answered".to_owned(),
             State::Serving { answered, .. } => format!("{answered} commands answered"),
+            State::Leaving { .. } => "waiting for the last confirmations".to_owned(),
             State::Done => "session done".to_owned(),
         }
     }
@@ -410,6 +444,24 @@ mod tests {
     }
 
     #[test]
+    fn the_session_is_not_over_before_every_reply_is_confirmed() {
+        let now = Instant::now();
+        let mut device = serving(now);
+        let login = message("login", "alice", QoS::ExactlyOnce);
+        let command = message("U1", "CMD1", QoS::AtLeastOnce);
+        let last = message("U1", LAST_WORDS, QoS::AtLeastOnce);
+        let reply = message("U1/CMD1", "Apple", QoS::AtLeastOnce);
+        device.handle(now, Event::Received(&command)).unwrap();
+        assert_eq!(device.handle(now, Event::Received(&last)), Ok(vec![]));
+        assert_eq!(device.handle(now, Event::Received(&command)), Ok(vec![]));
+        assert_eq!(device.handle(now, Event::Confirmed(&login)), Ok(vec![]));
+        assert_eq!(
+            device.handle(now, Event::Confirmed(&reply)),
+            Ok(vec![Emit(Progress::Done), Finish])
+        );
+    }
+
+    #[test]
     fn retained_messages_are_never_obeyed() {
         let now = Instant::now();
         for (mut device, topic, payload) in [
@@ -487,6 +539,8 @@ mod tests {
         assert_eq!(failure.kind, Kind::NoAnswer);
         let last = message("U1", LAST_WORDS, QoS::AtLeastOnce);
         device.handle(at(110), Event::Received(&last)).unwrap();
+        let reply = message("U1/CMD1", "Apple", QoS::AtLeastOnce);
+        device.handle(at(110), Event::Confirmed(&reply)).unwrap();
         assert_eq!(device.deadline(), None);
     }
 }
