@@ -109,10 +109,10 @@ pub fn run(command: Command) -> Result<u8, Failure> {
                             }
                             (Progress::LoggedIn(_), None) => {}
                             (Progress::Done, state) => {
+                                printed = output::print(LAST_WORDS.as_bytes());
                                 if let Some(state) = state {
                                     forget(state);
                                 }
-                                printed = output::print(LAST_WORDS.as_bytes());
                             }
                         }
                     })?;

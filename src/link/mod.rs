@@ -119,6 +119,8 @@ struct Link<'a> {
     acks_before_ping: u64,
     /// What the role wants to be subscribed to.
     subscriptions: BTreeMap<TopicFilter, QoS>,
+    /// Those of them that were asked for again on a session that goes on.
+    renewed: BTreeSet<TopicFilter>,
     backoff: Backoff,
     outage: Outage,
     /// An earlier run's session has still to be emptied.
@@ -163,6 +165,7 @@ impl<'a> Link<'a> {
             held_ack: None,
             acks_before_ping: 0,
             subscriptions: BTreeMap::new(),
+            renewed: BTreeSet::new(),
             backoff: Backoff::new(options.reconnect_delay, fastrand::u64(..)),
             outage: Outage::default(),
             must_begin_empty: matches!(options.session, Session::Persistent { resume: false, .. }),

@@ -90,6 +90,14 @@ impl Outbox {
         });
     }
 
+    /// Whether a SUBSCRIBE for `filter` is on its way already.
+    #[must_use]
+    pub fn has_subscription(&self, filter: &TopicFilter) -> bool {
+        self.items.iter().any(
+            |item| matches!(&item.packet, Some(Packet::Subscribe(known, _)) if known == filter),
+        )
+    }
+
     /// Whether everything is confirmed.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -122,12 +122,27 @@ impl Link<'_> {
             for pkid in 1..=u16::MAX {
                 self.expect_release(pkid);
             }
+            self.renew_subscriptions();
         } else {
             self.left_behind.clear();
+            self.renewed.clear();
             let subscriptions = self.subscriptions.iter().map(|(f, q)| (f.clone(), *q));
             self.outbox.session_lost(subscriptions);
         }
         self.tell(Event::Connected { session_present }, None);
+    }
+
+    /// A broker that lost its power may hold a session as it was half an hour ago (mosquitto saves every
+    /// 1,800 s): it says "session present", and has none of the later subscriptions. Renewing one that
+    /// is there changes nothing (MQTT 3.1.1, section 3.8.4), and is not the role's business.
+    fn renew_subscriptions(&mut self) {
+        for (filter, qos) in &self.subscriptions {
+            if !self.outbox.has_subscription(filter) {
+                self.renewed.insert(filter.clone());
+                self.outbox
+                    .push(Packet::Subscribe(filter.clone(), *qos), None);
+            }
+        }
     }
 
     /// rumqttc forgets which QoS 2 identifiers it has received, and then takes the broker's PUBREL for
@@ -188,11 +203,17 @@ impl Link<'_> {
             match suback.return_codes.first() {
                 Some(SubscribeReasonCode::Success(granted)) => {
                     let granted = from_wire(*granted);
-                    info!("subscribed to {filter}, {granted} granted");
+                    let renewed = self.renewed.remove(filter);
+                    match renewed {
+                        true => info!("subscribed to {filter} once more, {granted} granted"),
+                        false => info!("subscribed to {filter}, {granted} granted"),
+                    }
                     if granted < *asked {
                         warn!("the broker grants only {granted} on {filter}, not {asked}");
                     }
-                    self.tell(Event::Subscribed(filter), None);
+                    if !renewed {
+                        self.tell(Event::Subscribed(filter), None);
+                    }
                 }
                 _ => {
                     let text = format!(

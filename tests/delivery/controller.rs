@@ -126,6 +126,11 @@ impl Controller {
             .unwrap();
     }
 
+    /// The next message, if it comes within `wait`.
+    pub fn next(&self, wait: Duration) -> Option<Heard> {
+        self.heard.recv_timeout(wait).ok()
+    }
+
     /// The next message that `wanted` accepts; every other one goes to `others`.
     pub fn hear(
         &self,

@@ -14,6 +14,8 @@
 #[expect(dead_code, reason = "the other tests use the rest")]
 mod broker;
 mod controller;
+mod crash;
+mod device;
 #[path = "../mosquitto/installed.rs"]
 #[allow(dead_code, reason = "as above; rustc cannot expect it of variants")]
 mod installed;
@@ -26,3 +28,4 @@ mod restart;
 mod rivals;
 mod session;
 mod silence;
+mod state;

@@ -31,6 +31,8 @@ pub enum Ending {
     Reset,
     /// Nothing is forwarded any more, and nobody is told.
     Silence,
+    /// As silence, but in this direction only.
+    OneWay,
 }
 
 /// One cut: after so many bytes in one direction, counted from the cut before.
@@ -161,7 +163,8 @@ struct Pair {
     device: TcpStream,
     broker: TcpStream,
     cut: AtomicBool,
-    silent: AtomicBool,
+    /// Up and down.
+    silent: [AtomicBool; 2],
 }
 
 fn forward(device: TcpStream, broker: TcpStream, traffic: &Arc<Traffic>) {
@@ -173,7 +176,7 @@ fn forward(device: TcpStream, broker: TcpStream, traffic: &Arc<Traffic>) {
         device,
         broker,
         cut: AtomicBool::new(false),
-        silent: AtomicBool::new(false),
+        silent: [false, false].map(AtomicBool::new),
     });
     for way in [Way::Up, Way::Down] {
         let (pair, traffic) = (Arc::clone(&pair), Arc::clone(traffic));
@@ -201,14 +204,19 @@ fn pump(way: Way, pair: &Pair, traffic: &Traffic) {
         if pair.cut.load(Ordering::SeqCst) {
             return;
         }
-        if pair.silent.load(Ordering::SeqCst) {
+        if pair.silent[way as usize].load(Ordering::SeqCst) {
             continue;
         }
         let (size, ending) = plan.allow(way, size);
         counter.fetch_add(size as u64, Ordering::Relaxed);
         let written = to.write_all(&buffer[..size]);
         match ending {
-            Some(Ending::Silence) => pair.silent.store(true, Ordering::SeqCst),
+            Some(Ending::Silence) => {
+                for silent in &pair.silent {
+                    silent.store(true, Ordering::SeqCst);
+                }
+            }
+            Some(Ending::OneWay) => pair.silent[way as usize].store(true, Ordering::SeqCst),
             Some(Ending::Reset) => {
                 for stream in [&pair.device, &pair.broker] {
                     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
@@ -223,7 +231,8 @@ fn pump(way: Way, pair: &Pair, traffic: &Traffic) {
         }
     }
     // Behind a half-open link neither side learns that the other has gone.
-    if pair.silent.load(Ordering::SeqCst) || pair.cut.swap(true, Ordering::SeqCst) {
+    let silent = pair.silent.iter().any(|s| s.load(Ordering::SeqCst));
+    if silent || pair.cut.swap(true, Ordering::SeqCst) {
         return;
     }
     for stream in [&pair.device, &pair.broker] {

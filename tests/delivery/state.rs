@@ -1,0 +1,252 @@
+//! What a device's state file and its session on the broker come to, each on a day of its own.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use mqtt_client::command::LAST_WORDS;
+use mqtt_client::role::QoS;
+
+use crate::broker::Broker;
+use crate::controller::{Controller, GUARD, Heard};
+use crate::device::{Device, Output};
+use crate::installed::{Needed, missing};
+use crate::proxy::{Cut, Ending, Proxy, Way};
+
+/// More than a device has in flight.
+const COMMANDS: usize = 20;
+
+/// A device called alice behind a proxy, and a controller.
+struct Scene {
+    broker: Broker,
+    controller: Controller,
+    proxy: Proxy,
+    device: Device,
+}
+
+impl Scene {
+    fn new(qos: QoS) -> Self {
+        let broker = Broker::open();
+        let port = broker.port().parse().unwrap();
+        let proxy = Proxy::start(port, []);
+        Self {
+            controller: Controller::connect(port),
+            device: Device::new(proxy.port(), "alice", qos, COMMANDS),
+            broker,
+            proxy,
+        }
+    }
+
+    /// Starts the device, and leads it to where it waits for commands as `unique_id`.
+    fn log_in(&mut self, unique_id: &str) {
+        self.device.start();
+        let login = |heard: &Heard| heard.topic == "login" && heard.payload == "alice";
+        let heard = self.controller.hear("the login", &mut Vec::new(), login);
+        heard.unwrap_or_else(|why| panic!("{why}\n{}", self.device.story()));
+        let qos = self.device.qos();
+        self.controller.publish("alice/UUID", unique_id, qos);
+        self.await_subscription(unique_id);
+    }
+
+    fn await_subscription(&self, unique_id: &str) {
+        let subscribed = format!("subscribed to {unique_id},");
+        self.device.await_words(Output::Stderr, &subscribed);
+    }
+
+    fn say(&self, unique_id: &str, words: &str) {
+        let qos = self.device.qos();
+        self.controller.publish(unique_id, words, qos);
+    }
+
+    fn command_all(&self, unique_id: &str) {
+        for number in 1..=COMMANDS {
+            self.say(unique_id, &format!("CMD{number}"));
+        }
+    }
+
+    /// Waits until the session is over, and gives what was heard since the last look.
+    fn finish(&mut self) -> Vec<Heard> {
+        let status = self.device.end();
+        assert!(status.success(), "{status}\n{}", self.device.story());
+        let words = self.device.said(Output::Stdout);
+        assert_eq!(words, format!("{LAST_WORDS}\n"));
+        assert!(
+            !self.device.state_file().is_file(),
+            "the state file is left"
+        );
+        assert!(!self.broker.session_present("alice"), "a session is left");
+        self.controller.hear_everything("alice").unwrap()
+    }
+
+    fn assert_all_answered(&self, heard: &[Heard], unique_id: &str) {
+        let reply = |number: usize| (format!("{unique_id}/CMD{number}"), format!("word {number}"));
+        let expected: BTreeSet<_> = (1..=COMMANDS).map(reply).collect();
+        let replies: BTreeSet<_> = heard
+            .iter()
+            .filter(|heard| heard.topic.contains("/CMD"))
+            .map(|heard| (heard.topic.clone(), heard.payload.clone()))
+            .collect();
+        assert_eq!(replies, expected, "{}", self.device.story());
+    }
+}
+
+fn logins(heard: &[Heard]) -> usize {
+    heard.iter().filter(|heard| heard.topic == "login").count()
+}
+
+/// The last words can come while replies are still on their way.
+fn replies_outlive_a_crash_after_the_last_words(qos: QoS) {
+    let mut scene = Scene::new(qos);
+    scene.log_in("id-1");
+    // What it says from now on is lost; what it hears is not.
+    scene.proxy.cut(Cut {
+        way: Way::Up,
+        after: 0,
+        ending: Ending::OneWay,
+    });
+    for words in ["CMD1", "CMD2", "CMD3", LAST_WORDS, "CMD4"] {
+        scene.say("id-1", words);
+    }
+    // By then it has done what the last words ask of it.
+    scene.device.await_words(Output::Stderr, "bytes: CMD4");
+    scene.device.kill();
+    scene.device.start();
+    let heard = scene.finish();
+    assert_eq!(logins(&heard), 0, "{}", scene.device.story());
+    for number in 1..=3 {
+        let topic = format!("id-1/CMD{number}");
+        assert!(heard.iter().any(|heard| heard.topic == topic), "{heard:?}");
+    }
+}
+
+#[test]
+fn a_crash_after_the_last_words_costs_no_reply_at_qos_1() {
+    if missing(&[Needed::Mosquitto]) {
+        return;
+    }
+    replies_outlive_a_crash_after_the_last_words(QoS::AtLeastOnce);
+}
+
+#[test]
+fn a_crash_after_the_last_words_costs_no_reply_at_qos_2() {
+    if missing(&[Needed::Mosquitto]) {
+        return;
+    }
+    replies_outlive_a_crash_after_the_last_words(QoS::ExactlyOnce);
+}
+
+/// mosquitto 2.0.11 takes 20 messages at QoS 2 that wait for their PUBREL. It confirms one more with
+/// PUBREC, drops it, and closes the connection. Those of a process that was killed count, too.
+#[test]
+fn a_device_that_was_killed_with_replies_half_said_loses_none_when_it_goes_on() {
+    if missing(&[Needed::Mosquitto]) {
+        return;
+    }
+    let mut scene = Scene::new(QoS::ExactlyOnce);
+    scene.log_in("id-1");
+    scene.device.kill();
+    publish_and_never_release(&scene.broker, "alice", "id-1/CMD1", "word 1");
+    scene.device.start();
+    scene.command_all("id-1");
+    scene.say("id-1", LAST_WORDS);
+    let heard = scene.finish();
+    let said = scene.device.said(Output::Stderr);
+    assert!(!said.contains("closed the connection"), "{said}");
+    scene.assert_all_answered(&heard, "id-1");
+}
+
+/// What a device leaves that was killed twice, each time with replies that were not released.
+fn publish_and_never_release(broker: &Broker, client_id: &str, topic: &str, payload: &str) {
+    let port: u16 = broker.port().parse().unwrap();
+    let connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    connection.set_read_timeout(Some(GUARD)).unwrap();
+    let text = |text: &str| [&(text.len() as u16).to_be_bytes()[..], text.as_bytes()].concat();
+    let packet = |kind: u8, body: &[u8]| [&[kind, body.len() as u8][..], body].concat();
+    // MQTT 3.1.1, CleanSession 0, no keep alive.
+    let connect = [text("MQTT"), vec![4, 0, 0, 0], text(client_id)].concat();
+    (&connection).write_all(&packet(0x10, &connect)).unwrap();
+    // None of the broker's packets is longer than 127 bytes.
+    let receive = || {
+        let mut header = [0; 2];
+        (&connection).read_exact(&mut header).unwrap();
+        let mut body = vec![0; usize::from(header[1])];
+        (&connection).read_exact(&mut body).unwrap();
+        (header[0], body)
+    };
+    assert_eq!(receive(), (0x20, vec![1, 0]), "accepted, session present");
+    for identifier in 100..120u16 {
+        let identifier = identifier.to_be_bytes();
+        let publish = [&text(topic)[..], &identifier, payload.as_bytes()].concat();
+        (&connection).write_all(&packet(0x34, &publish)).unwrap();
+        // Besides, what the broker has to repeat.
+        while receive() != (0x50, identifier.to_vec()) {}
+    }
+}
+
+/// Whatever stands where the session was: the old one is gone for good, and a new one begins.
+#[test]
+fn a_damaged_or_foreign_state_file_means_a_fresh_login_and_a_warning() {
+    if missing(&[Needed::Mosquitto]) {
+        return;
+    }
+    type Damage = fn(&str) -> String;
+    let half: Damage = |whole| whole[..whole.len() / 2].to_owned();
+    let empty: Damage = |_| String::new();
+    let strange: Damage = |_| "{\"session\": 1}\n".to_owned();
+    let zeroed: Damage = |whole| "\0".repeat(whole.len());
+    let bobs: Damage = |whole| whole.replace("alice", "bob");
+    for damage in [half, empty, strange, zeroed, bobs] {
+        let mut scene = Scene::new(QoS::ExactlyOnce);
+        scene.log_in("id-old");
+        scene.device.kill();
+        // Waits in the session that is not to be taken up.
+        scene.say("id-old", "CMD1");
+        let file = scene.device.state_file();
+        let whole = fs::read_to_string(&file).unwrap();
+        fs::write(&file, damage(&whole)).unwrap();
+        scene.log_in("id-new");
+        scene.command_all("id-new");
+        scene.say("id-new", LAST_WORDS);
+        let heard = scene.finish();
+        scene.assert_all_answered(&heard, "id-new");
+        let said = scene.device.said(Output::Stderr);
+        let warned = said
+            .lines()
+            .any(|line| line.contains("warning: ") && line.contains(file.to_str().unwrap()));
+        assert!(warned, "{:?}: {said}", damage(&whole));
+    }
+}
+
+fn a_session_without_a_state_file(name: &str, prepare: fn(&Device)) {
+    let mut scene = Scene::new(QoS::ExactlyOnce);
+    prepare(&scene.device);
+    scene.log_in("id-1");
+    scene.command_all("id-1");
+    scene.say("id-1", LAST_WORDS);
+    let heard = scene.finish();
+    scene.assert_all_answered(&heard, "id-1");
+    let said = scene.device.said(Output::Stderr);
+    let folder = scene.device.state_folder();
+    let warned = said
+        .lines()
+        .any(|line| line.contains("warning: ") && line.contains(folder.to_str().unwrap()));
+    assert!(warned, "{name}: {said}");
+}
+
+#[test]
+fn a_state_folder_that_cannot_be_used_costs_only_a_warning() {
+    if missing(&[Needed::Mosquitto]) {
+        return;
+    }
+    a_session_without_a_state_file("no folder", |device| {
+        fs::remove_dir(device.state_folder()).unwrap();
+    });
+    a_session_without_a_state_file("a file in its place", |device| {
+        fs::remove_dir(device.state_folder()).unwrap();
+        fs::write(device.state_folder(), "").unwrap();
+    });
+    a_session_without_a_state_file("a folder in the file's place", |device| {
+        fs::create_dir(device.state_file()).unwrap();
+    });
+}
