@@ -145,7 +145,9 @@ fn usage(text: String) -> Failure {
 }
 
 fn verbosity(values: &mut Values<'_>) -> Result<Verbosity, Failure> {
-    let mut verbose = values.count("-vv") * 2 + values.count("-v") + values.count("--verbose");
+    let twice = values.count("-vv").saturating_mul(2);
+    let once = values.count("-v").saturating_add(values.count("--verbose"));
+    let mut verbose = twice.saturating_add(once);
     let mut quiet = values.count("--quiet") > 0;
     if verbose > 0 && quiet {
         return Err(usage("--verbose and --quiet at once".to_owned()));

@@ -63,6 +63,11 @@ impl Given {
             (None, Some(path)) => Some(read_password(path, true)?),
             (None, None) => self.read_credential()?,
         };
+        let too_long = |text: &Option<String>| text.as_ref().is_some_and(|t| t.len() > MAX_BYTES);
+        if too_long(&self.username) || too_long(&password) {
+            let text = format!("user name or password is longer than MQTT's {MAX_BYTES} bytes");
+            return Err(Failure::new(Kind::Usage, text));
+        }
         match (&self.username, password) {
             (Some(username), password) => Ok(Some(Login {
                 username: username.clone(),

@@ -26,9 +26,9 @@ impl<'a> Values<'a> {
 
     /// How often a flag stands there.
     pub fn count(&mut self, key: &'static str) -> u8 {
-        let mut count = 0;
+        let mut count: u8 = 0;
         while self.args.contains(key) {
-            count += 1;
+            count = count.saturating_add(1);
         }
         count
     }

@@ -130,8 +130,8 @@ fn steady_port() -> u16 {
 /// Waits for `text` on standard error after the last line that says that it is connected again.
 fn await_after_reconnect(process: &Process, text: &str) {
     process.wait_in_stderr(text, |said| {
-        let again = said.rfind(" again, ")?;
-        line_with(&said[again..], text)
+        let connected = said.rfind("warning: connected to ")?;
+        line_with(&said[connected..], text)
     });
 }
 

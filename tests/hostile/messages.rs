@@ -336,7 +336,6 @@ fn a_request_that_cannot_be_answered_is_named() {
 
 /// What others write into a topic name is not for this terminal to obey either.
 #[test]
-#[ignore = "log lines show topic names as they came, see the report on hostile peers"]
 fn a_topic_is_shown_without_its_control_characters() {
     let bytes = wire::publish(
         "\x1b[2J\nroot: all is well/uppercase/request",

@@ -70,41 +70,62 @@ fn seed() -> u64 {
     seed
 }
 
+/// A broker that keeps sessions more or less often.
+fn script(seed: u64, keeps: u8) -> impl Fn(&mut Peer) + Send + Sync + 'static {
+    move |peer| {
+        let mut random = Rng::with_seed(seed.wrapping_mul(31).wrapping_add(peer.number as u64));
+        peer.send(wire::connack(random.u8(..4) < keeps, 0));
+        peer.serve(|peer, packet| {
+            for _ in 0..random.usize(..3) {
+                peer.send(random_packet(&mut random));
+            }
+            match random.u8(..8) {
+                0 => Turn::Swallow,
+                1 => Turn::Answer,
+                _ => application(peer, packet),
+            }
+        });
+    }
+}
+
+fn run(seed: u64, client: Client, keeps: u8, more: &[&str]) {
+    let broker = Broker::start(script(seed, keeps));
+    let more = [&["-W", "2"], more].concat();
+    let ended = Process::start(client.command(&broker, &more)).end();
+    let name = format!("MQTT_CLIENT_SEED={seed}, {client:?}");
+    // What is printed stands, though the broker may never confirm the last packets.
+    let with_this_output: &[i32] = match ended.stdout.is_empty() {
+        true => &DOCUMENTED[1..],
+        false => &[0, 69],
+    };
+    let code = ended.code.unwrap_or(-1);
+    assert!(with_this_output.contains(&code), "{name}: {ended:?}");
+    decent(&name, &ended);
+    backs_off(&name, client, &broker.connections());
+}
+
 #[test]
 fn a_broker_of_random_packets() {
     let seed = seed();
     let cases =
         (0..RUNS as u64).flat_map(|run| Client::MORTAL.map(|c| (seed.wrapping_add(run), c)));
-    all(cases.collect(), |(seed, client)| {
-        let script = move |peer: &mut Peer| {
-            let mut random = Rng::with_seed(seed.wrapping_mul(31).wrapping_add(peer.number as u64));
-            peer.send(wire::connack(random.u8(..4) == 0, 0));
-            peer.serve(|peer, packet| {
-                for _ in 0..random.usize(..3) {
-                    peer.send(random_packet(&mut random));
-                }
-                match random.u8(..8) {
-                    0 => Turn::Swallow,
-                    1 => Turn::Answer,
-                    _ => application(peer, packet),
-                }
-            });
-        };
-        let broker = Broker::start(script);
-        let ended = Process::start(client.command(&broker, &["-W", "2"])).end();
-        let name = format!("MQTT_CLIENT_SEED={seed}, {client:?}");
-        // What is printed stands, though the broker may never confirm the last packets.
-        let with_this_output: &[i32] = match ended.stdout.is_empty() {
-            true => &DOCUMENTED[1..],
-            false => &[0, 69],
-        };
-        assert!(
-            ended
-                .code
-                .is_some_and(|code| with_this_output.contains(&code)),
-            "{name}: {ended:?}"
-        );
-        decent(&name, &ended);
-        backs_off(&name, client, &broker.connections());
+    all(cases.collect(), |(seed, client)| run(seed, client, 1, &[]));
+}
+
+/// With a state file, it has something to lose: a session that it believes the broker to hold.
+#[test]
+fn a_device_that_goes_on_at_a_broker_of_random_packets() {
+    let seed = seed();
+    let folder = format!("mqtt_client-hostile-{}", std::process::id());
+    let folder = std::env::temp_dir().join(folder);
+    let cases = (0..RUNS as u64).map(|run| seed.wrapping_add(run));
+    all(cases.collect(), |seed| {
+        let own = folder.join(seed.to_string());
+        std::fs::create_dir_all(&own).unwrap();
+        let state = "mqtt_client session 1\nuser-id alice\nunique-id U1\nend\n";
+        std::fs::write(own.join("session"), state).unwrap();
+        let more = ["--state-dir", own.to_str().unwrap()];
+        run(seed, Client::Device, 3, &more);
     });
+    std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -47,6 +47,7 @@ struct Watch {
     unique_id: Option<Level>,
     resumed: bool,
     answered: u32,
+    unconfirmed: Vec<Message>,
     finished: bool,
 }
 
@@ -82,6 +83,7 @@ impl Watch {
                 assert_eq!(reply.payload, replies.answer(word).unwrap().1.as_bytes());
                 assert_eq!((reply.qos, reply.retain), (command.qos, false));
                 self.answered += 1;
+                self.unconfirmed.push(reply);
             }
             Effect::Emit(Progress::LoggedIn(id)) => {
                 let Event::Received(message) = event else {
@@ -92,7 +94,9 @@ impl Watch {
                 assert_eq!(id.as_str().as_bytes(), message.payload);
                 self.unique_id = Some(id);
             }
-            Effect::Emit(Progress::Done) => assert!(self.unique_id.is_some()),
+            Effect::Emit(Progress::Done) => {
+                assert!(self.unique_id.is_some() && self.unconfirmed.is_empty());
+            }
             Effect::Finish => self.finished = true,
             Effect::Note(_) | Effect::Warn(_) => {}
             Effect::Unsubscribe(filter) => panic!("{filter}"),
@@ -132,6 +136,10 @@ fn a_device_listens_to_its_own_topics_alone() {
                 },
                 1..=3 => Event::Subscribed(&filters[random.usize(..filters.len())]),
                 4 => Event::Confirmed(&login),
+                5 | 6 if !watch.unconfirmed.is_empty() => {
+                    message = watch.unconfirmed.remove(0);
+                    Event::Confirmed(&message)
+                }
                 5 => {
                     now += Duration::from_secs(random.u64(..40));
                     Event::Deadline
