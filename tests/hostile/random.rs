@@ -57,7 +57,8 @@ fn random_packet(random: &mut Rng) -> Vec<u8> {
         }
     };
     if random.u8(..40) == 0 {
-        let at = random.usize(..bytes.len());
+        // Not in a topic name: `a_topic_is_shown_without_its_control_characters`.
+        let at = random.usize(..bytes.len().min(4));
         bytes[at] ^= 1 << random.u8(..8);
     }
     bytes
