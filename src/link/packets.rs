@@ -246,6 +246,7 @@ impl Link<'_> {
         if let Some(serial) = confirmed.cause {
             self.inbound.settle(serial);
         }
+        self.congested &= !self.outbox.is_empty();
     }
 
     /// Hands rumqttc what is due, as far as there is room. Never blocks.
