@@ -196,6 +196,20 @@ impl TopicFilter {
         Self(filter)
     }
 
+    /// This filter, shared by all who ask for it in the name of `group`: each message goes to one of
+    /// them (MQTT 5, section 4.8.2, whose rules for a share name are those of a [`Level`]; brokers
+    /// have it for 3.1.1, too).
+    #[must_use]
+    pub fn shared(&self, group: &Level) -> Self {
+        Self(format!("$share/{group}/{}", self.0))
+    }
+
+    /// Whether it is shared: a broker may refuse it for that alone.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.0.starts_with("$share/")
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
