@@ -20,12 +20,15 @@ Usage: mqtt_client [OPTIONS] NETID ACTION MESSAGE
 Options may stand anywhere; after -- nothing is an option.
 
 Connection:
-  -h, --host HOST        broker's name or address (localhost)
-                         or the path of its Unix socket
+  -h, --host HOST        broker's name or address (localhost), or the path of
+                         its Unix socket; several, of a cluster: a,b:1884,c,
+                         or repeated; one that fails gives way to the next
   -p, --port PORT        broker's port (1883; 8883 with TLS)
-  -L, --url URL          both in one: mqtt[s]://[user[:password]@]host[:port]
+  -L, --url URL          both in one: mqtt[s]://[user[:password]@]host[:port],
+                         with more host[:port] after commas
   -i, --id ID            client id (NETID, USER_ID, mqtt_client-controller,
-                         mqtt_client-responder)
+                         mqtt_client-responder; with --share, - and the
+                         machine's name after it)
   -k, --keepalive S      seconds between signs of life, 0 for none (15)
   -W, --timeout S        request: seconds for all of it (10); device: seconds
                          without a word from the controller (60); controller:
@@ -57,6 +60,8 @@ Message:
       --seed N           controller: repeat the choice of commands and ids
       --sessions N       controller: exit after N sessions
       --report FILE      controller: a line of JSON a session, - for stdout
+      --share GROUP      controller, responder: share logins or requests with
+                         the others of GROUP, on this machine or elsewhere
 
 Output:
   -v, --verbose          say what happens; -vv: every packet

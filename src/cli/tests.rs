@@ -162,6 +162,65 @@ fn the_controllers_plan() {
 }
 
 #[test]
+fn several_brokers_may_be_named_with_ports_of_their_own() {
+    let shown = |args: &[&str], environment: &[(&str, &str)]| {
+        let options = options(args, environment);
+        let mut shown = vec![options.address()];
+        for other in &options.others {
+            let other = Options::new(&other.host, other.port, "x");
+            shown.push(other.address());
+        }
+        shown.join(" ")
+    };
+    for (args, expected) in [
+        (
+            &["-h", "a,b:1884,[::1]:1885"][..],
+            "a:1883 b:1884 [::1]:1885",
+        ),
+        (&["-h", "a", "--host", "b", "-h=c:1"], "a:1883 b:1883 c:1"),
+        (&["-h", "a,b:1,a:1884", "-p", "1884"], "a:1884 b:1"),
+        (&["-L", "mqtt://u@a:1,b"], "a:1 b:1883"),
+        (&["-h", "/run/mqtt,x"], "/run/mqtt,x"),
+        (&[], "localhost:1883"),
+    ] {
+        let args: Vec<&str> = args.iter().copied().chain(["responder"]).collect();
+        assert_eq!(shown(&args, &[]), expected, "{args:?}");
+    }
+    let environment = [("MQTT_CLIENT_HOST", "a,b:1"), ("MQTT_CLIENT_PORT", "9")];
+    assert_eq!(shown(&["responder"], &environment), "a:9 b:1");
+    assert_eq!(shown(&["-h", "c", "responder"], &environment), "c:9");
+}
+
+#[test]
+fn each_of_a_group_has_a_client_id_of_its_own_and_of_its_machine() {
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let machine = machine.trim();
+    for (role, session) in [
+        ("responder", Session::Clean),
+        (
+            "controller",
+            Session::Persistent {
+                resume: true,
+                keep: false,
+            },
+        ),
+    ] {
+        let found = options(&["--share", "west", role], &[]);
+        assert_eq!(found.client_id, format!("mqtt_client-{role}-{machine}"));
+        assert_eq!(found.session, session);
+        let found = options(&["--share", "west", "-i", "mine", role], &[]);
+        assert_eq!(found.client_id, "mine");
+        let found = options(&[role], &[]);
+        assert_eq!(found.client_id, format!("mqtt_client-{role}"));
+    }
+    let by_environment = parse_with(&["responder"], &[("MQTT_CLIENT_SHARE", "east")]);
+    let Command::Responder { share, .. } = by_environment.unwrap().1 else {
+        panic!();
+    };
+    assert_eq!(share.unwrap().as_str(), "east");
+}
+
+#[test]
 fn verbosity_counts() {
     for (args, expected) in [
         (&["responder"][..], Verbosity::Normal),
@@ -220,6 +279,15 @@ fn wrong_usage_names_the_thing_and_the_remedy() {
         (&["-q", "3", "responder"], "-q: `3` is not a QoS level"),
         (&["-v", "--quiet", "responder"], "at once"),
         (&["-i", "", "responder"], "client id"),
+        (&["-h", "a,b:0", "responder"], "`a,b:0` is not a host"),
+        (
+            &["-h", "a,/run/x", "responder"],
+            "a Unix socket stands alone",
+        ),
+        (
+            &["-h", "/run/x", "-h", "a", "responder"],
+            "/run/x stands alone",
+        ),
         (
             &["--commands", "3", "device", "a"],
             "--commands is for controller, not for device",
@@ -241,6 +309,16 @@ fn wrong_usage_names_the_thing_and_the_remedy() {
             "--url is not mqtt[s]://",
         ),
         (&["--cert", "x", "responder"], "--cert without --key"),
+        (
+            &["--share", "a/b", "responder"],
+            "--share: `a/b` is not a share name: it has a `/`",
+        ),
+        (&["--share", "#", "responder"], "a share name: it has a `#`"),
+        (&["--share", "", "responder"], "a share name: it is empty"),
+        (
+            &["--share", "x", "device", "a"],
+            "--share is for controller and responder, not for device",
+        ),
         (
             &["--tls", "-h", "/run/x", "responder"],
             "over a Unix socket",

@@ -8,7 +8,7 @@ use rumqttc::{ConnectReturnCode, ConnectionError, StateError};
 use super::Options;
 #[cfg(feature = "tls")]
 use super::tls;
-use crate::role::{Failure, Kind};
+use crate::role::Kind;
 
 /// A connection's end.
 #[derive(Debug)]
@@ -37,12 +37,6 @@ impl Trouble {
         }
     }
 
-    /// As the end of the run.
-    #[must_use]
-    pub fn into_failure(self) -> Failure {
-        Failure::new(self.hopeless.unwrap_or(Kind::Unreachable), self.text)
-    }
-
     /// Reads rumqttc's error; `online` says whether the broker had accepted the connection.
     #[must_use]
     pub fn read(error: &ConnectionError, options: &Options, online: bool) -> Self {
@@ -50,7 +44,7 @@ impl Trouble {
         match error {
             ConnectionError::ConnectionRefused(code) => refused(*code, options, &broker),
             ConnectionError::NetworkTimeout => Self::new(format!(
-                "{broker} did not answer within 5 s: is the host up, the port right, no firewall between?"
+                "{broker} did not answer within 5 s: is the host up, the port an MQTT broker's, no firewall between?"
             )),
             ConnectionError::FlushTimeout => Self::new(format!(
                 "{broker} takes nothing any more: connection given up"
@@ -60,7 +54,7 @@ impl Trouble {
             ConnectionError::Io(error) => io_trouble(error, options, &broker),
             #[cfg(feature = "tls")]
             ConnectionError::Tls(error) => match (tls::inside_rumqttc(error), error) {
-                (Some(error), _) => tls_trouble(error, &broker),
+                (Some(error), _) => tls_trouble(error, options, &broker),
                 (None, rumqttc::TlsError::Io(error)) => handshake_trouble(error, options, &broker),
                 (None, error) => Self::new(format!("{broker}: {error}")),
             },
@@ -111,6 +105,12 @@ fn cut_off(error: &io::Error) -> bool {
     )
 }
 
+/// The other end closed the connection after bytes that were no whole packet: HTTP's and SSH's greetings
+/// look like the beginning of one. tokio-util's words for it, there is no kind.
+fn cut_short(error: &io::Error) -> bool {
+    error.raw_os_error().is_none() && error.to_string() == "bytes remaining on stream"
+}
+
 fn not_a_broker(broker: &str) -> Trouble {
     Trouble::new(format!(
         "what answers at {} is not an MQTT broker: check --host and --port",
@@ -119,8 +119,12 @@ fn not_a_broker(broker: &str) -> Trouble {
 }
 
 #[cfg(feature = "tls")]
-fn tls_trouble(error: &rustls::Error, broker: &str) -> Trouble {
-    match tls::explain(error) {
+fn tls_trouble(error: &rustls::Error, options: &Options, broker: &str) -> Trouble {
+    let explained = options
+        .tls
+        .as_ref()
+        .and_then(|tls| tls::explain(error, tls));
+    match explained {
         Some((text, hopeless)) => Trouble {
             hopeless,
             ..Trouble::new(format!("{broker} {text}"))
@@ -145,7 +149,7 @@ fn handshake_trouble(error: &io::Error, options: &Options, broker: &str) -> Trou
 fn io_trouble(error: &io::Error, options: &Options, broker: &str) -> Trouble {
     #[cfg(feature = "tls")]
     if let Some(error) = tls::inside(error) {
-        return tls_trouble(error, broker);
+        return tls_trouble(error, options, broker);
     }
     Trouble::new(io_text(error, options, broker))
 }
@@ -168,7 +172,9 @@ fn io_text(error: &io::Error, options: &Options, broker: &str) -> String {
             format!("{broker} cannot be reached: no route; is the network up?")
         }
         io::ErrorKind::TimedOut => {
-            format!("{broker} did not answer: is the host up, the port right, no firewall between?")
+            format!(
+                "{broker} did not answer: is the host up, the port an MQTT broker's, no firewall between?"
+            )
         }
         _ if error.to_string().contains("lookup") => format!(
             "the name {} is not known: check --host, or the name server",
@@ -184,6 +190,9 @@ fn state_trouble(error: &StateError, options: &Options, broker: &str, online: bo
             if !online && cut_off(error) =>
         {
             no_answer(broker)
+        }
+        StateError::Deserialization(PacketError::Io(error)) if !online && cut_short(error) => {
+            not_a_broker(broker)
         }
         StateError::Io(error) | StateError::Deserialization(PacketError::Io(error)) => {
             io_trouble(error, options, broker)
