@@ -63,6 +63,9 @@ impl Link<'_> {
     fn drain(&mut self, deadline: Instant) {
         self.submit();
         while !(self.outbox.is_empty() && self.inbound.is_settled()) {
+            if self.broken.is_some() {
+                return self.go_offline();
+            }
             let left = deadline.saturating_duration_since(Instant::now());
             match self.connection.recv_timeout(left) {
                 Ok(Ok(event)) => self.take(event),
