@@ -24,7 +24,8 @@ mod inbound;
 #[cfg(test)]
 mod model;
 mod outage;
-mod outbox;
+/// Pure bookkeeping; open for the benchmarks.
+pub mod outbox;
 mod packets;
 mod quick_ack;
 mod round;
@@ -37,7 +38,7 @@ use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use log::{debug, info, warn};
-use rumqttc::{Client, Connection, ConnectionError};
+use rumqttc::{Client, Connection, ConnectionError, RecvTimeoutError};
 
 pub use broker::{Address, Login, MAX_PAYLOAD, Options, Session};
 pub use carried::Watcher;
@@ -277,33 +278,24 @@ impl<'a> Link<'a> {
         // Not `recv_timeout` in general: it would give up the attempt, and never get anywhere.
         // Nor does a stop get through to rumqttc before CONNACK.
         self.stop.set_nothing_to_close(true);
-        let result = match self.role.time_limit() {
-            None => self.connection.recv().ok(),
-            Some(limit) => {
-                let left = limit.saturating_duration_since(Instant::now());
-                self.connection.recv_timeout(left).ok()
-            }
-        };
+        let result = self.connection.recv_timeout(left(self.role.time_limit()));
         self.stop.set_nothing_to_close(false);
-        match result {
-            Some(Ok(event)) => self.take(event),
-            Some(Err(error)) => self.disconnected(&error),
-            None => {}
-        }
+        self.act_on(result);
     }
 
     fn online(&mut self) {
-        let result = match self.wake_up() {
-            Some(at) => {
-                let left = at.saturating_duration_since(Instant::now());
-                self.connection.recv_timeout(left).ok()
-            }
-            None => self.connection.recv().ok(),
-        };
+        let result = self.connection.recv_timeout(left(self.wake_up()));
+        self.act_on(result);
+    }
+
+    fn act_on(
+        &mut self,
+        result: Result<Result<rumqttc::Event, ConnectionError>, RecvTimeoutError>,
+    ) {
         match result {
-            Some(Ok(event)) => self.take(event),
-            Some(Err(error)) => self.disconnected(&error),
-            None => {}
+            Ok(Ok(event)) => self.take(event),
+            Ok(Err(error)) => self.disconnected(&error),
+            Err(_) => {}
         }
     }
 
@@ -468,6 +460,14 @@ impl<'a> Link<'a> {
             next_attempt: Instant::now(),
         };
     }
+}
+
+/// How long to wait. Always some time: `recv` beside `recv_timeout` would be the whole of rumqttc's loop a
+/// second time in the binary.
+fn left(until: Option<Instant>) -> Duration {
+    until.map_or(Duration::MAX, |at| {
+        at.saturating_duration_since(Instant::now())
+    })
 }
 
 /// A signal does not end rumqttc's wait, but a request does. An UNSUBSCRIBE of what nobody subscribed
