@@ -92,6 +92,11 @@ impl Process {
         self.or_panic(self.stderr.wait(found), what)
     }
 
+    /// Waits until `found` finds in its standard output what is called `what`.
+    pub fn wait_in_stdout<T>(&self, what: &str, found: impl Fn(&str) -> Option<T>) -> T {
+        self.or_panic(self.stdout.wait(found), what)
+    }
+
     fn or_panic<T>(&self, found: Option<T>, what: &str) -> T {
         found.unwrap_or_else(|| {
             panic!(
