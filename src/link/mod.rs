@@ -116,7 +116,9 @@ struct Link<'a> {
     connectivity: Connectivity,
     outbox: Outbox,
     inbound: Inbound,
-    /// Packet identifiers under which an earlier process may have left a QoS 2 message half-sent.
+    /// Packet identifiers under which the broker may hold a QoS 2 message that is over for this end: one
+    /// that an earlier process left half-sent, or one that was completed before the broker was restored
+    /// from an earlier state.
     left_behind: BTreeSet<u16>,
     /// An acknowledgement for which the channel had no room.
     held_ack: Option<Ack>,

@@ -84,6 +84,16 @@ pub enum Replay {
     Release(u16),
 }
 
+impl Replay {
+    /// Its packet identifier.
+    #[must_use]
+    pub fn pkid(&self) -> u16 {
+        match self {
+            Self::Publish(pkid, _) | Self::Release(pkid) => *pkid,
+        }
+    }
+}
+
 /// The outbox.
 #[derive(Debug, Default)]
 pub struct Outbox {

@@ -30,11 +30,16 @@ fn from_wire(qos: WireQoS) -> QoS {
 }
 
 /// What rumqttc is to send first where the broker kept the session. It clears this itself where not.
-/// `left_behind` are the packet identifiers that an earlier process may have left without PUBREL: the
-/// broker would take new messages under them for repetitions (MQTT 3.1.1, section 4.3.3).
+///
+/// `left_behind` are the packet identifiers under which the broker may hold a QoS 2 message without
+/// PUBREL that is over for this end. It would take new messages under them for repetitions (MQTT 3.1.1,
+/// section 4.3.3); and mosquitto counts them against its max_inflight_messages, and drops what is beyond
+/// that although it confirms it. What is replayed is not over: its PUBREL would part it from its DUP.
 pub(super) fn replay(left_behind: &BTreeSet<u16>, replays: Vec<Replay>) -> VecDeque<Request> {
-    let left_behind = left_behind.iter().copied().map(Replay::Release);
+    let outstanding: BTreeSet<u16> = replays.iter().map(Replay::pkid).collect();
+    let left_behind = left_behind.difference(&outstanding).copied();
     left_behind
+        .map(Replay::Release)
         .chain(replays)
         .map(|replay| match replay {
             Replay::Publish(pkid, message) => {
@@ -66,8 +71,9 @@ impl Link<'_> {
             Incoming::PubRec(pubrec) => self.outbox.received(pubrec.pkid),
             Incoming::PubAck(puback) => self.confirmed(puback.pkid),
             Incoming::PubComp(pubcomp) => {
-                self.left_behind.remove(&pubcomp.pkid);
                 if let Some(confirmed) = self.outbox.completed(pubcomp.pkid) {
+                    // Over for this end; not for a broker that is restored from an earlier state.
+                    self.left_behind.insert(pubcomp.pkid);
                     self.settle(confirmed);
                 }
             }
@@ -90,8 +96,6 @@ impl Link<'_> {
                 }
             }
             Outgoing::Publish(pkid) | Outgoing::Subscribe(pkid) | Outgoing::Unsubscribe(pkid) => {
-                // On one connection PUBRELs for what was left behind go out before everything else.
-                self.left_behind.remove(pkid);
                 self.outbox.sent(*pkid);
             }
             Outgoing::PingReq => self.acks_before_ping = self.inbound.acks(),
