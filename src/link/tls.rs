@@ -42,19 +42,53 @@ mod present {
     use std::io;
     use std::path::Path;
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
-    use log::warn;
     use rumqttc::{TlsConfiguration, TlsError, Transport};
+    use rustls::client::ResolvesClientCert;
     use rustls::pki_types::pem::PemObject;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-    use rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore};
+    use rustls::sign::CertifiedKey;
+    use rustls::{
+        AlertDescription, CertificateError, ClientConfig, Error, RootCertStore, SignatureScheme,
+    };
 
     use super::{Failure, TlsFiles};
     use crate::role::Kind;
 
     /// A TLS configuration, ready for any number of connections. Certificates are always verified.
     #[derive(Debug, Clone)]
-    pub struct Tls(Arc<ClientConfig>);
+    pub struct Tls {
+        config: Arc<ClientConfig>,
+        /// Why some of the system's certificate authorities are not among the trusted.
+        incomplete: Option<String>,
+        identity: Identity,
+    }
+
+    /// What there is to show a broker that asks for a certificate.
+    #[derive(Debug, Clone)]
+    enum Identity {
+        Given,
+        Absent(Arc<NothingToShow>),
+    }
+
+    /// Remembers that the broker asked: up to TLS 1.2 its alert has the same name for a certificate that
+    /// it missed as for ciphers that it does not like (RFC 5246, sections 7.2.2 and 7.4.6).
+    #[derive(Debug, Default)]
+    struct NothingToShow {
+        asked: AtomicBool,
+    }
+
+    impl ResolvesClientCert for NothingToShow {
+        fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+            self.asked.store(true, Ordering::Relaxed);
+            None
+        }
+
+        fn has_certs(&self) -> bool {
+            false
+        }
+    }
 
     fn wrong(file: &Path, why: impl std::fmt::Display) -> Failure {
         Failure::new(Kind::Config, format!("{}: {why}", file.display()))
@@ -67,34 +101,45 @@ mod present {
         /// Names the file that cannot be read or is not what it should be.
         pub fn load(files: &TlsFiles) -> Result<Self, Failure> {
             let provider = Arc::new(rustls::crypto::ring::default_provider());
-            let trusted = match &files.authorities {
-                Some(file) => authorities(file)?,
+            let (trusted, incomplete) = match &files.authorities {
+                Some(file) => (authorities(file)?, None),
                 None => system_authorities()?,
             };
             let config = ClientConfig::builder_with_provider(provider)
                 .with_safe_default_protocol_versions()
                 .map_err(|error| Failure::new(Kind::Config, format!("TLS: {error}")))?
                 .with_root_certificates(trusted);
-            let config = match &files.identity {
-                None => config.with_no_client_auth(),
-                Some((certificate, key)) => config
-                    .with_client_auth_cert(certificates(certificate)?, private_key(key)?)
-                    .map_err(|error| {
-                        let certificate = certificate.display();
-                        let why = match error {
-                            Error::InconsistentKeys(_) => {
-                                format!("it is not the key of {certificate}")
-                            }
-                            error => format!("with {certificate}: {error}"),
-                        };
-                        wrong(key, why)
-                    })?,
+            let (config, identity) = match &files.identity {
+                None => {
+                    let nothing = Arc::new(NothingToShow::default());
+                    let config = config.with_client_cert_resolver(Arc::clone(&nothing) as _);
+                    (config, Identity::Absent(nothing))
+                }
+                Some((certificate, key)) => {
+                    let config = config
+                        .with_client_auth_cert(certificates(certificate)?, private_key(key)?)
+                        .map_err(|error| {
+                            let certificate = certificate.display();
+                            let why = match error {
+                                Error::InconsistentKeys(_) => {
+                                    format!("it is not the key of {certificate}")
+                                }
+                                error => format!("with {certificate}: {error}"),
+                            };
+                            wrong(key, why)
+                        })?;
+                    (config, Identity::Given)
+                }
             };
-            Ok(Self(Arc::new(config)))
+            Ok(Self {
+                config: Arc::new(config),
+                incomplete,
+                identity,
+            })
         }
 
         pub(crate) fn transport(&self) -> Transport {
-            Transport::tls_with_config(TlsConfiguration::Rustls(Arc::clone(&self.0)))
+            Transport::tls_with_config(TlsConfiguration::Rustls(Arc::clone(&self.config)))
         }
     }
 
@@ -131,28 +176,37 @@ mod present {
         Ok(store)
     }
 
-    fn system_authorities() -> Result<RootCertStore, Failure> {
+    /// With what went wrong first, if anything did. Not a warning yet: most brokers need none of what is
+    /// missing.
+    fn system_authorities() -> Result<(RootCertStore, Option<String>), Failure> {
         let found = rustls_native_certs::load_native_certs();
-        for error in &found.errors {
-            warn!("one of the system's certificate authorities cannot be used: {error}");
-        }
+        let incomplete = found.errors.first().map(ToString::to_string);
         let mut store = RootCertStore::empty();
         store.add_parsable_certificates(found.certs);
         if store.is_empty() {
-            let text = "this system has no certificate authorities: install ca-certificates, or name one with --cafile";
+            let why = match incomplete {
+                Some(error) => format!("this system's certificate authorities: {error}"),
+                None => "this system has no certificate authorities".to_owned(),
+            };
+            let text = format!("{why}; install ca-certificates, or name one with --cafile");
             return Err(Failure::new(Kind::Config, text));
         }
-        Ok(store)
+        Ok((store, incomplete))
     }
 
     /// What a TLS error means: what to say, whether waiting cannot mend it, and the exit code then.
-    pub(crate) fn explain(error: &Error) -> Option<(String, Option<Kind>)> {
+    pub(crate) fn explain(error: &Error, tls: &Tls) -> Option<(String, Option<Kind>)> {
         let final_ = Some(Kind::Unreachable);
         Some(match error {
             Error::InvalidCertificate(problem) => match problem {
                 // A bad signature: another authority of the same name, as when it was made anew.
                 CertificateError::UnknownIssuer | CertificateError::BadSignature => (
-                    "shows a certificate of an authority that is not trusted here: name the authority with --cafile".to_owned(),
+                    format!(
+                        "shows a certificate of an authority that is not trusted here: name the authority with --cafile{}",
+                        tls.incomplete.as_ref().map_or(String::new(), |why| format!(
+                            " (not all of the system's could be read: {why})"
+                        ))
+                    ),
                     final_,
                 ),
                 CertificateError::Expired | CertificateError::ExpiredContext { .. } => (
@@ -183,11 +237,23 @@ mod present {
                 ),
                 other => (format!("shows a certificate that cannot be used: {other}"), final_),
             },
-            Error::AlertReceived(
-                AlertDescription::CertificateRequired | AlertDescription::HandshakeFailure,
-            ) => (
-                "wants a certificate from its clients: give --cert and --key".to_owned(),
-                Some(Kind::Refused),
+            Error::AlertReceived(AlertDescription::CertificateRequired) => wants_certificate(),
+            Error::AlertReceived(AlertDescription::HandshakeFailure) => match &tls.identity {
+                Identity::Absent(nothing) if nothing.asked.swap(false, Ordering::Relaxed) => {
+                    wants_certificate()
+                }
+                Identity::Absent(_) => (
+                    "refused the TLS handshake: does it accept TLS 1.2 or 1.3, with ciphers of today?".to_owned(),
+                    final_,
+                ),
+                Identity::Given => (
+                    "refused the TLS handshake: does it accept the certificate given with --cert, and TLS 1.2 or 1.3 with ciphers of today?".to_owned(),
+                    final_,
+                ),
+            },
+            Error::AlertReceived(AlertDescription::ProtocolVersion) => (
+                "speaks no TLS newer than 1.1: allow TLS 1.2 or 1.3 there".to_owned(),
+                final_,
             ),
             Error::AlertReceived(
                 AlertDescription::UnknownCA
@@ -205,6 +271,11 @@ mod present {
             ),
             _ => return None,
         })
+    }
+
+    fn wants_certificate() -> (String, Option<Kind>) {
+        let text = "wants a certificate from its clients: give --cert and --key";
+        (text.to_owned(), Some(Kind::Refused))
     }
 
     /// The TLS error inside an I/O error, if it is one.

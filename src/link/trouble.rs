@@ -60,7 +60,7 @@ impl Trouble {
             ConnectionError::Io(error) => io_trouble(error, options, &broker),
             #[cfg(feature = "tls")]
             ConnectionError::Tls(error) => match (tls::inside_rumqttc(error), error) {
-                (Some(error), _) => tls_trouble(error, &broker),
+                (Some(error), _) => tls_trouble(error, options, &broker),
                 (None, rumqttc::TlsError::Io(error)) => handshake_trouble(error, options, &broker),
                 (None, error) => Self::new(format!("{broker}: {error}")),
             },
@@ -119,8 +119,12 @@ fn not_a_broker(broker: &str) -> Trouble {
 }
 
 #[cfg(feature = "tls")]
-fn tls_trouble(error: &rustls::Error, broker: &str) -> Trouble {
-    match tls::explain(error) {
+fn tls_trouble(error: &rustls::Error, options: &Options, broker: &str) -> Trouble {
+    let explained = options
+        .tls
+        .as_ref()
+        .and_then(|tls| tls::explain(error, tls));
+    match explained {
         Some((text, hopeless)) => Trouble {
             hopeless,
             ..Trouble::new(format!("{broker} {text}"))
@@ -145,7 +149,7 @@ fn handshake_trouble(error: &io::Error, options: &Options, broker: &str) -> Trou
 fn io_trouble(error: &io::Error, options: &Options, broker: &str) -> Trouble {
     #[cfg(feature = "tls")]
     if let Some(error) = tls::inside(error) {
-        return tls_trouble(error, broker);
+        return tls_trouble(error, options, broker);
     }
     Trouble::new(io_text(error, options, broker))
 }

@@ -47,7 +47,7 @@ impl Broker {
         Self::with(Folder::new(), "allow_anonymous true\n")
     }
 
-    /// One with these settings, whose files are in `folder`.
+    /// One with these settings, whose files are in `folder`. A file `openssl.cnf` there is its OpenSSL's.
     pub fn with(folder: Folder, settings: &str) -> Self {
         let mosquitto = Needed::Mosquitto.path().unwrap();
         let file = folder.path().join("mosquitto.conf");
@@ -63,6 +63,10 @@ impl Broker {
             std::fs::write(&file, settings).unwrap();
             let mut command = Command::new(&mosquitto);
             command.arg("-c").arg(&file).current_dir(folder.path());
+            let openssl = folder.path().join("openssl.cnf");
+            if openssl.exists() {
+                command.env("OPENSSL_CONF", openssl);
+            }
             let process = Process::start(command);
             let running = process.wait_in_stderr("the start", |log| {
                 let failed = line_with(log, "Error: ").map(|_| false);

@@ -135,13 +135,28 @@ impl Authority {
 
 /// A broker that shows `signed`, asks nobody for anything, and takes `more` settings.
 pub fn broker(authority: &Authority, signed: &Signed, more: &str) -> Broker {
+    broker_in(Folder::new(), authority, signed, more)
+}
+
+/// The same, up to this version of TLS: mosquitto's own setting is for the lowest.
+pub fn old_broker(authority: &Authority, signed: &Signed, version: &str, more: &str) -> Broker {
+    let folder = Folder::new();
+    let settings = format!(
+        "openssl_conf = any\n[any]\nssl_conf = ssl\n[ssl]\nsystem_default = old\n[old]\n\
+         MinProtocol = TLSv1\nMaxProtocol = {version}\nCipherString = ALL:@SECLEVEL=0\n"
+    );
+    std::fs::write(folder.path().join("openssl.cnf"), settings).unwrap();
+    broker_in(folder, authority, signed, more)
+}
+
+fn broker_in(folder: Folder, authority: &Authority, signed: &Signed, more: &str) -> Broker {
     let settings = format!(
         "allow_anonymous true\ncafile {}\ncertfile {}\nkeyfile {}\n{more}",
         authority.certificate().display(),
         signed.certificate.display(),
         signed.key.display()
     );
-    Broker::with(Folder::new(), &settings)
+    Broker::with(folder, &settings)
 }
 
 /// The program under test, led to a broker by the name `localhost`, trusting the authorities in `file`.

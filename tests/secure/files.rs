@@ -95,6 +95,23 @@ fn a_system_without_authorities_is_told_which_package_brings_them() {
 }
 
 #[test]
+fn a_system_whose_authorities_cannot_be_read_says_why() {
+    let folder = Folder::new();
+    let absent = folder.path().join("absent.pem");
+    let garbage = folder.path().join("garbage.pem");
+    let broken = "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n";
+    std::fs::write(&garbage, broken).unwrap();
+    for (file, why) in [(&absent, text(&absent)), (&garbage, "PEM")] {
+        let mut command = mqtt_client(["--tls"].into_iter().chain(REQUEST));
+        command
+            .env("SSL_CERT_FILE", file)
+            .env("SSL_CERT_DIR", "/nonexistent");
+        let words = ["ca-certificates", "--cafile", why];
+        assert_fails(&run(command), 78, &words);
+    }
+}
+
+#[test]
 fn half_an_identity_is_a_wrong_command_line() {
     for (args, words) in [
         (["--cert", "x.pem"], ["--cert", "without --key"]),

@@ -3,7 +3,7 @@
 //!
 //! - `certificates`: an authority of the test's own, and what it signs; `tools`: what that takes
 //! - `outcome`: what every failure has in common
-//! - `encrypted`, `untrusted`, `identity`, `files`, `mismatch`: TLS that works, and TLS that must not
+//! - `encrypted`, `untrusted`, `handshake`, `identity`, `files`, `mismatch`: TLS that works, and TLS that must not
 //! - `socket`, `url`, `secrets`, `terminal`: other ways in, and passwords
 //! - `exits`, `streams`, `story`: exit codes, standard output, what `-v` says
 //! - `peers`: where other clients fail
@@ -22,6 +22,8 @@ mod encrypted;
 mod exits;
 #[cfg(feature = "tls")]
 mod files;
+#[cfg(feature = "tls")]
+mod handshake;
 #[cfg(feature = "tls")]
 mod identity;
 #[path = "../mosquitto/installed.rs"]

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use crate::broker::Broker;
+use crate::broker::{Broker, Folder};
 use crate::certificates::{Authority, HERE, Signed, Validity, broker, client, text};
 use crate::installed::Needed::Mosquitto;
 use crate::installed::missing;
@@ -46,6 +46,16 @@ fn a_certificate_of_an_unknown_authority_ends_every_role_and_names_the_option() 
     command
         .args(REQUEST)
         .env("SSL_CERT_FILE", other.certificate());
+    assert_fails(&run(command), 69, &words);
+    // Perhaps it is among those of the system's that cannot be read.
+    let folder = Folder::new();
+    let half = folder.path().join("half.pem");
+    let mut content = std::fs::read(other.certificate()).unwrap();
+    content.extend(b"-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n");
+    std::fs::write(&half, content).unwrap();
+    let mut command = mqtt_client(["-h", "localhost", "-p", &broker.port(), "--tls"]);
+    command.args(REQUEST).env("SSL_CERT_FILE", &half);
+    let words = ["not trusted", "--cafile", "could be read", "PEM"];
     assert_fails(&run(command), 69, &words);
 }
 
