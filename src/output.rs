@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use log::{Level, LevelFilter};
 
 use crate::cli::Verbosity;
-use crate::role::{Failure, Kind};
+use crate::role::{Failure, Kind, one_line};
 use crate::service;
 
 /// Sets up the log on standard error. RUST_LOG, where it is set, wins over `verbosity`.
@@ -26,7 +26,7 @@ pub fn start_log(verbosity: Verbosity) {
     builder.format(move |out, record| {
         if journal {
             let prefix = service::journal_prefix(record.level());
-            return writeln!(out, "{prefix}{}", one_line(record.args()));
+            return writeln!(out, "{prefix}{}", one_line(&record.args().to_string()));
         }
         // The demo runs several roles in one process, each on a thread of its name.
         let thread = std::thread::current();
@@ -35,8 +35,12 @@ pub fn start_log(verbosity: Verbosity) {
             .filter(|name| *name != "main")
             .unwrap_or("mqtt_client");
         match record.level() {
-            Level::Warn => writeln!(out, "{who}: warning: {}", one_line(record.args())),
-            _ => writeln!(out, "{who}: {}", one_line(record.args())),
+            Level::Warn => writeln!(
+                out,
+                "{who}: warning: {}",
+                one_line(&record.args().to_string())
+            ),
+            _ => writeln!(out, "{who}: {}", one_line(&record.args().to_string())),
         }
     });
     // A second log in one process would be a mistake of ours, and no reason to end it.
@@ -69,18 +73,5 @@ pub fn complain(line: &dyn std::fmt::Display) {
         false => "mqtt_client: ",
     };
     // Without a standard error there is nobody to tell.
-    let _ = writeln!(io::stderr(), "{prefix}{}", one_line(line));
-}
-
-/// A line as it may be shown: whatever somebody else put into it, a topic or an argument, the terminal
-/// gets no control character to obey, and the log no second line.
-fn one_line(line: &dyn std::fmt::Display) -> String {
-    let mut shown = String::new();
-    for c in line.to_string().chars() {
-        match c.is_control() {
-            true => shown.extend(c.escape_default()),
-            false => shown.push(c),
-        }
-    }
-    shown
+    let _ = writeln!(io::stderr(), "{prefix}{}", one_line(&line.to_string()));
 }

@@ -150,7 +150,8 @@ impl Kind {
     }
 }
 
-/// Why a run ended badly: one line that names the thing, the reason and the remedy.
+/// Why a run ended badly: one line that names the thing, the reason and the remedy, and that a terminal
+/// can show, whatever it repeats.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// Decides the exit code.
@@ -164,7 +165,7 @@ impl Failure {
     pub fn new(kind: Kind, text: impl Into<String>) -> Self {
         Self {
             kind,
-            text: text.into(),
+            text: one_line(&text.into()),
         }
     }
 }
@@ -203,23 +204,29 @@ pub trait Role {
     fn status(&self) -> String;
 }
 
+/// A text as it may be shown, whatever somebody else put into it, a topic or an argument: the terminal
+/// gets no control character to obey, and the log no second line.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
 /// A payload as a person may read it in a log: short, on one line, nothing a terminal would obey.
 #[must_use]
 pub fn printable(payload: &[u8]) -> String {
     const MOST: usize = 60;
     let text = String::from_utf8_lossy(payload);
-    let mut shown = String::new();
-    for c in text.chars().take(MOST) {
-        if c.is_control() {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => one_line(&text[..end]) + "…",
+        None => one_line(&text),
     }
-    if text.chars().nth(MOST).is_some() {
-        shown.push('…');
-    }
-    shown
 }
 
 #[cfg(test)]

@@ -131,10 +131,7 @@ pub fn parse(
         let text = arg.to_string_lossy();
         text.starts_with('-') && text != "-"
     }) {
-        let unknown = unknown.to_string_lossy().into_owned();
-        return Err(usage(format!(
-            "unknown option {unknown}; a MESSAGE that begins with - goes after --"
-        )));
+        return Err(unknown_option(&unknown.to_string_lossy()));
     }
     free.extend(literal);
     Ok((verbosity, given.command(free)?))
@@ -142,6 +139,28 @@ pub fn parse(
 
 fn usage(text: String) -> Failure {
     Failure::new(Kind::Usage, text)
+}
+
+/// Repeats no more than an option's name: what is glued on may be a password.
+fn unknown_option(arg: &str) -> Failure {
+    const VALUED: &str = "hpLikWuPq";
+    let mut letters = arg.chars().skip(1);
+    let (letter, more) = (letters.next(), letters.next().is_some());
+    let text = match letter {
+        Some('-') => {
+            let name = arg.split('=').next().unwrap_or_default();
+            format!("unknown option {name}; a MESSAGE that begins with - goes after --")
+        }
+        Some(letter) if more && VALUED.contains(letter) => {
+            format!("put a blank after -{letter}; a MESSAGE that begins with - goes after --")
+        }
+        _ => {
+            let name: String = arg.chars().take(2).collect();
+            let more = if more { "…" } else { "" };
+            format!("unknown option {name}{more}; a MESSAGE that begins with - goes after --")
+        }
+    };
+    usage(text)
 }
 
 fn verbosity(values: &mut Values<'_>) -> Result<Verbosity, Failure> {
@@ -375,6 +394,11 @@ fn none_left(free: Vec<OsString>, command: &str) -> Result<(), Failure> {
 
 fn level(name: &str, arg: OsString) -> Result<Level, Failure> {
     let shown = arg.to_string_lossy().into_owned();
+    if shown.contains("://") {
+        return Err(usage(format!(
+            "there is a URL where {name} is wanted: put --url before it"
+        )));
+    }
     Level::from_bytes(arg.as_encoded_bytes()).map_err(|why| {
         usage(format!(
             "{name} `{}` cannot be a topic level: {why}",

@@ -90,9 +90,11 @@ impl<'a> Values<'a> {
                 None => return Ok(None),
             },
         };
-        parse(&text)
-            .map(Some)
-            .map_err(|why| Failure::new(kind, format!("{name}: `{text}` is not {why}")))
+        parse(&text).map(Some).map_err(|why| {
+            // A URL may hold a password.
+            let text = text.split_inclusive("://").next().unwrap_or_default();
+            Failure::new(kind, format!("{name}: `{text}` is not {why}"))
+        })
     }
 
     /// The state folder: as typed, or as systemd names it (STATE_DIRECTORY, systemd.exec(5)).
@@ -161,9 +163,17 @@ pub fn host(name: &str) -> Result<String, String> {
         .and_then(|n| n.strip_suffix(']'))
         .unwrap_or(name);
     let wrong = |c: char| c.is_control() || c.is_whitespace();
-    match name.is_empty() || name.len() > 255 || name.contains(wrong) {
-        true => Err("a host's name or address".to_owned()),
-        false => Ok(name.to_owned()),
+    let is_path = name.starts_with('/');
+    match name {
+        _ if name.contains("://") => Err("a host: a URL goes after --url".to_owned()),
+        _ if name.is_empty() || name.len() > 255 || name.contains(wrong) => {
+            Err("a host's name or address".to_owned())
+        }
+        // An IPv6 address has more than one colon.
+        _ if !is_path && name.matches(':').count() == 1 => {
+            Err("a host: the port goes after --port".to_owned())
+        }
+        _ => Ok(name.to_owned()),
     }
 }
 
@@ -265,7 +275,11 @@ mod tests {
             assert!(seconds(text).is_err(), "{text}");
         }
         assert_eq!(host("[::1]"), Ok("::1".to_owned()));
-        assert!(host("a b").is_err());
+        assert_eq!(host("fe80::1%eth0"), Ok("fe80::1%eth0".to_owned()));
+        assert_eq!(host("/run/a:b"), Ok("/run/a:b".to_owned()));
+        for text in ["a b", "pi:1883", "mqtt://pi", ""] {
+            assert!(host(text).is_err(), "{text}");
+        }
         assert!(reconnect_delay("0").is_err());
         assert!(qos("3").is_err());
         assert!(keep_alive("65536").is_err());

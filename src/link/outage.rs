@@ -22,7 +22,7 @@ pub struct Outage {
     last_line: Option<Instant>,
     too_large: bool,
     thrown_out: u32,
-    /// What the last failure was.
+    /// What was said about the last failure, for the case that it was the last.
     pub last_trouble: Option<String>,
 }
 
@@ -61,7 +61,7 @@ impl Outage {
         let now = Instant::now();
         self.attempts += 1;
         let text = match self.thrown_out {
-            0..SUSPICIOUS => trouble.text.clone(),
+            0..SUSPICIOUS => trouble.text,
             times => format!(
                 "{}, for the {times}th time right after accepting it: is another client using the client id {client_id}?",
                 trouble.text
@@ -79,6 +79,6 @@ impl Outage {
         } else {
             info!("{line}");
         }
-        self.last_trouble = Some(trouble.text);
+        self.last_trouble = Some(text);
     }
 }

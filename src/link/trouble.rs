@@ -50,7 +50,7 @@ impl Trouble {
         match error {
             ConnectionError::ConnectionRefused(code) => refused(*code, options, &broker),
             ConnectionError::NetworkTimeout => Self::new(format!(
-                "{broker} did not answer within 5 s: is the host up, the port right, no firewall between?"
+                "{broker} did not answer within 5 s: is the host up, the port an MQTT broker's, no firewall between?"
             )),
             ConnectionError::FlushTimeout => Self::new(format!(
                 "{broker} takes nothing any more: connection given up"
@@ -109,6 +109,12 @@ fn cut_off(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted
     )
+}
+
+/// The other end closed the connection after bytes that were no whole packet: HTTP's and SSH's greetings
+/// look like the beginning of one. tokio-util's words for it, there is no kind.
+fn cut_short(error: &io::Error) -> bool {
+    error.raw_os_error().is_none() && error.to_string() == "bytes remaining on stream"
 }
 
 fn not_a_broker(broker: &str) -> Trouble {
@@ -172,7 +178,9 @@ fn io_text(error: &io::Error, options: &Options, broker: &str) -> String {
             format!("{broker} cannot be reached: no route; is the network up?")
         }
         io::ErrorKind::TimedOut => {
-            format!("{broker} did not answer: is the host up, the port right, no firewall between?")
+            format!(
+                "{broker} did not answer: is the host up, the port an MQTT broker's, no firewall between?"
+            )
         }
         _ if error.to_string().contains("lookup") => format!(
             "the name {} is not known: check --host, or the name server",
@@ -188,6 +196,9 @@ fn state_trouble(error: &StateError, options: &Options, broker: &str, online: bo
             if !online && cut_off(error) =>
         {
             no_answer(broker)
+        }
+        StateError::Deserialization(PacketError::Io(error)) if !online && cut_short(error) => {
+            not_a_broker(broker)
         }
         StateError::Io(error) | StateError::Deserialization(PacketError::Io(error)) => {
             io_trouble(error, options, broker)

@@ -263,15 +263,68 @@ fn user_name_and_password_fit_into_a_connect() {
 
 /// It goes to a terminal, or into a journal.
 #[test]
-#[ignore = "refusals repeat arguments as they are, see the report on hostile peers"]
 fn a_refusal_is_one_line_that_a_terminal_can_show() {
     for arguments in [
         &["net", "\x1b[2J", "x"][..],
         &["--bo\ngus", "net", "reverse", "x"],
         &["-p", "1\n2", "responder"],
         &["controller", "\u{7}"],
+        &["net\u{9b}/", "reverse", "x"],
+        &["device", "alice", "--replies", "/nonexistent/\n"],
+        &["-u", "a\nb", "responder"],
     ] {
         let refusal = refusal(arguments).unwrap();
         assert!(!refusal.contains(char::is_control), "{refusal:?}");
     }
+}
+
+/// A terminal shows it to everybody behind the chair, and a script's log to more.
+#[test]
+fn a_refusal_does_not_repeat_a_mistyped_secret() {
+    for (arguments, says) in [
+        (&["-Ps3cret", "responder"][..], "put a blank after -P"),
+        (
+            &["-u", "a", "-pws3cret", "responder"],
+            "put a blank after -p",
+        ),
+        (
+            &["-Lmqtt://a:s3cret@h", "responder"],
+            "put a blank after -L",
+        ),
+        (&["-xs3cret", "responder"], "unknown option -x"),
+        (&["-ßs3cret", "responder"], "unknown option -ß"),
+        (
+            &["--passwd=s3cret", "responder"],
+            "unknown option --passwd;",
+        ),
+        (
+            &["--passwd", "s3cret", "responder"],
+            "unknown option --passwd;",
+        ),
+        (
+            &["--Password=s3cret", "responder"],
+            "unknown option --Password;",
+        ),
+        (&["-h", "mqtt://a:s3cret@h", "responder"], "--url"),
+        (&["mqtt://a:s3cret@h", "device", "alice"], "--url"),
+        (&["device", "mqtt://a:s3cret@h"], "--url"),
+        (&["-i", "x\n", "-P", "s3cret", "responder"], "client id"),
+    ] {
+        let refusal = refusal(arguments).unwrap();
+        assert!(!refusal.contains("s3cret"), "{arguments:?}: {refusal}");
+        assert!(refusal.contains(says), "{arguments:?}: {refusal}");
+    }
+}
+
+/// As some type it out of habit from other programs.
+#[test]
+fn a_short_option_takes_its_value_after_an_equals_sign_too() {
+    let arguments = ["-u=alice", "-P=s3cret", "-h=pi", "-p=1884", "responder"];
+    let parsed = parse(arguments.map(OsString::from), &|_| None);
+    let Ok((_, Command::Responder { options, .. })) = parsed else {
+        panic!("{parsed:?}");
+    };
+    let login = options.login.unwrap();
+    assert_eq!((&*login.username, &*login.password), ("alice", "s3cret"));
+    assert_eq!((&*options.host, options.port), ("pi", 1884));
 }
