@@ -186,6 +186,8 @@ impl<'a> Link<'a> {
             }
             self.be_looked_at();
             match self.connectivity {
+                // The time is over: no new attempt.
+                _ if self.failure.is_some() => {}
                 Connectivity::Offline { next_attempt } => self.offline(next_attempt),
                 Connectivity::Online { .. } => self.online(),
             }

@@ -163,7 +163,6 @@ fn an_answer_without_an_end_is_not_awaited_beyond_the_limit() {
 }
 
 #[test]
-#[ignore = "a connection is begun and dropped at the limit, see the report on hostile peers"]
 fn no_connection_is_begun_at_the_limit() {
     all(Client::MORTAL.to_vec(), |client| {
         assert_eq!(begins(b"", client).len(), 1);
