@@ -148,11 +148,15 @@ pub fn run(command: Command) -> Result<u8, Failure> {
                 }
             })
         }
-        Command::Responder { mut options, qos } => until_signal(0, move |stop| {
+        Command::Responder {
+            mut options,
+            qos,
+            share,
+        } => until_signal(0, move |stop| {
             if !ask_password(&mut options)? {
                 return Ok(End::Stopped);
             }
-            let role = Responder::new(qos, fastrand::u64(..));
+            let role = Responder::new(qos, fastrand::u64(..)).shared(share);
             link::run_watched(role, &options, stop, &mut Systemd::ready(), |()| {})
         }),
     }

@@ -124,11 +124,12 @@ fn compose(user_id: &Level, unique_id: &Level) -> String {
 #[must_use]
 pub fn parse(bytes: &[u8]) -> Option<(Level, Level)> {
     let text = std::str::from_utf8(bytes).ok()?;
-    let mut lines = text.lines();
-    let whole = lines.next() == Some(FIRST_LINE) && text.ends_with('\n');
+    // Not `lines`, which would take CRLF for LF.
+    let mut lines = text.split('\n');
+    let begins = lines.next() == Some(FIRST_LINE);
     let user_id = Level::new(lines.next()?.strip_prefix("user-id ")?).ok()?;
     let unique_id = Level::new(lines.next()?.strip_prefix("unique-id ")?).ok()?;
-    let whole = whole && lines.next() == Some(LAST_LINE) && lines.next().is_none();
+    let whole = begins && lines.eq([LAST_LINE, ""]);
     whole.then_some((user_id, unique_id))
 }
 

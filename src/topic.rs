@@ -14,7 +14,8 @@ pub enum Invalid {
     Empty,
     /// More than [`MAX_BYTES`] (section 4.7.3).
     TooLong,
-    /// A character that may not stand there: NUL, a control character, a wildcard or a separator.
+    /// A character that may not stand there: NUL, a control character, a noncharacter, a wildcard or a
+    /// separator.
     Character(char),
     /// Bytes that are not UTF-8 (section 1.5.3).
     NotUtf8,
@@ -26,6 +27,9 @@ impl fmt::Display for Invalid {
             Self::Empty => write!(f, "it is empty"),
             Self::TooLong => write!(f, "it is too long for a topic"),
             Self::Character(c @ ('+' | '#' | '/')) => write!(f, "it has a `{c}`"),
+            Self::Character(c) if is_noncharacter(*c) => {
+                write!(f, "it has the noncharacter U+{:04X}", *c as u32)
+            }
             Self::Character(c) => write!(f, "it has the control character U+{:04X}", *c as u32),
             Self::NotUtf8 => write!(f, "it is not UTF-8"),
         }
@@ -47,10 +51,16 @@ fn check(text: &str, forbidden: impl Fn(char) -> bool) -> Result<(), Invalid> {
     }
 }
 
+/// Code points that Unicode keeps for a program's own use. Receivers may end the connection of whoever
+/// sends one (MQTT 3.1.1, section 1.5.3), and mosquitto does.
+fn is_noncharacter(c: char) -> bool {
+    matches!(c, '\u{fdd0}'..='\u{fdef}') || c as u32 & 0xfffe == 0xfffe
+}
+
 /// One level of a topic that somebody else chose: a USER_ID, a NETID, a UNIQUE ID.
 ///
-/// Not empty, no `+`, `#`, `/`, NUL or control character, and short enough that the topics made of
-/// it stay within MQTT's length. So a level can never widen a subscription to other people's topics.
+/// Not empty, no `+`, `#`, `/`, NUL, control character or noncharacter, and short enough that the topics
+/// made of it stay within MQTT's length. So a level can never widen a subscription to other people's topics.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Level(String);
 
@@ -63,7 +73,9 @@ impl Level {
     /// # Errors
     /// Says which rule the text breaks.
     pub fn new(text: &str) -> Result<Self, Invalid> {
-        check(text, |c| matches!(c, '+' | '#' | '/') || c.is_control())?;
+        let forbidden =
+            |c: char| matches!(c, '+' | '#' | '/') || c.is_control() || is_noncharacter(c);
+        check(text, forbidden)?;
         if text.len() > MAX_BYTES - Self::ROOM {
             return Err(Invalid::TooLong);
         }
@@ -182,6 +194,20 @@ impl TopicFilter {
             filter.push_str(level.as_str());
         }
         Self(filter)
+    }
+
+    /// This filter, shared by all who ask for it in the name of `group`: each message goes to one of
+    /// them (MQTT 5, section 4.8.2, whose rules for a share name are those of a [`Level`]; brokers
+    /// have it for 3.1.1, too).
+    #[must_use]
+    pub fn shared(&self, group: &Level) -> Self {
+        Self(format!("$share/{group}/{}", self.0))
+    }
+
+    /// Whether it is shared: a broker may refuse it for that alone.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.0.starts_with("$share/")
     }
 
     /// The text.

@@ -13,6 +13,9 @@ use crate::role::Failure;
 const PORT: u16 = 1883;
 const PORT_TLS: u16 = 8883;
 
+/// This machine's name (proc_sys_kernel(5)).
+const HOSTNAME: &str = "/proc/sys/kernel/hostname";
+
 /// The options as given, before it is known which command they are for.
 pub struct Given {
     url: Option<BrokerUrl>,
@@ -65,6 +68,22 @@ impl Given {
             login: secret::Given::read(values, url.as_ref())?,
             url,
         })
+    }
+
+    /// A service's client id, unless --id names another. In a group each needs one of its own, and the
+    /// same after a restart: a cluster keeps the place of one that is gone until its id is back.
+    pub fn member_id(&self, role: &str, in_a_group: bool) -> Result<String, Failure> {
+        let name = format!("mqtt_client-{role}");
+        if !in_a_group || self.client_id.is_some() {
+            return Ok(name);
+        }
+        let machine = std::fs::read_to_string(HOSTNAME).unwrap_or_default();
+        match values::client_id(machine.trim()) {
+            Ok(machine) => Ok(format!("{name}-{machine}")),
+            Err(_) => Err(usage(format!(
+                "--share needs an --id of its own for each of the group: {HOSTNAME} has no name for this machine"
+            ))),
+        }
     }
 
     pub fn options(&self, client_id: &str, session: Session) -> Result<Options, Failure> {

@@ -25,7 +25,8 @@ Connection:
   -p, --port PORT        broker's port (1883; 8883 with TLS)
   -L, --url URL          both in one: mqtt[s]://[user[:password]@]host[:port]
   -i, --id ID            client id (NETID, USER_ID, mqtt_client-controller,
-                         mqtt_client-responder)
+                         mqtt_client-responder; with --share, - and the
+                         machine's name after it)
   -k, --keepalive S      seconds between signs of life, 0 for none (15)
   -W, --timeout S        request: seconds for all of it (10); device: seconds
                          without a word from the controller (60); controller:
@@ -57,6 +58,8 @@ Message:
       --seed N           controller: repeat the choice of commands and ids
       --sessions N       controller: exit after N sessions
       --report FILE      controller: a line of JSON a session, - for stdout
+      --share GROUP      controller, responder: share logins or requests with
+                         the others of GROUP, on this machine or elsewhere
 
 Output:
   -v, --verbose          say what happens; -vv: every packet

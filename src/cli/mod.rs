@@ -75,6 +75,8 @@ pub enum Command {
         options: Options,
         /// The QoS of the subscriptions.
         qos: QoS,
+        /// The group that it shares the requests with.
+        share: Option<Level>,
     },
 }
 
@@ -191,7 +193,7 @@ fn verbosity(values: &mut Values<'_>) -> Result<Verbosity, Failure> {
 }
 
 /// The options that only some commands take. One that would do nothing is a mistake to be told of.
-const ONLY_FOR: [(&str, &[&str]); 8] = [
+const ONLY_FOR: [(&str, &[&str]); 9] = [
     ("--lines", &["request"]),
     ("--state-dir", &["device"]),
     ("--replies", &["device", "controller"]),
@@ -200,6 +202,7 @@ const ONLY_FOR: [(&str, &[&str]); 8] = [
     ("--seed", &["controller"]),
     ("--sessions", &["controller"]),
     ("--report", &["controller"]),
+    ("--share", &["controller", "responder"]),
 ];
 
 /// The options as given, before it is known which command they are for.
@@ -216,6 +219,7 @@ struct Given {
     seed: Option<u64>,
     sessions: Option<u64>,
     report: Option<String>,
+    share: Option<Level>,
 }
 
 impl Given {
@@ -233,6 +237,7 @@ impl Given {
             seed: values.get(["--seed"; 2], values::number)?,
             sessions: values.get(["--sessions"; 2], values::positive)?,
             report: values.get(["--report"; 2], values::text)?,
+            share: values.get(["--share"; 2], values::share_name)?,
         })
     }
 
@@ -263,12 +268,7 @@ impl Given {
             }
             Some("responder") => {
                 none_left(rest, "responder")?;
-                Ok(Command::Responder {
-                    options: self
-                        .connection
-                        .options("mqtt_client-responder", persistent())?,
-                    qos: self.qos.unwrap_or(QoS::AtLeastOnce),
-                })
+                self.responder()
             }
             Some("demo") => none_left(rest, "demo").map(|()| Command::Demo),
             Some("request") => self.request(rest),
@@ -346,12 +346,35 @@ impl Given {
         })
     }
 
+    fn responder(self) -> Result<Command, Failure> {
+        // In a group the others answer while one is away. A session that outlives it would be given
+        // its share all the same, and keep that until it returns.
+        let session = match self.share {
+            None => persistent(),
+            Some(_) => Session::Clean,
+        };
+        let client_id = self
+            .connection
+            .member_id("responder", self.share.is_some())?;
+        Ok(Command::Responder {
+            options: self.connection.options(&client_id, session)?,
+            qos: self.qos.unwrap_or(QoS::AtLeastOnce),
+            share: self.share,
+        })
+    }
+
     fn controller(self) -> Result<Command, Failure> {
         let usual = Plan::default();
+        // In a group it goes on with its session after a crash: the logins that came meanwhile are in it.
+        let session = Session::Persistent {
+            resume: self.share.is_some(),
+            keep: false,
+        };
+        let client_id = self
+            .connection
+            .member_id("controller", self.share.is_some())?;
         Ok(Command::Controller {
-            options: self
-                .connection
-                .options("mqtt_client-controller", persistent())?,
+            options: self.connection.options(&client_id, session)?,
             plan: Plan {
                 replies: self.replies()?,
                 commands: self.commands.unwrap_or(usual.commands),
@@ -360,6 +383,7 @@ impl Given {
                 qos: self.qos.unwrap_or(usual.qos),
                 seed: self.seed.unwrap_or_else(|| fastrand::u64(..)),
                 sessions: self.sessions,
+                share: self.share,
             },
             report: self.report.map(PathBuf::from),
         })

@@ -162,6 +162,35 @@ fn the_controllers_plan() {
 }
 
 #[test]
+fn each_of_a_group_has_a_client_id_of_its_own_and_of_its_machine() {
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let machine = machine.trim();
+    for (role, session) in [
+        ("responder", Session::Clean),
+        (
+            "controller",
+            Session::Persistent {
+                resume: true,
+                keep: false,
+            },
+        ),
+    ] {
+        let found = options(&["--share", "west", role], &[]);
+        assert_eq!(found.client_id, format!("mqtt_client-{role}-{machine}"));
+        assert_eq!(found.session, session);
+        let found = options(&["--share", "west", "-i", "mine", role], &[]);
+        assert_eq!(found.client_id, "mine");
+        let found = options(&[role], &[]);
+        assert_eq!(found.client_id, format!("mqtt_client-{role}"));
+    }
+    let by_environment = parse_with(&["responder"], &[("MQTT_CLIENT_SHARE", "east")]);
+    let Command::Responder { share, .. } = by_environment.unwrap().1 else {
+        panic!();
+    };
+    assert_eq!(share.unwrap().as_str(), "east");
+}
+
+#[test]
 fn verbosity_counts() {
     for (args, expected) in [
         (&["responder"][..], Verbosity::Normal),
@@ -241,6 +270,16 @@ fn wrong_usage_names_the_thing_and_the_remedy() {
             "--url is not mqtt[s]://",
         ),
         (&["--cert", "x", "responder"], "--cert without --key"),
+        (
+            &["--share", "a/b", "responder"],
+            "--share: `a/b` is not a share name: it has a `/`",
+        ),
+        (&["--share", "#", "responder"], "a share name: it has a `#`"),
+        (&["--share", "", "responder"], "a share name: it is empty"),
+        (
+            &["--share", "x", "device", "a"],
+            "--share is for controller and responder, not for device",
+        ),
         (
             &["--tls", "-h", "/run/x", "responder"],
             "over a Unix socket",

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::role::{Failure, Kind, QoS};
+use crate::topic::Level;
 
 /// Where values come from: what is left of the command line, and the environment.
 pub struct Values<'a> {
@@ -189,6 +190,10 @@ pub fn client_id(id: &str) -> Result<String, String> {
         Ok(id) if id.len() <= crate::topic::MAX_BYTES => Ok(id),
         _ => Err("a client id: not empty, no control characters".to_owned()),
     }
+}
+
+pub fn share_name(name: &str) -> Result<Level, String> {
+    Level::new(name).map_err(|why| format!("a share name: {why}"))
 }
 
 pub fn keep_alive(text: &str) -> Result<Duration, String> {

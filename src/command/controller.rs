@@ -1,6 +1,6 @@
 //! The controller's end of a session: hands out UNIQUE IDs, sends commands, and judges the replies.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,9 @@ pub struct Plan {
     pub seed: u64,
     /// Finish after so many sessions.
     pub sessions: Option<u64>,
+    /// Share the logins with the other controllers of this group. A session stays with the one that
+    /// took its login.
+    pub share: Option<Level>,
 }
 
 impl Default for Plan {
@@ -43,6 +46,17 @@ impl Default for Plan {
             qos: QoS::ExactlyOnce,
             seed: 0,
             sessions: None,
+            share: None,
+        }
+    }
+}
+
+impl Plan {
+    fn logins(&self) -> TopicFilter {
+        let filter = TopicFilter::exactly(&login_topic());
+        match &self.share {
+            Some(group) => filter.shared(group),
+            None => filter,
         }
     }
 }
@@ -108,6 +122,8 @@ pub struct Controller {
     sessions: HashMap<Level, Session>,
     /// The deadlines of `sessions`, soonest first.
     deadlines: BTreeSet<(Instant, Level)>,
+    /// Sessions of an earlier run, whose subscriptions the broker has kept and which are ended here.
+    leftover: HashSet<Level>,
     started: u64,
     passed: u64,
     failed: u64,
@@ -122,6 +138,7 @@ impl Controller {
             plan,
             sessions: HashMap::new(),
             deadlines: BTreeSet::new(),
+            leftover: HashSet::new(),
             started: 0,
             passed: 0,
             failed: 0,
@@ -187,7 +204,7 @@ impl Controller {
     }
 
     fn subscribed(&mut self, filter: &TopicFilter) -> Vec<Effect<Report>> {
-        if *filter == TopicFilter::exactly(&login_topic()) {
+        if *filter == self.plan.logins() {
             return vec![Effect::Note("waiting for logins".to_owned())];
         }
         let Some((unique_id, session)) = filter
@@ -269,9 +286,8 @@ impl Controller {
         let Some((unique_id, command)) = session else {
             return Vec::new();
         };
-        // A session that is over: its UNSUBSCRIBE is on the way.
         let Some(session) = self.sessions.get_mut(&unique_id) else {
-            return Vec::new();
+            return self.unknown_session(unique_id);
         };
         let said = printable(&message.payload);
         session.replies.push(said.clone());
@@ -313,6 +329,20 @@ impl Controller {
         };
         self.set_stage(&unique_id, stage);
         Vec::new()
+    }
+
+    /// A session that is over, and its UNSUBSCRIBE on the way; or, in a group, one that an earlier run
+    /// left when it was killed.
+    fn unknown_session(&mut self, unique_id: Level) -> Vec<Effect<Report>> {
+        if self.plan.share.is_none() || self.leftover.contains(&unique_id) {
+            return Vec::new();
+        }
+        if self.leftover.len() >= MOST_SESSIONS {
+            self.leftover.clear();
+        }
+        let filter = TopicFilter::below(&command_topic(&unique_id));
+        self.leftover.insert(unique_id);
+        vec![Effect::Unsubscribe(filter)]
     }
 
     fn due(&mut self, now: Instant, unique_id: &Level) -> Vec<Effect<Report>> {
@@ -390,10 +420,9 @@ impl Role for Controller {
 
     fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Report> {
         Ok(match event {
-            Event::Connected { .. } if self.started == 0 => vec![Effect::Subscribe(
-                TopicFilter::exactly(&login_topic()),
-                QoS::ExactlyOnce,
-            )],
+            Event::Connected { .. } if self.started == 0 => {
+                vec![Effect::Subscribe(self.plan.logins(), QoS::ExactlyOnce)]
+            }
             Event::Connected { .. } => Vec::new(),
             Event::Subscribed(filter) => self.subscribed(filter),
             Event::Confirmed(message) => {
@@ -553,6 +582,38 @@ mod tests {
             controller.handle(now, Event::Subscribed(&filter)),
             Ok(vec![])
         );
+    }
+
+    #[test]
+    fn a_group_shares_the_logins_and_nothing_else() {
+        let now = Instant::now();
+        let mut controller = Controller::new(Plan {
+            share: Some(Level::new("west").unwrap()),
+            ..plan(3)
+        });
+        let shared = TopicFilter::new("$share/west/login").unwrap();
+        assert_eq!(
+            controller.handle(now, CONNECTED),
+            Ok(vec![Effect::Subscribe(shared.clone(), QoS::ExactlyOnce)])
+        );
+        let effects = controller.handle(now, Event::Subscribed(&shared)).unwrap();
+        assert_eq!(effects, [Effect::Note("waiting for logins".to_owned())]);
+        let login = message("login", "alice", QoS::ExactlyOnce);
+        let effects = controller.handle(now, Event::Received(&login)).unwrap();
+        let id = controller.sessions.keys().next().unwrap().clone();
+        let replies = TopicFilter::new(format!("{id}/+")).unwrap();
+        assert_eq!(
+            effects[1],
+            Effect::Subscribe(replies, QoS::ExactlyOnce),
+            "plain"
+        );
+        // What an earlier run left on the broker is ended at its first sign of life.
+        let foreign = message("U0/CMD1", "Apple", QoS::ExactlyOnce);
+        let left = TopicFilter::new("U0/+").unwrap();
+        let effects = controller.handle(now, Event::Received(&foreign)).unwrap();
+        assert_eq!(effects, [Effect::Unsubscribe(left)]);
+        let effects = controller.handle(now, Event::Received(&foreign)).unwrap();
+        assert_eq!(effects, []);
     }
 
     #[test]

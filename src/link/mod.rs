@@ -126,6 +126,8 @@ struct Link<'a> {
     /// An earlier run's session has still to be emptied.
     must_begin_empty: bool,
     finished: bool,
+    /// Messages with QoS 0 are being dropped, and it has been said.
+    congested: bool,
     /// The broker keeps a message that is too large, and would deliver it again and again.
     poisoned: bool,
     /// The end has come: what arrives now is somebody else's to handle.
@@ -170,6 +172,7 @@ impl<'a> Link<'a> {
             outage: Outage::default(),
             must_begin_empty: matches!(options.session, Session::Persistent { resume: false, .. }),
             finished: false,
+            congested: false,
             poisoned: false,
             deaf: false,
             failure: None,
@@ -352,6 +355,12 @@ impl<'a> Link<'a> {
                 );
                 return;
             }
+        }
+        if !self.outbox.has_room_for(&packet) {
+            if !std::mem::replace(&mut self.congested, true) {
+                warn!("dropping messages with QoS 0: more than the connection can carry");
+            }
+            return;
         }
         if let Some(serial) = cause {
             self.inbound.await_one_more(serial);

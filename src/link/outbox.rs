@@ -13,6 +13,10 @@ use crate::topic::TopicFilter;
 /// the 20 that mosquitto takes at a time.
 pub const WINDOW: usize = 16;
 
+/// How many bytes of payload may stand in the outbox before a message with QoS 0 is dropped instead:
+/// nothing but memory would limit what a peer can ask for without waiting for an answer.
+pub const MOST_BYTES: usize = 8 << 20;
+
 /// What can stand in the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Packet {
@@ -27,6 +31,13 @@ pub enum Packet {
 impl Packet {
     fn needs_identifier(&self) -> bool {
         !matches!(self, Self::Publish(message) if message.qos == QoS::AtMostOnce)
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Publish(message) => message.payload.len(),
+            Self::Subscribe(..) | Self::Unsubscribe(..) => 0,
+        }
     }
 }
 
@@ -77,17 +88,27 @@ pub enum Replay {
 #[derive(Debug, Default)]
 pub struct Outbox {
     items: VecDeque<Item>,
+    /// Of payload.
+    bytes: usize,
 }
 
 impl Outbox {
     /// Adds a packet at the end; `cause` is the received message that led to it.
     pub fn push(&mut self, packet: Packet, cause: Option<u64>) {
+        self.bytes += packet.bytes();
         self.items.push_back(Item {
             packet: Some(packet),
             cause,
             stage: Stage::Waiting,
             after_acks: 0,
         });
+    }
+
+    /// Whether `packet` may be added. Only a message with QoS 0 may not: MQTT lets it get lost (section
+    /// 4.3.1), and what has a higher QoS the broker limits itself, by what is not acknowledged.
+    #[must_use]
+    pub fn has_room_for(&self, packet: &Packet) -> bool {
+        packet.needs_identifier() || self.bytes + packet.bytes() <= MOST_BYTES
     }
 
     /// Whether a SUBSCRIBE for `filter` is on its way already.
@@ -194,6 +215,7 @@ impl Outbox {
             cause: item.cause,
             after_acks: item.after_acks,
         };
+        self.bytes -= confirmed.packet.bytes();
         while let Some(Stage::Confirmed) = self.items.front().map(|item| item.stage) {
             self.items.pop_front();
         }
@@ -221,6 +243,7 @@ impl Outbox {
     /// stand in for every SUBSCRIBE and UNSUBSCRIBE that is not confirmed.
     pub fn session_lost(&mut self, subscriptions: impl Iterator<Item = (TopicFilter, QoS)>) {
         let old = std::mem::take(&mut self.items);
+        self.bytes = 0;
         for (filter, qos) in subscriptions {
             self.push(Packet::Subscribe(filter, qos), None);
         }
@@ -328,6 +351,25 @@ mod tests {
             (publish("a", QoS::AtLeastOnce), Some(7))
         );
         assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn a_full_outbox_takes_what_must_arrive_and_drops_qos_0() {
+        let mut outbox = Outbox::default();
+        let half = "x".repeat(MOST_BYTES / 2);
+        for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
+            let packet = publish(&half, qos);
+            assert!(outbox.has_room_for(&packet));
+            outbox.push(packet, None);
+        }
+        assert!(!outbox.has_room_for(&publish("x", QoS::AtMostOnce)));
+        assert!(outbox.has_room_for(&publish("x", QoS::AtLeastOnce)));
+        outbox.submitted(0);
+        outbox.sent_at_most_once();
+        assert!(outbox.has_room_for(&publish(&half, QoS::AtMostOnce)));
+        outbox.session_lost(std::iter::empty());
+        assert!(outbox.has_room_for(&publish(&half, QoS::AtMostOnce)));
+        assert!(!outbox.has_room_for(&publish(&(half + "x"), QoS::AtMostOnce)));
     }
 
     #[test]

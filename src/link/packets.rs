@@ -216,8 +216,14 @@ impl Link<'_> {
                     }
                 }
                 _ => {
+                    let remedy = match filter.is_shared() {
+                        true => {
+                            "does it have shared subscriptions, and the user the right to read it?"
+                        }
+                        false => "the user needs the right to read it there",
+                    };
                     let text = format!(
-                        "broker at {} refused the subscription to {filter}: the user needs the right to read it there",
+                        "broker at {} refused the subscription to {filter}: {remedy}",
                         self.options.address()
                     );
                     self.failure = Some(Failure::new(Kind::Refused, text));
@@ -246,6 +252,7 @@ impl Link<'_> {
         if let Some(serial) = confirmed.cause {
             self.inbound.settle(serial);
         }
+        self.congested &= !self.outbox.is_empty();
     }
 
     /// Hands rumqttc what is due, as far as there is room. Never blocks.

@@ -4,12 +4,14 @@ use std::time::Instant;
 
 use super::{Action, parse_request_topic, request_filter, response_topic};
 use crate::role::{Effect, Event, Message, QoS, Reaction, Role, printable};
+use crate::topic::Level;
 
 /// The responder.
 #[derive(Debug)]
 pub struct Responder {
     random: fastrand::Rng,
     qos: QoS,
+    share: Option<Level>,
     started: bool,
     answered: u64,
 }
@@ -21,9 +23,28 @@ impl Responder {
         Self {
             random: fastrand::Rng::with_seed(seed),
             qos,
+            share: None,
             started: false,
             answered: 0,
         }
+    }
+
+    /// The same, as one of `group`: each request goes to one of them.
+    #[must_use]
+    pub fn shared(self, group: Option<Level>) -> Self {
+        Self {
+            share: group,
+            ..self
+        }
+    }
+
+    fn subscribe(&self, action: Action) -> Effect<()> {
+        let filter = request_filter(action);
+        let filter = match &self.share {
+            Some(group) => filter.shared(group),
+            None => filter,
+        };
+        Effect::Subscribe(filter, self.qos)
     }
 
     fn answer(&mut self, message: &Message) -> Vec<Effect<()>> {
@@ -61,9 +82,7 @@ impl Role for Responder {
         Ok(match event {
             Event::Connected { .. } if !self.started => {
                 self.started = true;
-                Action::ALL
-                    .map(|action| Effect::Subscribe(request_filter(action), self.qos))
-                    .into()
+                Action::ALL.map(|action| self.subscribe(action)).into()
             }
             Event::Received(message) => self.answer(message),
             _ => Vec::new(),
@@ -102,6 +121,32 @@ mod tests {
                 Effect::Publish(Message::new(topic("response"), "ABC", qos))
             );
         }
+    }
+
+    #[test]
+    fn a_group_shares_the_requests_and_the_answers_stay_where_they_are() {
+        let now = Instant::now();
+        let group = Some(Level::new("west").unwrap());
+        let mut responder = Responder::new(QoS::AtLeastOnce, 0).shared(group);
+        let connected = Event::Connected {
+            session_present: false,
+        };
+        let effects = responder.handle(now, connected).unwrap();
+        assert_eq!(effects.len(), 5);
+        for effect in effects {
+            let Effect::Subscribe(filter, _) = effect else {
+                panic!("{effect:?}");
+            };
+            assert!(filter.as_str().starts_with("$share/west/+/"), "{filter}");
+            assert!(filter.is_shared());
+        }
+        let topic = |end| TopicName::new(format!("net/uppercase/{end}")).unwrap();
+        let request = Message::new(topic("request"), "abc", QoS::AtLeastOnce);
+        let effects = responder.handle(now, Event::Received(&request)).unwrap();
+        assert_eq!(
+            effects[1],
+            Effect::Publish(Message::new(topic("response"), "ABC", QoS::AtLeastOnce))
+        );
     }
 
     #[test]

@@ -171,7 +171,6 @@ fn ten_thousand_requests() {
 
 /// At QoS 0 nobody has to wait for an answer before asking again.
 #[test]
-#[ignore = "the outbox grows with a QoS 0 flood, see the report on hostile peers"]
 fn a_thousand_of_the_largest_requests() {
     let broker = Broker::start(|peer| {
         peer.send(wire::connack(false, 0));

@@ -161,7 +161,6 @@ fn a_unique_id_that_is_no_topic_level_is_never_subscribed_to() {
 
 /// mosquitto ends the connection of whoever subscribes to a noncharacter, and does so for ever.
 #[test]
-#[ignore = "Level accepts noncharacters, see the report on hostile peers"]
 fn a_unique_id_that_brokers_refuse_is_never_subscribed_to() {
     all(vec!["U\u{ffff}", "\u{fdd0}", "\u{1fffe}"], |id| {
         let expected = Expected {

@@ -122,7 +122,6 @@ fn a_state_that_is_accepted_is_one_that_was_saved() {
 }
 
 #[test]
-#[ignore = "parse accepts CRLF, see the report on hostile peers"]
 fn a_file_of_other_lines_is_damaged() {
     let dos = b"mqtt_client session 1\r\nuser-id alice\r\nunique-id U1\r\nend\r\n";
     assert_eq!(parse(dos), None);

@@ -33,7 +33,6 @@ fn a_level_is_one_level_and_nothing_else() {
 /// They are neither control characters nor forbidden (section 1.5.3), but mosquitto ends the connection
 /// of whoever sends one in a topic.
 #[test]
-#[ignore = "Level accepts noncharacters, see the report on hostile peers"]
 fn a_level_has_no_noncharacter() {
     for c in [
         "\u{fdd0}",

@@ -18,6 +18,8 @@
 #[path = "../mosquitto/broker.rs"]
 #[expect(dead_code, reason = "the other tests use the rest")]
 mod broker;
+#[path = "../secure/clock.rs"]
+mod clock;
 mod days;
 #[path = "../mosquitto/installed.rs"]
 #[allow(

@@ -1,7 +1,8 @@
 //! The way to the broker and back: TLS with certificates made here, logins that nobody else sees, and
 //! what a user or a script gets to see of it all.
 //!
-//! - `certificates`: an authority of the test's own, and what it signs; `tools`: what that takes
+//! - `certificates`: an authority of the test's own, and what it signs; `tools`: what that takes;
+//!   `clock`: the wrong time
 //! - `outcome`: what every failure has in common
 //! - `encrypted`, `untrusted`, `handshake`, `identity`, `files`, `mismatch`: TLS that works, and TLS that must not
 //! - `socket`, `url`, `secrets`, `terminal`: other ways in, and passwords
@@ -17,6 +18,8 @@
 mod broker;
 #[cfg(feature = "tls")]
 mod certificates;
+#[cfg(feature = "tls")]
+mod clock;
 #[cfg(feature = "tls")]
 mod encrypted;
 mod exits;

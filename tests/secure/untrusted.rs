@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use crate::broker::{Broker, Folder};
 use crate::certificates::{Authority, HERE, Signed, Validity, broker, client, text};
+use crate::clock::Clock;
 use crate::installed::Needed::Mosquitto;
 use crate::installed::missing;
 use crate::outcome::assert_fails;
@@ -213,6 +214,32 @@ fn a_device_whose_clock_is_never_set_can_be_stopped() {
     let device = client(&broker, &authority.certificate(), ["device", "alice"]);
     let device = Process::start(device);
     device.wait_for_stderr("clock");
+    device.signal("TERM");
+    let ended = device.end();
+    assert_eq!((ended.code, &*ended.stdout), (Some(0), ""), "{ended:?}");
+}
+
+#[test]
+fn a_device_that_begins_in_1970_gets_on_when_its_clock_is_set() {
+    if missing(&[Mosquitto]) || OPENSSL.missing() {
+        return;
+    }
+    let Some(clock) = Clock::unset() else {
+        return;
+    };
+    let authority = Authority::new("Good");
+    let signed = authority.sign("now", HERE, Validity::Now);
+    let broker = broker(&authority, &signed, "");
+    let args = ["-v", "--reconnect-delay", "0.05", "device", "alice"];
+    let device = client(&broker, &authority.certificate(), args);
+    let device = Process::start(clock.over(device));
+    let warning = device.wait_for_stderr("trying again");
+    for word in ["warning: ", "not valid yet", "clock", &broker.port()] {
+        assert!(warning.contains(word), "no `{word}`: {warning}");
+    }
+    device.wait_for_stderr("attempt 2");
+    clock.set("+0");
+    device.wait_for_stderr("published on login, confirmed");
     device.signal("TERM");
     let ended = device.end();
     assert_eq!((ended.code, &*ended.stdout), (Some(0), ""), "{ended:?}");

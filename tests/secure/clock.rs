@@ -1,0 +1,62 @@
+//! A clock that nobody has set, as a Pi has it until it finds a time server: libfaketime, which shows one
+//! program another time (Debian's package faketime).
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::broker::Folder;
+
+/// What a program that is run by it takes for the time of day.
+pub struct Clock {
+    library: PathBuf,
+    folder: Folder,
+}
+
+impl Clock {
+    /// A clock that begins with the year 1970. `None` where libfaketime is not installed, which it says on
+    /// standard error, past libtest's capture.
+    ///
+    /// # Panics
+    /// With `CI=true`, where nothing may be missing.
+    pub fn unset() -> Option<Self> {
+        let mut folders = std::fs::read_dir("/usr/lib").unwrap().flatten();
+        let library = |folder: std::fs::DirEntry| folder.path().join("faketime/libfaketime.so.1");
+        let Some(library) =
+            folders.find_map(|folder| Some(library(folder)).filter(|f| f.is_file()))
+        else {
+            let ci = std::env::var_os("CI").is_some_and(|value| value == "true");
+            assert!(!ci, "not installed: faketime");
+            let line = "NOT RUN: a test with a clock of 1970: not installed: faketime\n";
+            std::io::stderr().write_all(line.as_bytes()).unwrap();
+            return None;
+        };
+        let clock = Self {
+            library,
+            folder: Folder::new(),
+        };
+        clock.set("@1970-01-01 00:00:30");
+        Some(clock)
+    }
+
+    /// As a time server would: `+0` is the time that it really is.
+    pub fn set(&self, time: &str) {
+        let new = self.folder.path().join("new");
+        std::fs::write(&new, time).unwrap();
+        std::fs::rename(new, self.file()).unwrap();
+    }
+
+    /// The same program under this clock. How long something takes is not the clock's business.
+    pub fn over(&self, mut command: Command) -> Command {
+        command
+            .env("LD_PRELOAD", &self.library)
+            .env("FAKETIME_TIMESTAMP_FILE", self.file())
+            .env("FAKETIME_NO_CACHE", "1")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        command
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("time")
+    }
+}
