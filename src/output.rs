@@ -52,17 +52,26 @@ pub fn start_log(verbosity: Verbosity) {
 /// # Errors
 /// When the result cannot be written, as on a full disk.
 pub fn print(result: &[u8]) -> Result<(), Failure> {
+    print_to_reader(result).map(|_| ())
+}
+
+/// [`print`], for one of many results: says whether there is still somebody who reads them.
+///
+/// # Errors
+/// Those of [`print`].
+pub fn print_to_reader(result: &[u8]) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     let written = out
         .write_all(result)
         .and_then(|()| out.write_all(b"\n"))
         .and_then(|()| out.flush());
     match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::new(
             Kind::Output,
             format!("cannot write to standard output: {error}"),
         )),
-        _ => Ok(()),
     }
 }
 

@@ -89,7 +89,11 @@ impl Link<'_> {
                     self.settle(confirmed);
                 }
             }
-            Outgoing::Publish(pkid) | Outgoing::Subscribe(pkid) | Outgoing::Unsubscribe(pkid) => {
+            Outgoing::Unsubscribe(pkid) => {
+                self.left_behind.remove(pkid);
+                self.outbox.sent_unsubscribe(*pkid);
+            }
+            Outgoing::Publish(pkid) | Outgoing::Subscribe(pkid) => {
                 // On one connection PUBRELs for what was left behind go out before everything else.
                 self.left_behind.remove(pkid);
                 self.outbox.sent(*pkid);
