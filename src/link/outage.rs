@@ -82,3 +82,28 @@ impl Outage {
         self.last_trouble = Some(text);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::Options;
+    use rumqttc::{ConnectionError, StateError};
+
+    #[test]
+    fn the_last_trouble_is_what_was_said_about_it() {
+        let mut outage = Outage::default();
+        let options = Options::new("pi.local", 1883, "alice");
+        let error = ConnectionError::MqttState(StateError::ConnectionAborted);
+        for _ in 0..SUSPICIOUS {
+            let trouble = Trouble::read(&error, &options, true);
+            outage.connection_ended(false);
+            outage.report(trouble, Duration::ZERO, "alice");
+        }
+        let said = outage.last_trouble.unwrap();
+        assert!(
+            said.contains("pi.local:1883 closed the connection"),
+            "{said}"
+        );
+        assert!(said.contains("the client id alice?"), "{said}");
+    }
+}
