@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::url::{self, BrokerUrl};
-use super::values::{self, Values};
+use super::values::{self, Host, Values};
 use super::{secret, usage};
-use crate::link::{Options, Session, Tls, TlsFiles};
+use crate::link::{Address, Options, Session, Tls, TlsFiles};
 use crate::role::Failure;
 
 /// MQTT's port, and MQTT's port over TLS, as IANA has them.
@@ -19,7 +19,7 @@ const HOSTNAME: &str = "/proc/sys/kernel/hostname";
 /// The options as given, before it is known which command they are for.
 pub struct Given {
     url: Option<BrokerUrl>,
-    host: Option<String>,
+    hosts: Vec<Host>,
     port: Option<u16>,
     tls: bool,
     cafile: Option<PathBuf>,
@@ -41,7 +41,7 @@ impl Given {
                 "--url names host and port; leave --host and --port away".to_owned(),
             ));
         }
-        let host = values.get(["-h", "--host"], values::host)?;
+        let hosts = values.get_all(["-h", "--host"], values::hosts)?;
         let port = values.get(["-p", "--port"], values::port)?;
         // What was typed wins over the environment, whichever way round.
         let url = match typed_host {
@@ -49,13 +49,13 @@ impl Given {
             false => values.get_secret(["-L", "--url"], url::parse)?,
         };
         let hides = |given: &Option<BrokerUrl>| typed_url && given.is_some();
-        let (host, port) = match hides(&url) {
-            true => (None, None),
-            false => (host, port),
+        let (hosts, port) = match hides(&url) {
+            true => (Vec::new(), None),
+            false => (hosts, port),
         };
         let file = |text: &str| values::text(text).map(PathBuf::from);
         Ok(Self {
-            host,
+            hosts,
             port,
             tls: values.flag("--tls")?,
             cafile: values.get(["--cafile"; 2], file)?,
@@ -88,12 +88,17 @@ impl Given {
 
     pub fn options(&self, client_id: &str, session: Session) -> Result<Options, Failure> {
         let url = self.url.as_ref();
-        let host = self.host.as_deref().or(url.map(|url| url.host.as_str()));
         let tls = self.tls()?;
         let usual = if tls.is_some() { PORT_TLS } else { PORT };
-        let port = self.port.or(url.and_then(|url| url.port)).unwrap_or(usual);
+        let named = match (self.hosts.is_empty(), url) {
+            (true, Some(url)) => &url.hosts,
+            _ => &self.hosts,
+        };
+        let mut brokers = self.brokers(named, usual)?;
         let client_id = self.client_id.as_deref().unwrap_or(client_id);
-        let mut options = Options::new(host.unwrap_or("localhost"), port, client_id);
+        let first = brokers.remove(0);
+        let mut options = Options::new(first.host, first.port, client_id);
+        options.others = brokers;
         if options.is_unix_socket() && tls.is_some() {
             return Err(usage("TLS over a Unix socket: leave --tls away".to_owned()));
         }
@@ -103,6 +108,30 @@ impl Given {
         options.keep_alive = self.keep_alive.unwrap_or(options.keep_alive);
         options.reconnect_delay = self.reconnect_delay.unwrap_or(options.reconnect_delay);
         Ok(options)
+    }
+
+    /// The brokers named, at least one, each once.
+    fn brokers(&self, named: &[Host], usual: u16) -> Result<Vec<Address>, Failure> {
+        let mut brokers: Vec<Address> = Vec::new();
+        for host in named {
+            let port = host.port.or(self.port).unwrap_or(usual);
+            let broker = Address::new(&host.name, port);
+            if !brokers.contains(&broker) {
+                brokers.push(broker);
+            }
+        }
+        if let Some(socket) = brokers.iter().find(|broker| broker.host.starts_with('/')) {
+            if brokers.len() > 1 {
+                return Err(usage(format!(
+                    "the Unix socket {} stands alone: name no other --host with it",
+                    socket.host
+                )));
+            }
+        }
+        if brokers.is_empty() {
+            brokers.push(Address::new("localhost", self.port.unwrap_or(usual)));
+        }
+        Ok(brokers)
     }
 
     /// Any option about certificates asks for TLS.

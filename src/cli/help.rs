@@ -20,10 +20,12 @@ Usage: mqtt_client [OPTIONS] NETID ACTION MESSAGE
 Options may stand anywhere; after -- nothing is an option.
 
 Connection:
-  -h, --host HOST        broker's name or address (localhost)
-                         or the path of its Unix socket
+  -h, --host HOST        broker's name or address (localhost), or the path of
+                         its Unix socket; several, of a cluster: a,b:1884,c,
+                         or repeated; one that fails gives way to the next
   -p, --port PORT        broker's port (1883; 8883 with TLS)
-  -L, --url URL          both in one: mqtt[s]://[user[:password]@]host[:port]
+  -L, --url URL          both in one: mqtt[s]://[user[:password]@]host[:port],
+                         with more host[:port] after commas
   -i, --id ID            client id (NETID, USER_ID, mqtt_client-controller,
                          mqtt_client-responder; with --share, - and the
                          machine's name after it)

@@ -162,6 +162,36 @@ fn the_controllers_plan() {
 }
 
 #[test]
+fn several_brokers_may_be_named_with_ports_of_their_own() {
+    let shown = |args: &[&str], environment: &[(&str, &str)]| {
+        let options = options(args, environment);
+        let mut shown = vec![options.address()];
+        for other in &options.others {
+            let other = Options::new(&other.host, other.port, "x");
+            shown.push(other.address());
+        }
+        shown.join(" ")
+    };
+    for (args, expected) in [
+        (
+            &["-h", "a,b:1884,[::1]:1885"][..],
+            "a:1883 b:1884 [::1]:1885",
+        ),
+        (&["-h", "a", "--host", "b", "-h=c:1"], "a:1883 b:1883 c:1"),
+        (&["-h", "a,b:1,a:1884", "-p", "1884"], "a:1884 b:1"),
+        (&["-L", "mqtt://u@a:1,b"], "a:1 b:1883"),
+        (&["-h", "/run/mqtt,x"], "/run/mqtt,x"),
+        (&[], "localhost:1883"),
+    ] {
+        let args: Vec<&str> = args.iter().copied().chain(["responder"]).collect();
+        assert_eq!(shown(&args, &[]), expected, "{args:?}");
+    }
+    let environment = [("MQTT_CLIENT_HOST", "a,b:1"), ("MQTT_CLIENT_PORT", "9")];
+    assert_eq!(shown(&["responder"], &environment), "a:9 b:1");
+    assert_eq!(shown(&["-h", "c", "responder"], &environment), "c:9");
+}
+
+#[test]
 fn each_of_a_group_has_a_client_id_of_its_own_and_of_its_machine() {
     let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let machine = machine.trim();
@@ -249,6 +279,15 @@ fn wrong_usage_names_the_thing_and_the_remedy() {
         (&["-q", "3", "responder"], "-q: `3` is not a QoS level"),
         (&["-v", "--quiet", "responder"], "at once"),
         (&["-i", "", "responder"], "client id"),
+        (&["-h", "a,b:0", "responder"], "`a,b:0` is not a host"),
+        (
+            &["-h", "a,/run/x", "responder"],
+            "a Unix socket stands alone",
+        ),
+        (
+            &["-h", "/run/x", "-h", "a", "responder"],
+            "/run/x stands alone",
+        ),
         (
             &["--commands", "3", "device", "a"],
             "--commands is for controller, not for device",

@@ -1,8 +1,8 @@
-//! A broker's address as a URL: `mqtt[s]://[user[:password]@]host[:port]`.
+//! Brokers as a URL: `mqtt[s]://[user[:password]@]host[:port][,host[:port]...]`.
 
 use percent_encoding::percent_decode_str;
 
-use super::values;
+use super::values::{self, Host};
 
 /// What a URL says.
 #[derive(Clone, PartialEq, Eq)]
@@ -10,13 +10,12 @@ pub struct BrokerUrl {
     pub tls: bool,
     pub username: Option<String>,
     pub password: Option<String>,
-    pub host: String,
-    pub port: Option<u16>,
+    /// One or more.
+    pub hosts: Vec<Host>,
 }
 
 /// Reads a URL (RFC 3986; the scheme as mosquitto's clients have it).
 pub fn parse(url: &str) -> Result<BrokerUrl, String> {
-    let wrong = |why: &str| format!("mqtt[s]://[user[:password]@]host[:port]: {why}");
     let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("no `://`"))?;
     let tls = match scheme.to_ascii_lowercase().as_str() {
         "mqtt" => false,
@@ -42,6 +41,19 @@ pub fn parse(url: &str) -> Result<BrokerUrl, String> {
         Some(Ok((username, password))) => (Some(decode(username)?), Some(decode(password)?)),
         Some(Err(username)) => (Some(decode(username)?), None),
     };
+    Ok(BrokerUrl {
+        tls,
+        username,
+        password,
+        hosts: authority.split(',').map(host).collect::<Result<_, _>>()?,
+    })
+}
+
+fn wrong(why: &str) -> String {
+    format!("mqtt[s]://[user[:password]@]host[:port][,...]: {why}")
+}
+
+fn host(authority: &str) -> Result<Host, String> {
     let (host, port) = match authority
         .strip_prefix('[')
         .and_then(|rest| rest.split_once(']'))
@@ -61,11 +73,8 @@ pub fn parse(url: &str) -> Result<BrokerUrl, String> {
             None => (authority, None),
         },
     };
-    Ok(BrokerUrl {
-        tls,
-        username,
-        password,
-        host: values::host(host).map_err(|_| wrong("no host"))?,
+    Ok(Host {
+        name: values::host(host).map_err(|_| wrong("no host"))?,
         port: port
             .map(|port| values::port(port).map_err(|_| wrong("the port is not 1 to 65535")))
             .transpose()?,
@@ -78,14 +87,17 @@ mod tests {
 
     fn shown(url: &str) -> Result<String, String> {
         parse(url).map(|url| {
-            format!(
-                "{} {} {} {} {}",
+            let mut shown = format!(
+                "{} {} {}",
                 if url.tls { "tls" } else { "tcp" },
                 url.username.as_deref().unwrap_or("-"),
                 url.password.as_deref().unwrap_or("-"),
-                url.host,
-                url.port.map_or("-".to_owned(), |port| port.to_string())
-            )
+            );
+            for host in url.hosts {
+                let port = host.port.map_or("-".to_owned(), |port| port.to_string());
+                shown.push_str(&format!(" {} {port}", host.name));
+            }
+            shown
         })
     }
 
@@ -101,6 +113,7 @@ mod tests {
             ),
             ("mqtt://a:b:c@h", "tcp a b:c h -"),
             ("mqtt://[fe80::1]", "tcp - - fe80::1 -"),
+            ("mqtt://u:a,b@x:1,[::1]:2,y/", "tcp u a,b x 1 ::1 2 y -"),
         ] {
             assert_eq!(shown(url), Ok(expected.to_owned()), "{url}");
         }
@@ -113,6 +126,8 @@ mod tests {
             ("http://pi", "neither"),
             ("mqtt://", "no host"),
             ("mqtt://h:0", "the port"),
+            ("mqtt://h,", "no host"),
+            ("mqtt://h,i:x", "the port"),
             ("mqtt://h:99999", "the port"),
             ("mqtt://h/topic", "after the host"),
             ("mqtt://[::1", "the port"),

@@ -14,6 +14,12 @@ pub struct Values<'a> {
     environment: &'a dyn Fn(&str) -> Option<OsString>,
 }
 
+fn unfit(kind: Kind, name: &str, text: &str, why: &str) -> Failure {
+    // A URL may hold a password.
+    let text = text.split_inclusive("://").next().unwrap_or_default();
+    Failure::new(kind, format!("{name}: `{text}` is not {why}"))
+}
+
 /// A key as typed and as spelled out: `["-p", "--port"]`, or the long one twice.
 type Key = [&'static str; 2];
 
@@ -68,6 +74,41 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// All values of an option that may be repeated; none where neither it nor its variable is there.
+    pub fn get_all<T>(
+        &mut self,
+        keys: Key,
+        parse: impl Fn(&str) -> Result<Vec<T>, String>,
+    ) -> Result<Vec<T>, Failure> {
+        let [short, long] = keys;
+        let typed: Vec<String> = self
+            .args
+            .values_from_str(keys)
+            .map_err(|error| match error {
+                pico_args::Error::OptionWithoutAValue(key) => {
+                    Failure::new(Kind::Usage, format!("{key} needs a value"))
+                }
+                _ => Failure::new(Kind::Usage, format!("the value of {long} is not UTF-8")),
+            })?;
+        let given: Vec<(Kind, String, String)> = match typed.is_empty() {
+            true => {
+                let variable = self.variable(long)?;
+                let given = variable.map(|(name, text)| (Kind::Config, name, text));
+                given.into_iter().collect()
+            }
+            false => {
+                let name = format!("{short} or {long}");
+                let given = |text| (Kind::Usage, name.clone(), text);
+                typed.into_iter().map(given).collect()
+            }
+        };
+        let mut values = Vec::new();
+        for (kind, name, text) in given {
+            values.extend(parse(&text).map_err(|why| unfit(kind, &name, &text, &why))?);
+        }
+        Ok(values)
+    }
+
     /// An option's value, read by `parse`, which says what it should have been.
     pub fn get<T>(
         &mut self,
@@ -91,11 +132,9 @@ impl<'a> Values<'a> {
                 None => return Ok(None),
             },
         };
-        parse(&text).map(Some).map_err(|why| {
-            // A URL may hold a password.
-            let text = text.split_inclusive("://").next().unwrap_or_default();
-            Failure::new(kind, format!("{name}: `{text}` is not {why}"))
-        })
+        parse(&text)
+            .map(Some)
+            .map_err(|why| unfit(kind, &name, &text, &why))
     }
 
     /// The state folder: as typed, or as systemd names it (STATE_DIRECTORY, systemd.exec(5)).
@@ -164,18 +203,45 @@ pub fn host(name: &str) -> Result<String, String> {
         .and_then(|n| n.strip_suffix(']'))
         .unwrap_or(name);
     let wrong = |c: char| c.is_control() || c.is_whitespace();
-    let is_path = name.starts_with('/');
-    match name {
-        _ if name.contains("://") => Err("a host: a URL goes after --url".to_owned()),
-        _ if name.is_empty() || name.len() > 255 || name.contains(wrong) => {
-            Err("a host's name or address".to_owned())
-        }
-        // An IPv6 address has more than one colon.
-        _ if !is_path && name.matches(':').count() == 1 => {
-            Err("a host: the port goes after --port".to_owned())
-        }
-        _ => Ok(name.to_owned()),
+    match name.is_empty() || name.len() > 255 || name.contains(wrong) {
+        true => Err("a host's name or address".to_owned()),
+        false => Ok(name.to_owned()),
     }
+}
+
+/// A broker, and its port where that was given with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    pub name: String,
+    pub port: Option<u16>,
+}
+
+/// Brokers between commas, or the path of a Unix socket.
+pub fn hosts(text: &str) -> Result<Vec<Host>, String> {
+    if text.contains("://") {
+        return Err("a host: a URL goes after --url".to_owned());
+    }
+    if text.starts_with('/') {
+        let name = host(text)?;
+        return Ok(vec![Host { name, port: None }]);
+    }
+    text.split(',').map(host_and_port).collect()
+}
+
+/// `name`, `name:port`, `[address]:port`, or an IPv6 address as it is.
+fn host_and_port(text: &str) -> Result<Host, String> {
+    let (name, number) = match text.rsplit_once(':') {
+        Some((name, number)) if name.ends_with(']') || !name.contains(':') => (name, Some(number)),
+        _ => (text, None),
+    };
+    if name.starts_with('/') {
+        return Err("a list of brokers: a Unix socket stands alone".to_owned());
+    }
+    let wrong = |_| "a host's name or address, nor that with :PORT".to_owned();
+    Ok(Host {
+        name: host(name).map_err(wrong)?,
+        port: number.map(port).transpose().map_err(wrong)?,
+    })
 }
 
 pub fn port(text: &str) -> Result<u16, String> {
@@ -282,8 +348,35 @@ mod tests {
         assert_eq!(host("[::1]"), Ok("::1".to_owned()));
         assert_eq!(host("fe80::1%eth0"), Ok("fe80::1%eth0".to_owned()));
         assert_eq!(host("/run/a:b"), Ok("/run/a:b".to_owned()));
-        for text in ["a b", "pi:1883", "mqtt://pi", ""] {
+        for text in ["a b", ""] {
             assert!(host(text).is_err(), "{text}");
+        }
+        for (text, expected) in [
+            ("a,b:1884", "a b:1884"),
+            ("[::1]:1884,::1,[fe80::1]", "::1:1884 ::1 fe80::1"),
+            ("/run/a,b:1", "/run/a,b:1"),
+        ] {
+            let shown = |host: Host| match host.port {
+                Some(port) => format!("{}:{port}", host.name),
+                None => host.name,
+            };
+            let found: Vec<String> = hosts(text).unwrap().into_iter().map(shown).collect();
+            assert_eq!(found.join(" "), expected);
+        }
+        for text in [
+            "",
+            "a,",
+            ",a",
+            "a:",
+            "a:0",
+            "a:x",
+            ":1",
+            "[::1]:",
+            "a,/run/x",
+            "a, b",
+            "mqtt://pi",
+        ] {
+            assert!(hosts(text).is_err(), "{text}");
         }
         assert!(reconnect_delay("0").is_err());
         assert!(qos("3").is_err());

@@ -50,6 +50,26 @@ impl fmt::Debug for Login {
     }
 }
 
+/// Where a broker is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// A name, an IPv4 or an IPv6 address; or the path of a Unix socket, which begins with `/`.
+    pub host: String,
+    /// The TCP port.
+    pub port: u16,
+}
+
+impl Address {
+    /// This host and port.
+    #[must_use]
+    pub fn new(host: impl Into<String>, port: u16) -> Self {
+        Self {
+            host: host.into(),
+            port,
+        }
+    }
+}
+
 /// How to reach the broker, and how to behave towards it.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -57,6 +77,8 @@ pub struct Options {
     pub host: String,
     /// The TCP port.
     pub port: u16,
+    /// The other brokers of its cluster: where one fails, the next is tried.
+    pub others: Vec<Address>,
     /// How to encrypt the connection; `None` for not at all.
     pub tls: Option<Tls>,
     /// The client id; not empty.
@@ -80,6 +102,7 @@ impl Options {
         Self {
             host: host.into(),
             port,
+            others: Vec::new(),
             tls: None,
             client_id: client_id.into(),
             login: None,
@@ -99,6 +122,18 @@ impl Options {
             Err(_) if self.is_unix_socket() => host.clone(),
             Err(_) => format!("{host}:{port}"),
         }
+    }
+
+    /// All brokers.
+    pub(super) fn brokers(&self) -> Vec<Address> {
+        let first = Address::new(&self.host, self.port);
+        std::iter::once(first).chain(self.others.clone()).collect()
+    }
+
+    /// The same towards another broker.
+    pub(super) fn set_broker(&mut self, broker: &Address) {
+        self.host.clone_from(&broker.host);
+        self.port = broker.port;
     }
 
     /// Whether the host is the path of a Unix socket.

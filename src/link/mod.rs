@@ -10,8 +10,9 @@
 //! 3. At QoS 2 the role sees a message once; at QoS 1 a repetition only where the first delivery was
 //!    not acknowledged.
 //! 4. Subscriptions are made again whenever the broker has lost the session; a refused one ends the run.
-//! 5. Losing the connection is not the role's business: reconnecting (`backoff`) ends only with what
-//!    waiting cannot mend (`trouble`), or with the role's own time limit.
+//! 5. Losing the connection is not the role's business: reconnecting (`backoff`), to one broker after
+//!    the other where there are several (`round`), ends only with what waiting cannot mend (`trouble`),
+//!    or with the role's own time limit.
 //! 6. At the end (`close`): every confirmation, no session and no subscription left, DISCONNECT.
 //! 7. A [`Stop`] ends it the same clean way; where the session is to be kept, it is.
 
@@ -25,17 +26,18 @@ mod model;
 mod outage;
 mod outbox;
 mod packets;
+mod round;
 mod tls;
 mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use log::{debug, info, warn};
 use rumqttc::{Client, Connection, ConnectionError};
 
-pub use broker::{Login, MAX_PAYLOAD, Options, Session};
+pub use broker::{Address, Login, MAX_PAYLOAD, Options, Session};
 pub use carried::Watcher;
 pub use tls::{Tls, TlsFiles};
 
@@ -48,6 +50,7 @@ use carried::{Carried, Emitting, Unwatched};
 use inbound::{Ack, Inbound};
 use outage::Outage;
 use outbox::{Outbox, Packet};
+use round::Round;
 use trouble::Trouble;
 
 /// Room in rumqttc's request channel: a window of packets and a burst of acknowledgements. What does
@@ -63,8 +66,8 @@ pub enum End {
     Stopped,
 }
 
-/// Runs `role` against the broker of `options` until it finishes, fails or is stopped. What the role
-/// emits goes to `emit`.
+/// Runs `role` against the broker of `options`, or one of several, until it finishes, fails or is
+/// stopped. What the role emits goes to `emit`.
 ///
 /// Ends within 3 s of a stop, unless the network itself keeps a call from returning (a name look-up).
 ///
@@ -126,7 +129,9 @@ enum Connectivity {
 
 struct Link<'a> {
     role: Box<dyn Carried + 'a>,
-    options: &'a Options,
+    /// With the broker whose turn it is.
+    options: Options,
+    round: Round,
     stop: &'a Stop,
     watcher: &'a mut dyn Watcher,
     lines: Option<&'a Lines>,
@@ -168,6 +173,11 @@ impl<'a> Link<'a> {
         stop: &'a Stop,
         watcher: &'a mut dyn Watcher,
     ) -> Self {
+        let mut options = options.clone();
+        let round = Round::new(options.brokers(), fastrand::u64(..));
+        if let Some(broker) = round.current() {
+            options.set_broker(broker);
+        }
         let (client, mut connection) = Client::new(options.to_rumqttc(), CHANNEL);
         // Nagle's algorithm would hold a small packet back until the one before is acknowledged.
         connection.eventloop.network_options.set_tcp_nodelay(true);
@@ -179,7 +189,7 @@ impl<'a> Link<'a> {
         connection.eventloop.pending = packets::replay(&left_behind, Vec::new());
         Self {
             role,
-            options,
+            round,
             stop,
             watcher,
             lines: None,
@@ -199,6 +209,7 @@ impl<'a> Link<'a> {
             backoff: Backoff::new(options.reconnect_delay, fastrand::u64(..)),
             outage: Outage::default(),
             must_begin_empty: matches!(options.session, Session::Persistent { resume: false, .. }),
+            options,
             finished: false,
             congested: false,
             poisoned: false,
@@ -241,16 +252,17 @@ impl<'a> Link<'a> {
 
     /// Without a connection "no answer" would be the wrong complaint.
     fn in_context(&self, failure: Failure) -> Failure {
-        match (&self.connectivity, &self.outage.last_trouble) {
-            (Connectivity::Offline { .. }, trouble) if failure.kind == Kind::NoAnswer => {
-                let address = self.options.address();
-                let why = match trouble {
-                    Some(trouble) => trouble.clone(),
-                    None => format!(
-                        "broker at {address} did not answer in time: is it an MQTT broker? (-W sets the limit)"
-                    ),
-                };
-                Failure::new(Kind::Unreachable, why)
+        match self.connectivity {
+            Connectivity::Offline { next_attempt } if failure.kind == Kind::NoAnswer => {
+                let mut why: Vec<String> = self.round.troubles().map(str::to_owned).collect();
+                let trying = self.round.is_untried() && next_attempt <= Instant::now();
+                if why.is_empty() || trying {
+                    why.push(format!(
+                        "broker at {} did not answer in time: is it an MQTT broker? (-W sets the limit)",
+                        self.options.address()
+                    ));
+                }
+                Failure::new(Kind::Unreachable, why.join("; "))
             }
             _ => failure,
         }
@@ -271,7 +283,7 @@ impl<'a> Link<'a> {
     }
 
     fn be_looked_at(&mut self) {
-        let (role, options) = (&self.role, self.options);
+        let (role, options) = (&self.role, &self.options);
         let online = matches!(self.connectivity, Connectivity::Online { .. });
         let status = || match online {
             true => role.status(),
@@ -426,22 +438,41 @@ impl<'a> Link<'a> {
             self.outage.connection_ended(settled);
         }
         self.go_offline();
-        let trouble = Trouble::read(error, self.options, online);
+        let mut trouble = Trouble::read(error, &self.options, online);
+        self.outage.suspect(&mut trouble, &self.options.client_id);
         if self.outage.too_large_again(trouble.too_large) {
             self.poisoned = true;
             self.failure = Some(Failure::new(Kind::Protocol, trouble.text));
             return;
         }
-        let given_up = self.options.give_up_at_once && !self.outage.ever_online;
-        if trouble.hopeless.is_some() || given_up {
-            self.failure = Some(trouble.into_failure());
+        let round_over = self.round.failed(&trouble);
+        let given_up = self.options.give_up_at_once && !self.outage.ever_online && round_over;
+        if self.round.is_hopeless() || given_up {
+            self.failure = Some(self.round.failure());
             return;
         }
-        let wait = self.backoff.next();
+        // After a connection that broke, the others may be flooded by all that it broke for.
+        let wait = match round_over || online {
+            true => self.backoff.next(),
+            false => Duration::ZERO,
+        };
         self.connectivity = Connectivity::Offline {
             next_attempt: now + wait,
         };
-        self.outage.report(trouble, wait, &self.options.client_id);
+        let next = self.turn_to_next();
+        self.outage.report(&trouble, &next, wait);
+    }
+
+    /// From now on the broker is the one whose turn it is. Says so.
+    fn turn_to_next(&mut self) -> String {
+        match self.round.current() {
+            Some(broker) if self.round.has_choice() => {
+                self.options.set_broker(broker);
+                self.connection.eventloop.mqtt_options = self.options.to_rumqttc();
+                self.options.address()
+            }
+            _ => "again".to_owned(),
+        }
     }
 
     /// Leaves the connection as it is, and prepares what has to be said first on the next one.

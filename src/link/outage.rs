@@ -22,8 +22,6 @@ pub struct Outage {
     last_line: Option<Instant>,
     too_large: bool,
     thrown_out: u32,
-    /// What was said about the last failure, for the case that it was the last.
-    pub last_trouble: Option<String>,
 }
 
 impl Outage {
@@ -45,8 +43,8 @@ impl Outage {
 
     /// Connected: how to say so, at which level.
     pub fn over(&mut self, address: &str, session: &str) {
-        match (self.attempts, self.ever_online) {
-            (0, _) => info!("connected to {address}, {session}"),
+        match (self.last_line, self.ever_online) {
+            (None, _) => info!("connected to {address}, {session}"),
             (_, true) => warn!("connected to {address} again, {session}"),
             (_, false) => warn!("connected to {address}, {session}"),
         }
@@ -55,23 +53,31 @@ impl Outage {
         self.last_line = None;
     }
 
+    /// Adds a suspicion, where connections have ended right after they were made too often for chance.
+    pub fn suspect(&self, trouble: &mut Trouble, client_id: &str) {
+        if self.thrown_out >= SUSPICIOUS {
+            trouble.text = format!(
+                "{}, for the {}th time right after accepting it: is another client using the client id {client_id}?",
+                trouble.text, self.thrown_out
+            );
+        }
+    }
+
     /// Reports a failure. The first line of an outage is a warning, and then one line every few
     /// minutes: a log on an SD card is read seldom and written often enough.
-    pub fn report(&mut self, trouble: Trouble, wait: Duration, client_id: &str) {
+    /// `next` is what is tried after `wait`: another broker, or the same again.
+    pub fn report(&mut self, trouble: &Trouble, next: &str, wait: Duration) {
         let now = Instant::now();
         self.attempts += 1;
-        let text = match self.thrown_out {
-            0..SUSPICIOUS => trouble.text,
-            times => format!(
-                "{}, for the {times}th time right after accepting it: is another client using the client id {client_id}?",
-                trouble.text
-            ),
-        };
-        let line = format!(
-            "{text}; trying again in {:.1} s, attempt {}",
-            wait.as_secs_f64(),
-            self.attempts
-        );
+        let text = &trouble.text;
+        let attempt = self.attempts;
+        // One node of a cluster is down, and there are others: for whoever wants to know.
+        if wait.is_zero() {
+            info!("{text}; trying {next} now, attempt {attempt}");
+            return;
+        }
+        let wait = wait.as_secs_f64();
+        let line = format!("{text}; trying {next} in {wait:.1} s, attempt {attempt}");
         let due = |last: Instant| now.saturating_duration_since(last) >= REMINDER;
         if self.last_line.is_none_or(due) || self.thrown_out == SUSPICIOUS {
             self.last_line = Some(now);
@@ -79,7 +85,6 @@ impl Outage {
         } else {
             info!("{line}");
         }
-        self.last_trouble = Some(text);
     }
 }
 

@@ -117,6 +117,7 @@ impl Link<'_> {
             true => "session present",
             false => "no session present",
         };
+        self.round.connected();
         self.outage.over(&self.options.address(), session);
         self.connectivity = Connectivity::Online {
             since: Instant::now(),

@@ -8,7 +8,7 @@ use rumqttc::{ConnectReturnCode, ConnectionError, StateError};
 use super::Options;
 #[cfg(feature = "tls")]
 use super::tls;
-use crate::role::{Failure, Kind};
+use crate::role::Kind;
 
 /// A connection's end.
 #[derive(Debug)]
@@ -35,12 +35,6 @@ impl Trouble {
             hopeless: Some(kind),
             ..Self::new(text)
         }
-    }
-
-    /// As the end of the run.
-    #[must_use]
-    pub fn into_failure(self) -> Failure {
-        Failure::new(self.hopeless.unwrap_or(Kind::Unreachable), self.text)
     }
 
     /// Reads rumqttc's error; `online` says whether the broker had accepted the connection.
