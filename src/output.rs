@@ -17,11 +17,13 @@ pub fn start_log(verbosity: Verbosity) {
         Verbosity::Packets => LevelFilter::Debug,
     };
     let mut builder = env_logger::Builder::new();
-    // Only this program's own words: rumqttc reports as errors what the link mends.
-    builder.filter_module("mqtt_client", level);
-    if let Ok(filter) = std::env::var("RUST_LOG") {
-        builder.parse_filters(&filter);
+    let filter = std::env::var("RUST_LOG").unwrap_or_default();
+    let is_for_all = |part: &str| part.trim().parse::<LevelFilter>().is_ok();
+    if !filter.split(',').any(is_for_all) {
+        // Only this program's own words: rumqttc reports as errors what the link mends.
+        builder.filter_module("mqtt_client", level);
     }
+    builder.parse_filters(&filter);
     let journal = service::stderr_is_journal();
     builder.format(move |out, record| {
         if journal {

@@ -95,20 +95,21 @@ mod tests {
     use rumqttc::{ConnectionError, StateError};
 
     #[test]
-    fn the_last_trouble_is_what_was_said_about_it() {
+    fn a_client_that_is_thrown_out_again_and_again_suspects_another() {
         let mut outage = Outage::default();
         let options = Options::new("pi.local", 1883, "alice");
         let error = ConnectionError::MqttState(StateError::ConnectionAborted);
-        for _ in 0..SUSPICIOUS {
-            let trouble = Trouble::read(&error, &options, true);
+        for times in 1..=SUSPICIOUS {
+            let mut trouble = Trouble::read(&error, &options, true);
             outage.connection_ended(false);
-            outage.report(trouble, Duration::ZERO, "alice");
+            outage.suspect(&mut trouble, "alice");
+            let said = &trouble.text;
+            assert!(
+                said.contains("pi.local:1883 closed the connection"),
+                "{said}"
+            );
+            let hint = said.contains("another client using the client id alice?");
+            assert_eq!(hint, times == SUSPICIOUS, "{said}");
         }
-        let said = outage.last_trouble.unwrap();
-        assert!(
-            said.contains("pi.local:1883 closed the connection"),
-            "{said}"
-        );
-        assert!(said.contains("the client id alice?"), "{said}");
     }
 }

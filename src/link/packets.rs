@@ -187,8 +187,9 @@ impl Link<'_> {
         match problem {
             Some(why) => warn!("ignored a message on an invalid topic name: {why}"),
             None => {
+                let bytes = if size == 1 { "byte" } else { "bytes" };
                 info!(
-                    "received on {}, {qos}, {size} bytes: {}",
+                    "received on {}, {qos}, {size} {bytes}: {}",
                     message.topic,
                     printable(&message.payload)
                 );
@@ -248,7 +249,13 @@ impl Link<'_> {
         self.inbound.known_to_broker(confirmed.after_acks);
         match &confirmed.packet {
             Packet::Publish(message) => {
-                info!("published on {}, confirmed", message.topic);
+                let how = match message.qos {
+                    QoS::AtMostOnce => "QoS 0",
+                    QoS::AtLeastOnce => "confirmed by PUBACK (QoS 1)",
+                    QoS::ExactlyOnce => "confirmed by PUBCOMP (QoS 2)",
+                };
+                let payload = printable(&message.payload);
+                info!("published on {}, {how}: {payload}", message.topic);
                 self.tell(Event::Confirmed(message), None);
             }
             Packet::Unsubscribe(filter) => info!("unsubscribed from {filter}"),
