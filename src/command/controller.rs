@@ -423,7 +423,7 @@ impl Role for Controller {
             Event::Connected { .. } if self.started == 0 => {
                 vec![Effect::Subscribe(self.plan.logins(), QoS::ExactlyOnce)]
             }
-            Event::Connected { .. } => Vec::new(),
+            Event::Connected { .. } | Event::Line(_) => Vec::new(),
             Event::Subscribed(filter) => self.subscribed(filter),
             Event::Confirmed(message) => {
                 self.confirmed(now, message);

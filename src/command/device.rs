@@ -261,6 +261,7 @@ impl Role for Device {
             Event::Subscribed(filter) => Ok(self.subscribed(filter)),
             Event::Confirmed(message) => Ok(self.confirmed(message)),
             Event::Received(message) => self.received(now, message),
+            Event::Line(_) => Ok(Vec::new()),
             Event::Deadline => match (self.deadline(), self.patience) {
                 (Some(deadline), Some(patience)) if now >= deadline => {
                     Err(self.out_of_patience(patience))

@@ -41,6 +41,7 @@ pub use broker::{Address, Login, MAX_PAYLOAD, Options, Session};
 pub use carried::Watcher;
 pub use tls::{Tls, TlsFiles};
 
+use crate::lines::Lines;
 use crate::role::{Effect, Event, Failure, Kind, QoS, Role};
 use crate::stop::Stop;
 use crate::topic::TopicFilter;
@@ -98,6 +99,28 @@ pub fn run_watched<R: Role>(
     end
 }
 
+/// [`run`], for a role that works on `lines`.
+///
+/// # Errors
+/// Those of [`run`], and a line that cannot be used.
+pub fn run_on_lines<R: Role>(
+    role: R,
+    options: &Options,
+    stop: &Stop,
+    lines: &Lines,
+    emit: impl FnMut(R::Item),
+) -> Result<End, Failure> {
+    let role = Box::new(Emitting { role, emit });
+    let mut unwatched = Unwatched;
+    let mut link = Link::new(role, options, stop, &mut unwatched);
+    let client = link.client.clone();
+    lines.set_wake(move || wake(&client));
+    link.lines = Some(lines);
+    let end = link.serve();
+    link.close(&end);
+    end
+}
+
 /// Where the connection stands.
 enum Connectivity {
     Offline { next_attempt: Instant },
@@ -111,6 +134,9 @@ struct Link<'a> {
     round: Round,
     stop: &'a Stop,
     watcher: &'a mut dyn Watcher,
+    lines: Option<&'a Lines>,
+    /// The role wants the next of them.
+    awaits_line: bool,
     client: Client,
     connection: Connection,
     connectivity: Connectivity,
@@ -168,6 +194,8 @@ impl<'a> Link<'a> {
             round,
             stop,
             watcher,
+            lines: None,
+            awaits_line: false,
             client,
             connection,
             connectivity: Connectivity::Offline {
@@ -208,6 +236,7 @@ impl<'a> Link<'a> {
                 Connectivity::Online { .. } => self.online(),
             }
             self.check_time_limit();
+            self.take_line();
             if let Some(failure) = self.failure.take() {
                 return Err(self.in_context(failure));
             }
@@ -238,6 +267,20 @@ impl<'a> Link<'a> {
                 Failure::new(Kind::Unreachable, why.join("; "))
             }
             _ => failure,
+        }
+    }
+
+    fn take_line(&mut self) {
+        if !self.awaits_line || self.failure.is_some() {
+            return;
+        }
+        match self.lines.and_then(Lines::next) {
+            Some(Ok(line)) => {
+                self.awaits_line = false;
+                self.tell(Event::Line(line.as_deref()), None);
+            }
+            Some(Err(failure)) => self.failure = Some(failure),
+            None => {}
         }
     }
 
@@ -351,6 +394,7 @@ impl<'a> Link<'a> {
                 }
                 Effect::Publish(message) => self.post(Packet::Publish(message), cause),
                 Effect::Emit(never) => match never {},
+                Effect::AwaitLine => self.awaits_line = true,
                 Effect::Note(text) => info!("{text}"),
                 Effect::Warn(text) => warn!("{text}"),
                 Effect::Finish => self.finished = true,
@@ -448,12 +492,15 @@ impl<'a> Link<'a> {
     }
 }
 
-/// A signal does not end rumqttc's wait, but a request does. An UNSUBSCRIBE of what nobody subscribed
-/// to is the one request that every broker answers and that changes nothing (MQTT 3.1.1, section 3.10.4).
 fn wake_on_stop(stop: &Stop, client: &Client) {
     let client = client.clone();
-    stop.set_wake(move || {
-        // Where the channel is full, there is enough in it to end the wait.
-        let _ = client.try_unsubscribe("mqtt_client/stopping");
-    });
+    stop.set_wake(move || wake(&client));
+}
+
+/// Neither a signal nor a line ends rumqttc's wait, but a request does. An UNSUBSCRIBE of what nobody
+/// subscribed to is the one request that every broker answers and that changes nothing (MQTT 3.1.1,
+/// section 3.10.4).
+fn wake(client: &Client) {
+    // Where the channel is full, there is enough in it to end the wait.
+    let _ = client.try_unsubscribe("mqtt_client/wake");
 }

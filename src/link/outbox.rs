@@ -172,6 +172,15 @@ impl Outbox {
         }
     }
 
+    /// An UNSUBSCRIBE went out: one of these, or one that was only to end a wait.
+    pub fn sent_unsubscribe(&mut self, pkid: u16) {
+        let first = self.submitted_first(true);
+        let packet = first.and_then(|at| self.items[at].packet.as_ref());
+        if matches!(packet, Some(Packet::Unsubscribe(_))) {
+            self.sent(pkid);
+        }
+    }
+
     /// A PUBLISH with QoS 0 went out, which is all the confirmation there is.
     pub fn sent_at_most_once(&mut self) -> Option<Confirmed> {
         self.submitted_first(false).and_then(|at| self.confirm(at))

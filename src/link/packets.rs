@@ -95,7 +95,8 @@ impl Link<'_> {
                     self.settle(confirmed);
                 }
             }
-            Outgoing::Publish(pkid) | Outgoing::Subscribe(pkid) | Outgoing::Unsubscribe(pkid) => {
+            Outgoing::Unsubscribe(pkid) => self.outbox.sent_unsubscribe(*pkid),
+            Outgoing::Publish(pkid) | Outgoing::Subscribe(pkid) => {
                 self.outbox.sent(*pkid);
             }
             Outgoing::PingReq => self.acks_before_ping = self.inbound.acks(),
@@ -187,8 +188,9 @@ impl Link<'_> {
         match problem {
             Some(why) => warn!("ignored a message on an invalid topic name: {why}"),
             None => {
+                let bytes = if size == 1 { "byte" } else { "bytes" };
                 info!(
-                    "received on {}, {qos}, {size} bytes: {}",
+                    "received on {}, {qos}, {size} {bytes}: {}",
                     message.topic,
                     printable(&message.payload)
                 );
@@ -248,7 +250,13 @@ impl Link<'_> {
         self.inbound.known_to_broker(confirmed.after_acks);
         match &confirmed.packet {
             Packet::Publish(message) => {
-                info!("published on {}, confirmed", message.topic);
+                let how = match message.qos {
+                    QoS::AtMostOnce => "QoS 0",
+                    QoS::AtLeastOnce => "confirmed by PUBACK (QoS 1)",
+                    QoS::ExactlyOnce => "confirmed by PUBCOMP (QoS 2)",
+                };
+                let payload = printable(&message.payload);
+                info!("published on {}, {how}: {payload}", message.topic);
                 self.tell(Event::Confirmed(message), None);
             }
             Packet::Unsubscribe(filter) => info!("unsubscribed from {filter}"),

@@ -1,6 +1,5 @@
 //! The asking end of text requests: subscribes, asks, hands out the answer, and asks the next.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::{Action, request_topic, response_topic};
@@ -13,6 +12,8 @@ enum State {
     Starting,
     /// SUBSCRIBE sent; the request only goes out after the SUBACK, or the answer could be missed.
     Subscribing,
+    /// The next line has not come yet.
+    Waiting,
     /// The request is published; `confirmed` once the broker has it.
     Asking { confirmed: bool },
     /// The answer is here.
@@ -23,10 +24,8 @@ enum State {
 #[derive(Debug)]
 pub struct Requester {
     request: Message,
-    /// The texts still to be asked for.
-    more: VecDeque<String>,
-    /// Which of several this is, from 1; `None` where there is only one.
-    line: Option<usize>,
+    /// There is a request for each line that comes in.
+    lines: bool,
     response: TopicName,
     patience: Option<Duration>,
     limit: Option<Instant>,
@@ -47,8 +46,7 @@ impl Requester {
     ) -> Self {
         Self {
             request: Message::new(request_topic(net_id, action), text, qos),
-            more: VecDeque::new(),
-            line: None,
+            lines: false,
             response: response_topic(net_id, action),
             patience,
             limit: patience.and_then(|patience| now.checked_add(patience)),
@@ -56,30 +54,35 @@ impl Requester {
         }
     }
 
-    /// More texts for the same action, each to be asked for when the one before is answered, and each
-    /// with all the time that the first one has.
+    /// The same for each line, as it comes, one at a time: `patience` is for connecting, and then for
+    /// each answer. Nobody is hurried to write a line.
     #[must_use]
-    pub fn and_then(mut self, more: VecDeque<String>) -> Self {
-        self.more = more;
-        self.line = Some(1);
-        self
+    pub fn of_lines(
+        net_id: &Level,
+        action: Action,
+        qos: QoS,
+        patience: Option<Duration>,
+        now: Instant,
+    ) -> Self {
+        Self {
+            lines: true,
+            ..Self::new(net_id, action, String::new(), qos, patience, now)
+        }
     }
 
-    fn answered(&mut self, now: Instant, answer: &[u8]) -> Vec<Effect<Vec<u8>>> {
-        let mut effects = vec![Effect::Emit(answer.to_vec())];
-        match self.more.pop_front() {
-            None => {
-                self.state = State::Answered;
-                effects.push(Effect::Finish);
+    /// What follows a text that was asked for and answered, or the subscription.
+    fn next(&mut self) -> Effect<Vec<u8>> {
+        self.limit = None;
+        match self.lines {
+            true => {
+                self.state = State::Waiting;
+                Effect::AwaitLine
             }
-            Some(text) => {
-                self.request.payload = text.into_bytes();
-                self.line = self.line.map(|line| line + 1);
-                self.limit = self.patience.and_then(|patience| now.checked_add(patience));
-                effects.extend(self.ask());
+            false => {
+                self.state = State::Answered;
+                Effect::Finish
             }
         }
-        effects
     }
 
     fn ask(&mut self) -> Vec<Effect<Vec<u8>>> {
@@ -99,7 +102,21 @@ impl Role for Requester {
                 self.state = State::Subscribing;
                 vec![Effect::Subscribe(filter, self.request.qos)]
             }
-            (Event::Subscribed(granted), State::Subscribing) if *granted == filter => self.ask(),
+            (Event::Subscribed(granted), State::Subscribing) if *granted == filter => {
+                match self.lines {
+                    true => vec![self.next()],
+                    false => self.ask(),
+                }
+            }
+            (Event::Line(Some(text)), State::Waiting) => {
+                self.request.payload = text.as_bytes().to_vec();
+                self.limit = self.patience.and_then(|patience| now.checked_add(patience));
+                self.ask()
+            }
+            (Event::Line(None), State::Waiting) => {
+                self.lines = false;
+                vec![self.next()]
+            }
             // The broker forgot the session, and with it perhaps the answer: ask again.
             (Event::Subscribed(granted), State::Asking { confirmed: true })
                 if *granted == filter =>
@@ -119,17 +136,13 @@ impl Role for Requester {
                 self.response
             ))],
             (Event::Received(message), State::Asking { .. }) => {
-                self.answered(now, &message.payload)
+                vec![Effect::Emit(message.payload.clone()), self.next()]
             }
-            (Event::Deadline, state) if state != State::Answered => match self.limit {
+            (Event::Deadline, _) => match self.limit {
                 Some(limit) if now >= limit => {
                     let patience = self.patience.unwrap_or_default();
-                    let which = match self.line {
-                        Some(line) => format!("line {line}: "),
-                        None => String::new(),
-                    };
                     let text = format!(
-                        "{which}no answer on {} within {} s: is a responder on this broker? (`mqtt_client responder`; -W sets the limit)",
+                        "no answer on {} within {} s: is a responder on this broker? (`mqtt_client responder`; -W sets the limit)",
                         self.response,
                         patience.as_secs_f64()
                     );
@@ -142,10 +155,7 @@ impl Role for Requester {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        match self.state {
-            State::Answered => None,
-            _ => self.limit,
-        }
+        self.limit
     }
 
     fn time_limit(&self) -> Option<Instant> {
@@ -155,6 +165,7 @@ impl Role for Requester {
     fn status(&self) -> String {
         match self.state {
             State::Starting | State::Subscribing => "subscribing",
+            State::Waiting => "waiting for a line",
             State::Asking { .. } => "waiting for the answer",
             State::Answered => "answered",
         }
@@ -219,27 +230,37 @@ mod tests {
     }
 
     #[test]
-    fn several_texts_are_asked_for_one_after_the_other() {
+    fn lines_are_asked_for_one_after_the_other_as_they_come() {
         let now = Instant::now();
-        let filter = TopicFilter::new("net/reverse/response").unwrap();
-        let more = VecDeque::from(["de".to_owned(), "f".to_owned()]);
-        let mut requester = requester(now).and_then(more);
+        let net_id = Level::new("net").unwrap();
+        let patience = Duration::from_secs(10);
+        let (action, qos) = (Action::Reverse, QoS::AtLeastOnce);
+        let mut requester = Requester::of_lines(&net_id, action, qos, Some(patience), now);
         requester.handle(now, CONNECTED).unwrap();
-        requester.handle(now, Event::Subscribed(&filter)).unwrap();
-        let later = now + Duration::from_secs(9);
-        for (answer, next) in [("cba", "de"), ("ed", "f")] {
+        assert_eq!(requester.deadline(), Some(now + patience));
+        let filter = TopicFilter::new("net/reverse/response").unwrap();
+        let subscribed = requester.handle(now, Event::Subscribed(&filter));
+        assert_eq!(subscribed, Ok(vec![Effect::AwaitLine]));
+        let late = message("net/reverse/response", "late");
+        for (line, answer) in [("abc", "cba"), ("", ""), ("abc", "cba")] {
+            assert_eq!(requester.deadline(), None);
+            // However long it takes to write a line, and whatever else happens in the meantime.
+            let later = now + Duration::from_secs(3600);
+            for event in [Event::Deadline, Event::Subscribed(&filter), CONNECTED] {
+                assert_eq!(requester.handle(later, event), Ok(vec![]));
+            }
+            assert_eq!(requester.handle(later, Event::Received(&late)), Ok(vec![]));
+            let effects = requester.handle(later, Event::Line(Some(line))).unwrap();
+            let request = message("net/reverse/request", line);
+            assert_eq!(effects, [Effect::Publish(request)]);
+            assert_eq!(requester.deadline(), Some(later + patience));
             let answer = message("net/reverse/response", answer);
             let effects = requester.handle(later, Event::Received(&answer)).unwrap();
-            let next = Effect::Publish(message("net/reverse/request", next));
-            assert_eq!(effects, [Effect::Emit(answer.payload), next]);
+            assert_eq!(effects, [Effect::Emit(answer.payload), Effect::AwaitLine]);
         }
-        let limit = later + Duration::from_secs(10);
-        assert_eq!(requester.deadline(), Some(limit));
-        let failure = requester.handle(limit, Event::Deadline).unwrap_err();
-        assert!(failure.text.starts_with("line 3: no answer"), "{failure}");
-        let last = message("net/reverse/response", "f");
-        let effects = requester.handle(later, Event::Received(&last)).unwrap();
-        assert_eq!(effects[1], Effect::Finish);
+        let ended = requester.handle(now, Event::Line(None));
+        assert_eq!(ended, Ok(vec![Effect::Finish]));
+        assert_eq!(requester.deadline(), None);
     }
 
     #[test]

@@ -100,6 +100,7 @@ impl Watch {
             Effect::Finish => self.finished = true,
             Effect::Note(_) | Effect::Warn(_) => {}
             Effect::Unsubscribe(filter) => panic!("{filter}"),
+            Effect::AwaitLine => panic!("a line for a device"),
         }
     }
 }

@@ -8,7 +8,7 @@
 //! - `broker`: a mosquitto, its settings and its log
 //! - `peer`: the clients in `tests/peers`, written in Python with paho
 //! - `json`: what they report, read
-//! - `request`, `device`, `controller`: the protocols, end against end
+//! - `request`, `device`, `controller`: the protocols, end against end; `bytes`: a request, byte by byte
 //! - `login`, `subscription`, `retained`: what a broker refuses or keeps
 //! - `unreachable`, `usage`, `stop`: no broker, no sense, no more
 #![expect(
@@ -18,6 +18,7 @@
 )]
 
 mod broker;
+mod bytes;
 mod controller;
 mod device;
 mod installed;

@@ -79,7 +79,7 @@ impl Process {
 
     /// Waits until a line of its standard output contains `text`.
     pub fn wait_for_stdout(&self, text: &str) -> String {
-        self.or_panic(self.stdout.wait(|said| line_with(said, text)), text)
+        self.wait_in_stdout(text, |said| line_with(said, text))
     }
 
     /// Waits until a line of its standard error contains `text`.
