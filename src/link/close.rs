@@ -65,6 +65,9 @@ impl Link<'_> {
         // To a PUBREL that comes after DISCONNECT rumqttc would still send PUBCOMP, against MQTT 3.1.1,
         // section 3.14.4.
         while !(self.outbox.is_empty() && self.inbound.is_settled() && self.inbound.is_released()) {
+            if self.broken.is_some() {
+                return self.go_offline();
+            }
             let left = deadline.saturating_duration_since(Instant::now());
             match self.connection.recv_timeout(left) {
                 Ok(Ok(event)) => self.take(event),

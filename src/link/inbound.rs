@@ -73,6 +73,8 @@ pub struct Inbound {
     releasing: HashMap<u16, u64>,
     /// Acknowledged, or released, but the broker may not know it.
     answered: VecDeque<Answered>,
+    /// Some of them may have been delivered by an earlier connection.
+    outlived: bool,
     /// Acknowledgements for duplicates, due at once.
     again: VecDeque<Ack>,
     /// How many acknowledgements were handed out.
@@ -94,6 +96,7 @@ impl Inbound {
     /// A new connection. Where the broker kept no session, it will repeat nothing.
     pub fn connected(&mut self, session_present: bool) {
         self.generation += 1;
+        self.outlived = true;
         self.again.clear();
         if !session_present {
             self.first += self.entries.len() as u64;
@@ -136,8 +139,11 @@ impl Inbound {
             self.numbered(pkid);
             // Messages are repeated in order and before new ones (section 4.6): what was not
             // repeated by now has reached the broker's books.
-            self.answered
-                .retain(|answered| answered.generation == generation && answered.pkid != pkid);
+            if self.outlived || self.answered.iter().any(|answered| answered.pkid == pkid) {
+                self.outlived = false;
+                self.answered
+                    .retain(|answered| answered.generation == generation && answered.pkid != pkid);
+            }
         }
         if qos == QoS::ExactlyOnce {
             if let Some(known) = self.releasing.get(&pkid) {
@@ -187,6 +193,7 @@ impl Inbound {
         if self.reuses_identifiers {
             return;
         }
+        self.outlived |= generation != self.generation;
         if self.answered.len() == MOST_ANSWERED {
             self.answered.pop_front();
         }
@@ -216,6 +223,12 @@ impl Inbound {
         if let Some(entry) = self.entry(serial) {
             entry.open = entry.open.saturating_sub(1);
         }
+    }
+
+    /// Whether [`Inbound::next_ack`] has something to do.
+    #[must_use]
+    pub fn has_ack(&self) -> bool {
+        !self.again.is_empty() || self.entries.front().is_some_and(|entry| entry.open == 0)
     }
 
     /// The next acknowledgement to send, in order of arrival.

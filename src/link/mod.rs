@@ -26,7 +26,9 @@ mod model;
 mod outage;
 mod outbox;
 mod packets;
+mod quick_ack;
 mod round;
+mod sending;
 mod tls;
 mod trouble;
 
@@ -47,15 +49,16 @@ use crate::stop::Stop;
 use crate::topic::TopicFilter;
 use backoff::Backoff;
 use carried::{Carried, Emitting, Unwatched};
-use inbound::{Ack, Inbound};
+use inbound::Inbound;
 use outage::Outage;
 use outbox::{Outbox, Packet};
+use quick_ack::QuickAck;
 use round::Round;
 use trouble::Trouble;
 
-/// Room in rumqttc's request channel: a window of packets and a burst of acknowledgements. What does
-/// not fit waits here, never inside a blocking call.
-const CHANNEL: usize = 128;
+/// Room in rumqttc's request channel, which takes DISCONNECT and what wakes it; all else goes past it
+/// (`sending`).
+const CHANNEL: usize = 8;
 
 /// How a run ended that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,8 +149,9 @@ struct Link<'a> {
     /// that an earlier process left half-sent, or one that was completed before the broker was restored
     /// from an earlier state.
     left_behind: BTreeSet<u16>,
-    /// An acknowledgement for which the channel had no room.
-    held_ack: Option<Ack>,
+    quick_ack: QuickAck,
+    /// A write has failed: what rumqttc said about it.
+    broken: Option<ConnectionError>,
     /// Acknowledgements handed out before the PINGREQ that is under way.
     acks_before_ping: u64,
     /// What the role wants to be subscribed to.
@@ -204,7 +208,8 @@ impl<'a> Link<'a> {
             outbox: Outbox::default(),
             inbound: Inbound::default(),
             left_behind,
-            held_ack: None,
+            quick_ack: QuickAck::default(),
+            broken: None,
             acks_before_ping: 0,
             subscriptions: BTreeMap::new(),
             renewed: BTreeSet::new(),
@@ -227,16 +232,20 @@ impl<'a> Link<'a> {
             }
             if self.role.deadline().is_some_and(|d| d <= Instant::now()) {
                 self.tell(Event::Deadline, None);
+                self.exhaust();
             }
             self.be_looked_at();
             match self.connectivity {
                 // The time is over: no new attempt.
-                _ if self.failure.is_some() => {}
+                _ if self.failure.is_some() || self.broken.is_some() => {}
                 Connectivity::Offline { next_attempt } => self.offline(next_attempt),
                 Connectivity::Online { .. } => self.online(),
             }
-            self.check_time_limit();
             self.take_line();
+            if let Some(error) = self.broken.take() {
+                self.disconnected(&error);
+            }
+            self.check_time_limit();
             if let Some(failure) = self.failure.take() {
                 return Err(self.in_context(failure));
             }
@@ -249,7 +258,7 @@ impl<'a> Link<'a> {
     /// Nothing of ours is unconfirmed, nothing of the broker's unacknowledged.
     fn is_drained(&self) -> bool {
         let confirmed = self.outbox.is_empty() && self.inbound.is_settled();
-        confirmed && self.held_ack.is_none() || self.options.session == Session::Clean
+        confirmed || self.options.session == Session::Clean
     }
 
     /// Without a connection "no answer" would be the wrong complaint.
@@ -278,6 +287,7 @@ impl<'a> Link<'a> {
             Some(Ok(line)) => {
                 self.awaits_line = false;
                 self.tell(Event::Line(line.as_deref()), None);
+                self.exhaust();
             }
             Some(Err(failure)) => self.failure = Some(failure),
             None => {}
@@ -357,16 +367,30 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// Takes an event and all that came with it, then sends what they led to.
+    /// Takes an event and all that came with it, and sends what they led to.
     fn take(&mut self, event: rumqttc::Event) {
+        let silent = matches!(event, rumqttc::Event::Incoming(_));
         self.packet(event);
-        while self.failure.is_none() {
-            let Some(event) = self.connection.eventloop.state.events.pop_front() else {
-                break;
-            };
-            self.packet(event);
+        if self.exhaust() && silent {
+            self.quick_ack.send();
         }
-        self.submit();
+    }
+
+    /// Goes on until there is neither an event left nor a packet to send. Says whether nothing was sent.
+    fn exhaust(&mut self) -> bool {
+        let mut silent = true;
+        loop {
+            while self.failure.is_none() {
+                let Some(event) = self.connection.eventloop.state.events.pop_front() else {
+                    break;
+                };
+                silent &= matches!(event, rumqttc::Event::Incoming(_));
+                self.packet(event);
+            }
+            if !self.submit() {
+                return silent;
+            }
+        }
     }
 
     /// Tells the role, and takes up what it wants. `cause` is the serial number of the received message.
@@ -378,7 +402,6 @@ impl<'a> Link<'a> {
             Ok(effects) => self.carry_out(effects, cause),
             Err(failure) => self.failure = Some(failure),
         }
-        self.submit();
     }
 
     fn carry_out(&mut self, effects: Vec<Effect<Infallible>>, cause: Option<u64>) {
@@ -479,12 +502,14 @@ impl<'a> Link<'a> {
 
     /// Leaves the connection as it is, and prepares what has to be said first on the next one.
     fn go_offline(&mut self) {
+        // First: the connection stays open for as long as anybody holds its socket.
+        self.quick_ack = QuickAck::default();
         let eventloop = &mut self.connection.eventloop;
         eventloop.clean();
         eventloop.pending = packets::replay(&self.left_behind, self.outbox.disconnected());
         eventloop.state.events.clear();
         eventloop.state.collision = None;
-        self.held_ack = None;
+        self.broken = None;
         self.acks_before_ping = 0;
         self.connectivity = Connectivity::Offline {
             next_attempt: Instant::now(),

@@ -7,13 +7,14 @@ use log::{debug, info, warn};
 use rumqttc::mqttbytes::QoS as WireQoS;
 use rumqttc::{ConnAck, Incoming, Outgoing, PubRel, Publish, Request, SubAck, SubscribeReasonCode};
 
-use super::inbound::{Ack, Arrival};
+use super::inbound::Arrival;
 use super::outbox::{Confirmed, Packet, Replay};
+use super::quick_ack::QuickAck;
 use super::{Connectivity, Link};
 use crate::role::{Event, Failure, Kind, Message, QoS, printable};
 use crate::topic::TopicName;
 
-fn to_wire(qos: QoS) -> WireQoS {
+pub(super) fn to_wire(qos: QoS) -> WireQoS {
     match qos {
         QoS::AtMostOnce => WireQoS::AtMostOnce,
         QoS::AtLeastOnce => WireQoS::AtLeastOnce,
@@ -123,6 +124,7 @@ impl Link<'_> {
         self.connectivity = Connectivity::Online {
             since: Instant::now(),
         };
+        self.quick_ack = QuickAck::find(&self.options);
         self.inbound.connected(session_present);
         if session_present {
             for pkid in 1..=u16::MAX {
@@ -266,47 +268,5 @@ impl Link<'_> {
             self.inbound.settle(serial);
         }
         self.congested &= !self.outbox.is_empty();
-    }
-
-    /// Hands rumqttc what is due, as far as there is room. Never blocks.
-    pub(super) fn submit(&mut self) {
-        if !matches!(self.connectivity, Connectivity::Online { .. }) || self.failure.is_some() {
-            return;
-        }
-        while let Some(ack) = self.held_ack.take().or_else(|| self.inbound.next_ack()) {
-            if self.submit_ack(ack).is_err() {
-                self.held_ack = Some(ack);
-                return;
-            }
-        }
-        while let Some(packet) = self.outbox.next() {
-            let submitted = match packet {
-                Packet::Publish(Message {
-                    topic,
-                    payload,
-                    qos,
-                    retain,
-                }) => {
-                    debug!("publishing on {topic}, {qos}, {} bytes", payload.len());
-                    let qos = to_wire(*qos);
-                    self.client
-                        .try_publish(topic.as_str(), qos, *retain, payload.clone())
-                }
-                Packet::Subscribe(filter, qos) => {
-                    self.client.try_subscribe(filter.as_str(), to_wire(*qos))
-                }
-                Packet::Unsubscribe(filter) => self.client.try_unsubscribe(filter.as_str()),
-            };
-            if submitted.is_err() {
-                return;
-            }
-            self.outbox.submitted(self.inbound.acks());
-        }
-    }
-
-    fn submit_ack(&self, ack: Ack) -> Result<(), rumqttc::ClientError> {
-        let mut publish = Publish::new(String::new(), to_wire(ack.qos), Vec::new());
-        publish.pkid = ack.pkid;
-        self.client.try_ack(&publish)
     }
 }

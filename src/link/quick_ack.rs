@@ -1,0 +1,86 @@
+//! Acknowledges at once, on the TCP level, what this end answers with no packet of its own.
+//!
+//! mosquitto leaves Nagle's algorithm on by default: it holds its next small packet back until the one
+//! before is acknowledged. And a kernel that sees a dialogue delays its acknowledgements by 40 ms, in the
+//! hope of a packet that they can go with. A request loses them between the PUBACK and the answer.
+//! `TCP_QUICKACK` (tcp(7)) ends the wait. It is not permanent, so it is set each time.
+
+pub(super) use platform::QuickAck;
+
+#[cfg(target_os = "linux")]
+mod platform {
+    use std::os::fd::{OwnedFd, RawFd};
+
+    use log::debug;
+    use rustix::net::{SocketAddr, getpeername, sockopt};
+    use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+
+    use crate::link::Options;
+
+    /// The connection's socket, where it could be found.
+    #[derive(Debug, Default)]
+    pub struct QuickAck(Option<OwnedFd>);
+
+    impl QuickAck {
+        /// Looks for the socket that is connected to the broker: rumqttc does not hand it out. Where it
+        /// cannot be had (a kernel before 5.6, a sandbox, another connection of this process to the same
+        /// port), all still works, and a request takes 40 ms longer.
+        pub fn find(options: &Options) -> Self {
+            if options.is_unix_socket() {
+                return Self(None);
+            }
+            let mut found = sockets(options.port);
+            if found.len() != 1 {
+                debug!("no TCP_QUICKACK: {} sockets to choose from", found.len());
+                return Self(None);
+            }
+            Self(found.pop())
+        }
+
+        /// Acknowledges what has been read.
+        pub fn send(&self) {
+            if let Some(socket) = &self.0 {
+                // Nothing depends on it but the time.
+                let _ = sockopt::set_tcp_quickack(socket, true);
+            }
+        }
+    }
+
+    /// The sockets of this process that are connected to `port`, each under a descriptor of its own.
+    fn sockets(port: u16) -> Vec<OwnedFd> {
+        let (Ok(process), Ok(files)) = (
+            pidfd_open(getpid(), PidfdFlags::empty()),
+            std::fs::read_dir("/proc/self/fd"),
+        ) else {
+            return Vec::new();
+        };
+        files
+            .filter_map(|file| {
+                let file = file.ok()?;
+                let kind = std::fs::read_link(file.path()).ok()?;
+                if !kind.to_str()?.starts_with("socket:") {
+                    return None;
+                }
+                let number: RawFd = file.file_name().to_str()?.parse().ok()?;
+                let socket = pidfd_getfd(&process, number, PidfdGetfdFlags::empty()).ok()?;
+                let peer = SocketAddr::try_from(getpeername(&socket).ok()??).ok()?;
+                (peer.port() == port).then_some(socket)
+            })
+            .collect()
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod platform {
+    /// A Linux matter.
+    #[derive(Debug, Default)]
+    pub struct QuickAck;
+
+    impl QuickAck {
+        pub fn find(_: &crate::link::Options) -> Self {
+            Self
+        }
+
+        pub fn send(&self) {}
+    }
+}
