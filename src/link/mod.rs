@@ -198,14 +198,14 @@ impl<'a> Link<'a> {
                 return Ok(End::Stopped);
             }
             if self.role.deadline().is_some_and(|d| d <= Instant::now()) {
+                // And no wait or attempt after it: it may have been the end.
                 self.tell(Event::Deadline, None);
-            }
-            self.be_looked_at();
-            match self.connectivity {
-                // The time is over: no new attempt.
-                _ if self.failure.is_some() => {}
-                Connectivity::Offline { next_attempt } => self.offline(next_attempt),
-                Connectivity::Online { .. } => self.online(),
+            } else {
+                self.be_looked_at();
+                match self.connectivity {
+                    Connectivity::Offline { next_attempt } => self.offline(next_attempt),
+                    Connectivity::Online { .. } => self.online(),
+                }
             }
             self.check_time_limit();
             if let Some(failure) = self.failure.take() {

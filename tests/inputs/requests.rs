@@ -153,6 +153,9 @@ fn a_responder_answers_each_request_once_and_nothing_else() {
     });
 }
 
+/// How long a requester stays for late answers, at most.
+const STAY: Duration = Duration::from_secs(1);
+
 /// Nothing is printed that is not an answer, and nothing after the end.
 #[test]
 fn a_requester_hands_out_one_answer_to_each_text() {
@@ -225,12 +228,15 @@ fn a_requester_hands_out_one_answer_to_each_text() {
                         answered += 1;
                     }
                     Effect::Finish => finished = true,
-                    Effect::Warn(_) => {}
+                    Effect::Warn(_) | Effect::Note(_) => {}
                     other => panic!("{other:?}"),
                 }
             }
             assert!(answered <= asked && answered <= texts);
-            assert_eq!(finished, answered == texts);
+            assert!(!finished || answered == texts);
+            // What was asked more than once may be answered once more: it stays for that, not for long.
+            let stays = requester.deadline().is_some_and(|at| at <= now + STAY);
+            assert!(finished || answered < texts || stays);
             if event == Event::Deadline {
                 assert!(
                     requester.deadline().is_none_or(|at| at > now),
