@@ -404,7 +404,8 @@ impl<'a> Link<'a> {
             return;
         }
         let round_over = self.round.failed(&trouble);
-        let given_up = self.options.give_up_at_once && !self.outage.ever_online && round_over;
+        let at_once = self.options.give_up_at_once && !self.outage.ever_online;
+        let given_up = at_once && round_over && !self.round.will_recover();
         if self.round.is_hopeless() || given_up {
             self.failure = Some(self.round.failure());
             return;
