@@ -48,7 +48,7 @@ use backoff::Backoff;
 use carried::{Carried, Emitting, Unwatched};
 use inbound::{Ack, Inbound};
 use outage::Outage;
-use outbox::{Outbox, Packet};
+use outbox::{Confirmed, Outbox, Packet};
 use round::Round;
 use trouble::Trouble;
 
@@ -385,8 +385,13 @@ impl<'a> Link<'a> {
     /// The connection is gone, or could not be made.
     fn disconnected(&mut self, error: &ConnectionError) {
         // What was read together with the error happened before it.
+        let was_online = matches!(self.connectivity, Connectivity::Online { .. });
         while let Some(event) = self.connection.eventloop.state.events.pop_front() {
             self.packet(event);
+        }
+        if was_online && matches!(self.connectivity, Connectivity::Offline { .. }) {
+            // One of them was a reason to leave.
+            return;
         }
         let now = Instant::now();
         let mut online = false;
@@ -403,7 +408,19 @@ impl<'a> Link<'a> {
             self.failure = Some(Failure::new(Kind::Protocol, trouble.text));
             return;
         }
-        let round_over = self.round.failed(&trouble);
+        self.failed(&trouble, online);
+    }
+
+    /// Goes to the next broker with a packet that this one has refused.
+    fn leave_broker(&mut self, refused: Confirmed, trouble: &Trouble) {
+        self.go_offline();
+        self.outbox.push(refused.packet, refused.cause);
+        self.failed(trouble, true);
+    }
+
+    /// A broker has failed; what next?
+    fn failed(&mut self, trouble: &Trouble, online: bool) {
+        let round_over = self.round.failed(trouble);
         let at_once = self.options.give_up_at_once && !self.outage.ever_online;
         let given_up = at_once && round_over && !self.round.will_recover();
         if self.round.is_hopeless() || given_up {
@@ -416,10 +433,10 @@ impl<'a> Link<'a> {
             false => Duration::ZERO,
         };
         self.connectivity = Connectivity::Offline {
-            next_attempt: now + wait,
+            next_attempt: Instant::now() + wait,
         };
         let next = self.turn_to_next();
-        self.outage.report(&trouble, &next, wait);
+        self.outage.report(trouble, &next, wait);
     }
 
     /// From now on the broker is the one whose turn it is. Says so.

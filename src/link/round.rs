@@ -58,9 +58,17 @@ impl Round {
         seat.is_some_and(|seat| seat.trouble.is_none())
     }
 
-    /// It accepted the connection: all others deserve a new chance.
+    /// It accepted the connection: those that did not deserve a new chance.
     pub fn connected(&mut self) {
         self.failures = 0;
+        for seat in &mut self.seats {
+            let waits = |trouble: &mut Trouble| trouble.hopeless.is_none();
+            seat.trouble.take_if(waits);
+        }
+    }
+
+    /// It granted a subscription: nothing is held against any of them.
+    pub fn served(&mut self) {
         for seat in &mut self.seats {
             seat.trouble = None;
         }
@@ -184,7 +192,10 @@ mod tests {
         round.failed(&trouble("refused, too", Some(Kind::Refused)));
         assert!(round.is_hopeless());
         assert_eq!(round.failure().kind, Kind::Refused);
+        // One after the other may accept the connection, and refuse the subscription.
         round.connected();
+        assert!(round.is_hopeless());
+        round.served();
         assert!(!round.is_hopeless() && !round.will_recover());
         assert_eq!(round.troubles().count(), 0);
         round.failed(&trouble("not yet", None));

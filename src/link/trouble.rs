@@ -33,7 +33,8 @@ impl Trouble {
         }
     }
 
-    fn hopeless(kind: Kind, text: String) -> Self {
+    /// One that waiting cannot mend.
+    pub fn hopeless(kind: Kind, text: String) -> Self {
         Self {
             hopeless: Some(kind),
             ..Self::new(text)
