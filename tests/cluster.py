@@ -345,6 +345,87 @@ def whole(binary, client, folder, devices, requests):
                 node.process.kill()
 
 
+REQUESTERS = 12
+LINES = 400
+
+
+class Mosquitto:
+    """One mosquitto, with its defaults but for Nagle's algorithm."""
+
+    def __init__(self, folder):
+        self.port = free_ports(1)[0]
+        self.file = folder / "mosquitto.conf"
+        self.file.write_text(
+            f"listener {self.port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nuser root\n")
+
+    def start(self):
+        command = ["mosquitto", "-c", self.file]
+        self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        until("mosquitto up", lambda: accepts(self.port))
+
+
+def measure(client, nodes, responders, folder):
+    """Replies a second, and milliseconds of CPU that a reply costs: brokers, responders, requesters."""
+    hosts = [f"127.0.0.1:{node.port}" for node in nodes]
+    turn = lambda number: hosts[number % len(hosts)]
+    services = [
+        subprocess.Popen(
+            [client, "-h", turn(number), "--share", "costs", "-i", f"costs-{number}", "--quiet", "responder"])
+        for number in range(responders)]
+    text = "".join(f"line {number} of the costs\n" for number in range(LINES))
+    # Until every one of them is subscribed, on every node.
+    for number in range(6 * len(hosts)):
+        run([client, "-h", turn(number), "-W", "30", f"warm{number}", "reverse", "x"])
+
+    def ask(number):
+        asked = subprocess.run(
+            [client, "-h", turn(number), "-W", "60", f"costs{number}", "uppercase", "--lines"],
+            input=text, capture_output=True, text=True, timeout=GUARD * 4)
+        if asked.stdout != text.upper():
+            raise RuntimeError(f"wrong answers: {asked.stderr}")
+
+    used = lambda: (
+        sum(cpu(node.process.pid) for node in nodes), sum(cpu(one.pid) for one in services),
+        sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]))
+    before, begin = used(), time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(REQUESTERS) as pool:
+        list(pool.map(ask, range(REQUESTERS)))
+    took, after = time.monotonic() - begin, used()
+    for service in services:
+        service.terminate()
+        service.wait()
+    total = REQUESTERS * LINES
+    return total / took, [1000 * (b - a) / total for a, b in zip(before, after)]
+
+
+def costs(binary, client, folder):
+    """What a reply costs, and where the limit is."""
+    print(f"{REQUESTERS} requesters, {LINES} lines each, one at a time; {os.cpu_count()} cores for all")
+    print("| broker | responders | replies/s | CPU ms a reply: broker | responders | requesters | cores busy |")
+    print("|---|---|---|---|---|---|---|")
+
+    def rows(name, nodes):
+        try:
+            for node in nodes:
+                node.start()
+            for responders in (1, 2, 3):
+                rate, (broker, responder, requester) = measure(client, nodes, responders, folder)
+                busy = rate * (broker + responder + requester) / 1000
+                print(f"| {name} | {responders} | {rate:.0f} | {broker:.2f} | {responder:.3f} | "
+                      f"{requester:.3f} | {busy:.1f} |")
+        finally:
+            for node in nodes:
+                node.process.kill()
+                node.process.wait()
+
+    if shutil.which("mosquitto"):
+        rows("mosquitto, one", [Mosquitto(folder)])
+    ports = dict(enumerate(zip(*[iter(free_ports(12))] * 3), 1))
+    rows("rmqttd, one node", [Node(binary, 4, folder, ports, False)])
+    del ports[4]
+    rows("rmqttd, three nodes", [Node(binary, number, folder, ports, True) for number in ports])
+
+
 def install():
     """The broker's binary."""
     if given := os.environ.get("RMQTTD"):
@@ -376,6 +457,9 @@ def main():
         version = run([tool, "--version"]).stdout.strip()
         print(version)
     sys.stdout.reconfigure(line_buffering=True)
+    if args.costs:
+        with tempfile.TemporaryDirectory(prefix="mqtt_client-costs-") as folder:
+            return costs(binary, client, pathlib.Path(folder))
     for number in range(1, args.runs + 1):
         folder = pathlib.Path(tempfile.mkdtemp(prefix="mqtt_client-cluster-"))
         print(f"run {number}: {args.devices} devices, {args.requests} requests, {AT_ONCE} at once")
