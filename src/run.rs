@@ -111,7 +111,14 @@ pub fn run(command: Command) -> Result<u8, Failure> {
                                 }
                             }
                         }
-                    })?;
+                    });
+                // A controller that has been silent for so long has given the session up, or has
+                // died: going on with it would be silence again, start after start.
+                let silent = matches!(&end, Err(failure) if failure.kind == Kind::NoAnswer);
+                if let (true, Some(state)) = (silent, &state) {
+                    forget(state);
+                }
+                let end = end?;
                 printed.map(|()| end)
             })
         }

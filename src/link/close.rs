@@ -21,7 +21,8 @@ fn may_go_on(end: &Result<End, Failure>) -> bool {
     match end {
         Ok(End::Stopped) => true,
         Ok(End::Finished) => false,
-        Err(failure) => matches!(failure.kind, Kind::NoAnswer | Kind::Unreachable),
+        // Not after silence: whoever was to speak has gone, and the next run begins anew.
+        Err(failure) => failure.kind == Kind::Unreachable,
     }
 }
 

@@ -51,7 +51,7 @@ use backoff::Backoff;
 use carried::{Carried, Emitting, Unwatched};
 use inbound::Inbound;
 use outage::Outage;
-use outbox::{Outbox, Packet};
+use outbox::{Confirmed, Outbox, Packet};
 use quick_ack::QuickAck;
 use round::Round;
 use trouble::Trouble;
@@ -231,15 +231,16 @@ impl<'a> Link<'a> {
                 return Ok(End::Stopped);
             }
             if self.role.deadline().is_some_and(|d| d <= Instant::now()) {
+                // And no wait or attempt after it: it may have been the end.
                 self.tell(Event::Deadline, None);
                 self.exhaust();
-            }
-            self.be_looked_at();
-            match self.connectivity {
-                // The time is over: no new attempt.
-                _ if self.failure.is_some() || self.broken.is_some() => {}
-                Connectivity::Offline { next_attempt } => self.offline(next_attempt),
-                Connectivity::Online { .. } => self.online(),
+            } else {
+                self.be_looked_at();
+                match self.connectivity {
+                    _ if self.broken.is_some() => {}
+                    Connectivity::Offline { next_attempt } => self.offline(next_attempt),
+                    Connectivity::Online { .. } => self.online(),
+                }
             }
             self.take_line();
             if let Some(error) = self.broken.take() {
@@ -452,8 +453,13 @@ impl<'a> Link<'a> {
     /// The connection is gone, or could not be made.
     fn disconnected(&mut self, error: &ConnectionError) {
         // What was read together with the error happened before it.
+        let was_online = matches!(self.connectivity, Connectivity::Online { .. });
         while let Some(event) = self.connection.eventloop.state.events.pop_front() {
             self.packet(event);
+        }
+        if was_online && matches!(self.connectivity, Connectivity::Offline { .. }) {
+            // One of them was a reason to leave.
+            return;
         }
         let now = Instant::now();
         let mut online = false;
@@ -470,8 +476,21 @@ impl<'a> Link<'a> {
             self.failure = Some(Failure::new(Kind::Protocol, trouble.text));
             return;
         }
-        let round_over = self.round.failed(&trouble);
-        let given_up = self.options.give_up_at_once && !self.outage.ever_online && round_over;
+        self.failed(&trouble, online);
+    }
+
+    /// Goes to the next broker with a packet that this one has refused.
+    fn leave_broker(&mut self, refused: Confirmed, trouble: &Trouble) {
+        self.go_offline();
+        self.outbox.push(refused.packet, refused.cause);
+        self.failed(trouble, true);
+    }
+
+    /// A broker has failed; what next?
+    fn failed(&mut self, trouble: &Trouble, online: bool) {
+        let round_over = self.round.failed(trouble);
+        let at_once = self.options.give_up_at_once && !self.outage.ever_online;
+        let given_up = at_once && round_over && !self.round.will_recover();
         if self.round.is_hopeless() || given_up {
             self.failure = Some(self.round.failure());
             return;
@@ -482,10 +501,10 @@ impl<'a> Link<'a> {
             false => Duration::ZERO,
         };
         self.connectivity = Connectivity::Offline {
-            next_attempt: now + wait,
+            next_attempt: Instant::now() + wait,
         };
         let next = self.turn_to_next();
-        self.outage.report(&trouble, &next, wait);
+        self.outage.report(trouble, &next, wait);
     }
 
     /// From now on the broker is the one whose turn it is. Says so.

@@ -10,6 +10,7 @@ use rumqttc::{ConnAck, Incoming, Outgoing, PubRel, Publish, Request, SubAck, Sub
 use super::inbound::Arrival;
 use super::outbox::{Confirmed, Packet, Replay};
 use super::quick_ack::QuickAck;
+use super::trouble::Trouble;
 use super::{Connectivity, Link};
 use crate::role::{Event, Failure, Kind, Message, QoS, printable};
 use crate::topic::TopicName;
@@ -211,6 +212,7 @@ impl Link<'_> {
         if let Packet::Subscribe(filter, asked) = &confirmed.packet {
             match suback.return_codes.first() {
                 Some(SubscribeReasonCode::Success(granted)) => {
+                    self.round.served();
                     let granted = from_wire(*granted);
                     let renewed = self.renewed.remove(filter);
                     match renewed {
@@ -235,6 +237,11 @@ impl Link<'_> {
                         "broker at {} refused the subscription to {filter}: {remedy}",
                         self.options.address()
                     );
+                    if self.round.has_choice() && !self.finished && !self.deaf {
+                        // A node that has lost touch with its cluster refuses, too.
+                        let trouble = Trouble::hopeless(Kind::Refused, text);
+                        return self.leave_broker(confirmed, &trouble);
+                    }
                     self.failure = Some(Failure::new(Kind::Refused, text));
                 }
             }

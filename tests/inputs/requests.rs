@@ -152,6 +152,9 @@ fn a_responder_answers_each_request_once_and_nothing_else() {
     });
 }
 
+/// How long a requester stays for late answers, at most.
+const STAY: Duration = Duration::from_secs(1);
+
 /// Nothing is printed that is not an answer, and nothing after the end.
 #[test]
 fn a_requester_hands_out_one_answer_to_each_text() {
@@ -227,12 +230,15 @@ fn a_requester_hands_out_one_answer_to_each_text() {
                     }
                     Effect::Finish => finished = true,
                     Effect::AwaitLine => awaited = true,
-                    Effect::Warn(_) => {}
+                    Effect::Warn(_) | Effect::Note(_) => {}
                     other => panic!("{other:?}"),
                 }
             }
             assert!(answered <= asked && answered <= texts);
-            assert_eq!(finished, ended && answered == texts);
+            assert!(!finished || ended && answered == texts);
+            // What was asked more than once may be answered once more: it stays for that, not for long.
+            let stays = requester.deadline().is_some_and(|at| at <= now + STAY);
+            assert!(finished || !ended || answered < texts || stays);
             if event == Event::Deadline {
                 assert!(
                     requester.deadline().is_none_or(|at| at > now),
