@@ -12,21 +12,23 @@
 //!
 //! - [`topic`]: topic names, filters and levels, valid by construction
 //! - [`role`]: the vocabulary between roles and the link
-//! - [`stop`]: a request to stop, between threads
+//! - [`stop`]: a request to stop, between threads; [`lines`]: text that comes in line by line
 //! - [`command`]: protocol A, the device session: `device` and `controller`
 //! - [`transform`]: protocol B, the text request: `requester` and `responder`
 //! - [`link`]: the only room that names rumqttc
 //! - [`service`]: readiness, status and watchdog, for systemd
 //! - [`state`]: the file that lets a device go on after a power cut
-//! - [`cli`], [`output`], [`run`]: the program around them
+//! - [`cli`], [`prompt`], [`output`], [`run`]: the program around them
 //! - `demo`: the embedded broker and all four roles (feature `demo`)
 
 pub mod cli;
 pub mod command;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod lines;
 pub mod link;
 pub mod output;
+pub mod prompt;
 pub mod role;
 pub mod run;
 pub mod service;

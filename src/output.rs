@@ -17,11 +17,13 @@ pub fn start_log(verbosity: Verbosity) {
         Verbosity::Packets => LevelFilter::Debug,
     };
     let mut builder = env_logger::Builder::new();
-    // Only this program's own words: rumqttc reports as errors what the link mends.
-    builder.filter_module("mqtt_client", level);
-    if let Ok(filter) = std::env::var("RUST_LOG") {
-        builder.parse_filters(&filter);
+    let filter = std::env::var("RUST_LOG").unwrap_or_default();
+    let is_for_all = |part: &str| part.trim().parse::<LevelFilter>().is_ok();
+    if !filter.split(',').any(is_for_all) {
+        // Only this program's own words: rumqttc reports as errors what the link mends.
+        builder.filter_module("mqtt_client", level);
     }
+    builder.parse_filters(&filter);
     let journal = service::stderr_is_journal();
     builder.format(move |out, record| {
         if journal {
@@ -52,17 +54,26 @@ pub fn start_log(verbosity: Verbosity) {
 /// # Errors
 /// When the result cannot be written, as on a full disk.
 pub fn print(result: &[u8]) -> Result<(), Failure> {
+    print_to_reader(result).map(|_| ())
+}
+
+/// [`print`], for one of many results: says whether there is still somebody who reads them.
+///
+/// # Errors
+/// Those of [`print`].
+pub fn print_to_reader(result: &[u8]) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     let written = out
         .write_all(result)
         .and_then(|()| out.write_all(b"\n"))
         .and_then(|()| out.flush());
     match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::new(
             Kind::Output,
             format!("cannot write to standard output: {error}"),
         )),
-        _ => Ok(()),
     }
 }
 

@@ -89,6 +89,8 @@ pub enum Event<'a> {
     Confirmed(&'a Message),
     /// A message arrived.
     Received(&'a Message),
+    /// The line that [`Effect::AwaitLine`] asked for; `None` when there are no more.
+    Line(Option<&'a str>),
     /// The instant that [`Role::deadline`] named has come.
     Deadline,
 }
@@ -104,6 +106,8 @@ pub enum Effect<T> {
     Publish(Message),
     /// Hand this to whoever runs the role, before the message that led to it is acknowledged.
     Emit(T),
+    /// Ask for the next line to work on.
+    AwaitLine,
     /// Say something worth knowing, for `--verbose`.
     Note(String),
     /// Say something that somebody should look into.

@@ -1,8 +1,7 @@
 //! Runs a command: builds the role, links it to the broker, and lets a signal end it.
 
-use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, ErrorKind, IsTerminal, Read, Write};
+use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -13,8 +12,10 @@ use crate::cli::{self, Command, HELP, Text};
 use crate::command::LAST_WORDS;
 use crate::command::controller::{Controller, Report};
 use crate::command::device::{Device, Progress};
+use crate::lines::Lines;
 use crate::link::{self, End, MAX_PAYLOAD, Options, Session};
 use crate::output;
+use crate::prompt::ask_password;
 use crate::role::{Failure, Kind};
 use crate::service::Systemd;
 use crate::state::StateFile;
@@ -54,26 +55,21 @@ pub fn run(command: Command) -> Result<u8, Failure> {
             qos,
             patience,
         } => {
-            let (text, more) = match message {
-                Text::Typed(text) => (text, None),
-                Text::Stdin => (read_stdin()?, None),
-                Text::Lines => {
-                    let mut lines = read_lines()?;
-                    match lines.pop_front() {
-                        None => return Ok(0),
-                        Some(first) => (first, Some(lines)),
-                    }
-                }
+            let text = match message {
+                Text::Typed(text) => Some(text),
+                Text::Stdin => Some(read_stdin()?),
+                Text::Lines => None,
             };
             until_signal(INTERRUPTED, move |stop| {
-                if !ask_password(&mut options)? {
+                if !ask_password(&mut options, stop)? {
                     return Ok(End::Stopped);
                 }
                 let now = Instant::now();
-                let mut role = Requester::new(&net_id, action, text, qos, patience, now);
-                if let Some(more) = more {
-                    role = role.and_then(more);
-                }
+                let Some(text) = text else {
+                    let role = Requester::of_lines(&net_id, action, qos, patience, now);
+                    return ask_for_lines(role, &options, stop);
+                };
+                let role = Requester::new(&net_id, action, text, qos, patience, now);
                 let mut printed = Ok(());
                 let end = link::run(role, &options, stop, |answer: Vec<u8>| {
                     printed = output::print(&answer);
@@ -94,7 +90,7 @@ pub fn run(command: Command) -> Result<u8, Failure> {
                 *resume = unfinished.is_some();
             }
             until_signal(0, move |stop| {
-                if !ask_password(&mut options)? {
+                if !ask_password(&mut options, stop)? {
                     return Ok(End::Stopped);
                 }
                 let now = Instant::now();
@@ -115,7 +111,14 @@ pub fn run(command: Command) -> Result<u8, Failure> {
                                 }
                             }
                         }
-                    })?;
+                    });
+                // A controller that has been silent for so long has given the session up, or has
+                // died: going on with it would be silence again, start after start.
+                let silent = matches!(&end, Err(failure) if failure.kind == Kind::NoAnswer);
+                if let (true, Some(state)) = (silent, &state) {
+                    forget(state);
+                }
+                let end = end?;
                 printed.map(|()| end)
             })
         }
@@ -126,7 +129,7 @@ pub fn run(command: Command) -> Result<u8, Failure> {
         } => {
             let mut reports = Reports::open(report.as_deref())?;
             until_signal(0, move |stop| {
-                if !ask_password(&mut options)? {
+                if !ask_password(&mut options, stop)? {
                     return Ok(End::Stopped);
                 }
                 let mut failed = 0;
@@ -153,34 +156,13 @@ pub fn run(command: Command) -> Result<u8, Failure> {
             qos,
             share,
         } => until_signal(0, move |stop| {
-            if !ask_password(&mut options)? {
+            if !ask_password(&mut options, stop)? {
                 return Ok(End::Stopped);
             }
             let role = Responder::new(qos, fastrand::u64(..)).shared(share);
             link::run_watched(role, &options, stop, &mut Systemd::ready(), |()| {})
         }),
     }
-}
-
-/// Asks for the password of a user who was named without one, where there is somebody to ask. `false`
-/// when the answer is Ctrl-C. With the signals caught: otherwise rpassword's SIGINT would end the process
-/// before the terminal echoes again.
-fn ask_password(options: &mut Options) -> Result<bool, Failure> {
-    match &mut options.login {
-        Some(login) if login.password.is_empty() && std::io::stdin().is_terminal() => {
-            let prompt = format!("password of {} (Enter for none): ", login.username);
-            match rpassword::prompt_password(prompt) {
-                Ok(password) => login.password = password,
-                Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(false),
-                Err(error) => {
-                    let text = format!("cannot read a password: {error}");
-                    return Err(Failure::new(Kind::Config, text));
-                }
-            }
-        }
-        _ => {}
-    }
-    Ok(true)
 }
 
 fn read_stdin() -> Result<String, Failure> {
@@ -228,18 +210,33 @@ fn forget(state: &StateFile) {
     }
 }
 
-/// All lines, before the first is sent: one that cannot be sent is found before any is.
-fn read_lines() -> Result<VecDeque<String>, Failure> {
-    let mut lines = VecDeque::new();
-    for (number, line) in std::io::stdin().lock().lines().enumerate() {
-        let wrong = |why: &str| {
-            let text = format!("line {} on standard input: {why}", number + 1);
-            Failure::new(Kind::Input, text)
-        };
-        let line = line.map_err(|error| wrong(&error.to_string()))?;
-        lines.push_back(cli::sized(line).map_err(|failure| wrong(&failure.text))?);
+/// Each line of standard input is a request. A failure says which of them was not answered.
+fn ask_for_lines(role: Requester, options: &Options, stop: &Stop) -> Result<End, Failure> {
+    let lines = Lines::read(std::io::stdin(), MAX_PAYLOAD).map_err(|error| {
+        let text = format!("cannot start a thread: {error}");
+        Failure::new(Kind::Config, text)
+    })?;
+    let mut answered = 0;
+    // Whether there is still somebody who reads the answers.
+    let mut reader = Ok(true);
+    let end = link::run_on_lines(role, options, stop, &lines, |answer: Vec<u8>| {
+        answered += 1;
+        if reader == Ok(true) {
+            reader = output::print_to_reader(&answer);
+        }
+        if reader != Ok(true) {
+            stop.request();
+        }
+    });
+    let number = lines.taken();
+    match (reader?, end) {
+        (false, _) => Ok(End::Finished),
+        (true, Err(failure)) if answered < number => Err(Failure::new(
+            failure.kind,
+            format!("line {number}: {}", failure.text),
+        )),
+        (true, end) => end,
     }
-    Ok(lines)
 }
 
 /// Where the controller's reports go.

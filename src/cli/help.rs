@@ -50,8 +50,8 @@ TLS:
 
 Message:
   -q, --qos LEVEL        0, 1 or 2 (request, responder: 1; others: 2)
-      --lines            request: each line of standard input is a MESSAGE, one
-                         after the other, with -W for each
+      --lines            request: each line of standard input is a MESSAGE, sent
+                         as it comes and one at a time, with -W for each
       --replies FILE     device, controller: lines CMD=word instead of the table
       --state-dir DIR    device: remember the session in DIR, and go on with it
                          after a crash or a power cut; a folder for each device

@@ -285,14 +285,17 @@ impl Given {
             }
             free.push("-".into());
         }
-        let [net_id, action, message]: [OsString; 3] = free.try_into().map_err(
-            |free: Vec<OsString>| {
+        let [net_id, action, message]: [OsString; 3] =
+            free.try_into().map_err(|free: Vec<OsString>| {
+                let quote = match free.len() {
+                    ..3 => "",
+                    3.. => "; quote a MESSAGE with blanks",
+                };
                 usage(format!(
-                    "{} arguments where NETID ACTION MESSAGE are wanted; quote a MESSAGE with blanks",
+                    "NETID ACTION MESSAGE are three arguments, not {}{quote}",
                     free.len()
                 ))
-            },
-        )?;
+            })?;
         let net_id = level("NETID", net_id)?;
         let action = action.to_string_lossy();
         let action = action.parse().map_err(|()| {

@@ -240,8 +240,11 @@ fn verbosity_counts() {
 fn wrong_usage_names_the_thing_and_the_remedy() {
     for (args, words) in [
         (&[][..], "NETID ACTION MESSAGE"),
-        (&["net"], "1 arguments where"),
-        (&["net", "reverse", "a", "b"], "4 arguments where"),
+        (&["net"], "three arguments, not 1"),
+        (
+            &["net", "reverse", "a", "b"],
+            "three arguments, not 4; quote",
+        ),
         (
             &["net", "louder", "a"],
             "unknown ACTION `louder`: uppercase",

@@ -192,7 +192,7 @@ impl<'a> Values<'a> {
 
 pub fn text(text: &str) -> Result<String, String> {
     match text.chars().any(char::is_control) || text.is_empty() {
-        true => Err("a text without control characters".to_owned()),
+        true => Err("a text: not empty, no control characters".to_owned()),
         false => Ok(text.to_owned()),
     }
 }

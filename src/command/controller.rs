@@ -120,6 +120,8 @@ pub struct Controller {
     plan: Plan,
     random: fastrand::Rng,
     sessions: HashMap<Level, Session>,
+    /// The sessions that have had no command yet, by who logged in.
+    fresh: HashMap<Level, Level>,
     /// The deadlines of `sessions`, soonest first.
     deadlines: BTreeSet<(Instant, Level)>,
     /// Sessions of an earlier run, whose subscriptions the broker has kept and which are ended here.
@@ -137,6 +139,7 @@ impl Controller {
             random: fastrand::Rng::with_seed(plan.seed),
             plan,
             sessions: HashMap::new(),
+            fresh: HashMap::new(),
             deadlines: BTreeSet::new(),
             leftover: HashSet::new(),
             started: 0,
@@ -172,6 +175,9 @@ impl Controller {
             Ok(user_id) => user_id,
             Err(why) => return refuse(format!("as a topic level, {why}")),
         };
+        if let Some(unique_id) = self.fresh.get(&user_id).cloned() {
+            return self.introduce_again(user_id, unique_id);
+        }
         if self.plan.sessions.is_some_and(|most| self.started >= most) {
             return refuse("as many sessions as --sessions asks for have begun".to_owned());
         }
@@ -190,6 +196,7 @@ impl Controller {
                 QoS::ExactlyOnce,
             ),
         ];
+        self.fresh.insert(user_id.clone(), unique_id.clone());
         self.sessions.insert(
             unique_id,
             Session {
@@ -200,6 +207,24 @@ impl Controller {
                 stage: Stage::Subscribing,
             },
         );
+        effects
+    }
+
+    /// A device that has had no UNIQUE ID, or has forgotten it, before its first command: it gets the
+    /// same one, or its other login would become a session that nobody serves.
+    fn introduce_again(&mut self, user_id: Level, unique_id: Level) -> Vec<Effect<Report>> {
+        let Some(session) = self.sessions.get(&unique_id) else {
+            return Vec::new();
+        };
+        let mut effects = vec![Effect::Note(format!(
+            "{user_id} logged in again: it is session {unique_id}"
+        ))];
+        if !matches!(session.stage, Stage::Subscribing) {
+            let topic = unique_id_topic(&user_id);
+            let introduction = Message::new(topic, unique_id.as_str(), self.plan.qos);
+            effects.push(Effect::Publish(introduction));
+            self.set_stage(&unique_id, Stage::Introducing);
+        }
         effects
     }
 
@@ -233,7 +258,7 @@ impl Controller {
             return;
         };
         if let Some(session) = self.sessions.get(&unique_id) {
-            if matches!(session.stage, Stage::Introducing)
+            if matches!(session.stage, Stage::Introducing | Stage::Pausing { .. })
                 && message.topic == unique_id_topic(&session.user_id)
             {
                 let until = now + self.plan.delay;
@@ -262,6 +287,7 @@ impl Controller {
         }
         if let Some(session) = self.sessions.get_mut(unique_id) {
             session.commands = commands;
+            self.fresh.remove(&session.user_id);
         }
         let stage = if open.is_empty() {
             Stage::Settling {
@@ -378,6 +404,9 @@ impl Controller {
         if let Some(deadline) = session.stage.deadline() {
             self.deadlines.remove(&(deadline, unique_id.clone()));
         }
+        if self.fresh.get(&session.user_id) == Some(unique_id) {
+            self.fresh.remove(&session.user_id);
+        }
         let mut effects = Vec::new();
         match &verdict {
             Ok(()) => {
@@ -423,7 +452,7 @@ impl Role for Controller {
             Event::Connected { .. } if self.started == 0 => {
                 vec![Effect::Subscribe(self.plan.logins(), QoS::ExactlyOnce)]
             }
-            Event::Connected { .. } => Vec::new(),
+            Event::Connected { .. } | Event::Line(_) => Vec::new(),
             Event::Subscribed(filter) => self.subscribed(filter),
             Event::Confirmed(message) => {
                 self.confirmed(now, message);
@@ -617,6 +646,35 @@ mod tests {
     }
 
     #[test]
+    fn a_device_that_logs_in_again_before_its_first_command_is_in_the_same_session() {
+        let now = Instant::now();
+        let later = now + Duration::from_secs(2);
+        let mut controller = Controller::new(Plan {
+            sessions: None,
+            ..plan(3)
+        });
+        let login = message("login", "alice", QoS::ExactlyOnce);
+        controller.handle(now, Event::Received(&login)).unwrap();
+        let effects = controller.handle(now, Event::Received(&login)).unwrap();
+        assert!(matches!(effects[..], [Effect::Note(_)]), "on its way");
+        let id = controller.sessions.keys().next().unwrap().clone();
+        let filter = TopicFilter::new(format!("{id}/+")).unwrap();
+        let uuid = message("alice/UUID", id.as_str(), QoS::ExactlyOnce);
+        controller.handle(now, Event::Subscribed(&filter)).unwrap();
+        controller.handle(now, Event::Confirmed(&uuid)).unwrap();
+        let effects = controller.handle(later, Event::Received(&login)).unwrap();
+        assert_eq!(effects[1..], [Effect::Publish(uuid.clone())]);
+        // The pause begins when it has been told.
+        assert_eq!(controller.deadline(), None);
+        controller.handle(later, Event::Confirmed(&uuid)).unwrap();
+        assert_eq!(controller.deadline(), Some(later + PAUSE));
+        controller.handle(later + PAUSE, Event::Deadline).unwrap();
+        // From now on a login is a new session.
+        controller.handle(later, Event::Received(&login)).unwrap();
+        assert_eq!(controller.sessions.len(), 2);
+    }
+
+    #[test]
     fn right_replies_in_any_order_pass() {
         let now = Instant::now();
         let (mut controller, id, mut commands) = commanding(9, now);
@@ -703,7 +761,8 @@ mod tests {
         assert!(matches!(effects[..], [Effect::Warn(_)]), "retained");
         login.retain = false;
         controller.handle(now, Event::Received(&login)).unwrap();
-        let effects = controller.handle(now, Event::Received(&login)).unwrap();
+        let other = message("login", "bob", QoS::AtLeastOnce);
+        let effects = controller.handle(now, Event::Received(&other)).unwrap();
         assert!(
             matches!(effects[..], [Effect::Warn(_)]),
             "one session was asked for"

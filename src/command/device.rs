@@ -1,4 +1,5 @@
-//! The device's end of a session: logs in, answers each command once, ends at the last words.
+//! The device's end of a session: logs in, and again when nobody hears it, answers each command once,
+//! ends at the last words.
 
 use std::time::{Duration, Instant};
 
@@ -15,14 +16,23 @@ pub enum Progress {
     Done,
 }
 
+/// Of the time without a word from the controller, the part after which a login is repeated.
+const FIRST_REPEAT: u32 = 5;
+
+/// The same where that time is without limit, and the longest time between two logins then: a
+/// controller that is away for a night is to find few of them.
+const FIRST_REPEAT_UNLIMITED: Duration = Duration::from_secs(12);
+const RAREST_REPEAT: Duration = Duration::from_secs(600);
+
 #[derive(Debug)]
 enum State {
     /// Not connected yet; a UNIQUE ID of an earlier run may still be good.
     Starting { resume: Option<Level> },
     /// SUBSCRIBE sent; `login` only goes out after the SUBACK, or the UNIQUE ID could be missed.
     Subscribing,
-    /// `login` published; `confirmed` once the broker has it.
-    LoggingIn { confirmed: bool },
+    /// `login` published. Once the broker has it, it is published again at `repeat`: it may have gone
+    /// to one of several controllers that died of it.
+    LoggingIn { repeat: Option<Instant> },
     /// Answering commands.
     Serving {
         unique_id: Level,
@@ -43,6 +53,8 @@ pub struct Device {
     qos: QoS,
     patience: Option<Duration>,
     last_word: Instant,
+    /// From a login to its repetition.
+    interval: Duration,
     state: State,
 }
 
@@ -66,6 +78,7 @@ impl Device {
             qos,
             patience,
             last_word: now,
+            interval: patience.map_or(FIRST_REPEAT_UNLIMITED, |patience| patience / FIRST_REPEAT),
             state: State::Starting { resume },
         }
     }
@@ -79,7 +92,7 @@ impl Device {
     }
 
     fn log_in(&mut self) -> Effect<Progress> {
-        self.state = State::LoggingIn { confirmed: false };
+        self.state = State::LoggingIn { repeat: None };
         Effect::Publish(Message::new(login_topic(), self.user_id.as_str(), self.qos))
     }
 
@@ -120,7 +133,7 @@ impl Device {
             State::Subscribing => vec![self.log_in()],
             // Subscribed again: the broker forgot the session, and with it perhaps the UNIQUE ID that
             // was on its way here. A login that is not confirmed is still in the link's outbox.
-            State::LoggingIn { confirmed: true } => vec![
+            State::LoggingIn { repeat: Some(_) } => vec![
                 Effect::Note("the broker forgot the session: logging in again".to_owned()),
                 self.log_in(),
             ],
@@ -172,10 +185,21 @@ impl Device {
         ))])
     }
 
-    fn confirmed(&mut self, message: &Message) -> Vec<Effect<Progress>> {
+    fn log_in_again(&mut self) -> Vec<Effect<Progress>> {
+        self.interval *= 2;
+        if self.patience.is_none() {
+            self.interval = self.interval.min(RAREST_REPEAT);
+        }
+        vec![
+            Effect::Note("no unique id yet: logging in again".to_owned()),
+            self.log_in(),
+        ]
+    }
+
+    fn confirmed(&mut self, now: Instant, message: &Message) -> Vec<Effect<Progress>> {
         let is_login = message.topic == login_topic();
         match &mut self.state {
-            State::LoggingIn { confirmed } => *confirmed |= is_login,
+            State::LoggingIn { repeat } if is_login => *repeat = now.checked_add(self.interval),
             State::Serving { unconfirmed, .. } | State::Leaving { unconfirmed } if !is_login => {
                 *unconfirmed = unconfirmed.saturating_sub(1);
             }
@@ -259,11 +283,16 @@ impl Role for Device {
         match event {
             Event::Connected { session_present } => Ok(self.connected(session_present)),
             Event::Subscribed(filter) => Ok(self.subscribed(filter)),
-            Event::Confirmed(message) => Ok(self.confirmed(message)),
+            Event::Confirmed(message) => Ok(self.confirmed(now, message)),
             Event::Received(message) => self.received(now, message),
-            Event::Deadline => match (self.deadline(), self.patience) {
-                (Some(deadline), Some(patience)) if now >= deadline => {
+            Event::Line(_) => Ok(Vec::new()),
+            Event::Deadline => match (&self.state, self.time_limit(), self.patience) {
+                (State::Done, ..) => Ok(Vec::new()),
+                (_, Some(limit), Some(patience)) if now >= limit => {
                     Err(self.out_of_patience(patience))
+                }
+                (State::LoggingIn { repeat: Some(at) }, ..) if now >= *at => {
+                    Ok(self.log_in_again())
                 }
                 _ => Ok(Vec::new()),
             },
@@ -273,6 +302,7 @@ impl Role for Device {
     fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Done => None,
+            State::LoggingIn { repeat } => [repeat, self.time_limit()].into_iter().flatten().min(),
             _ => self.time_limit(),
         }
     }
@@ -524,6 +554,30 @@ mod tests {
         device.handle(now, Event::Confirmed(&login)).unwrap();
         let again = device.handle(now, Event::Subscribed(&uuid)).unwrap();
         assert_eq!(again[1..], [Publish(login)]);
+    }
+
+    #[test]
+    fn a_login_that_nobody_answers_is_repeated_at_growing_intervals() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let login = message("login", "alice", QoS::ExactlyOnce);
+        let mut device = logging_in(start);
+        device.handle(start, Event::Confirmed(&login)).unwrap();
+        for seconds in [12, 36] {
+            assert_eq!(device.deadline(), Some(at(seconds)));
+            let effects = device.handle(at(seconds), Event::Deadline).unwrap();
+            assert_eq!(effects[1..], [Publish(login.clone())]);
+            // Not before the broker has it.
+            assert_eq!(device.deadline(), Some(at(60)));
+            let confirmed = Event::Confirmed(&login);
+            device.handle(at(seconds), confirmed).unwrap();
+        }
+        assert_eq!(device.deadline(), Some(at(60)));
+        let failure = device.handle(at(60), Event::Deadline).unwrap_err();
+        assert_eq!(failure.kind, Kind::NoAnswer);
+        let unique_id = message("alice/UUID", "U1", QoS::ExactlyOnce);
+        device.handle(at(50), Event::Received(&unique_id)).unwrap();
+        assert_eq!(device.deadline(), Some(at(110)), "it is logged in");
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl<R: Role> Role for Narrated<R> {
                 let width = self.topic_width;
                 tell(&format!("   {who:<WHO_WIDTH$}  {topic:<width$}  {payload}"))?;
             }
-            Event::Connected { .. } | Event::Confirmed(_) | Event::Deadline => {}
+            Event::Connected { .. } | Event::Confirmed(_) | Event::Line(_) | Event::Deadline => {}
         }
         let reaction = self.role.handle(now, event);
         if let Event::Subscribed(_) = event {

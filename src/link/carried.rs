@@ -50,6 +50,7 @@ impl<R: Role, E: FnMut(R::Item)> Carried for Emitting<R, E> {
             Effect::Subscribe(filter, qos) => Some(Effect::Subscribe(filter, qos)),
             Effect::Unsubscribe(filter) => Some(Effect::Unsubscribe(filter)),
             Effect::Publish(message) => Some(Effect::Publish(message)),
+            Effect::AwaitLine => Some(Effect::AwaitLine),
             Effect::Note(text) => Some(Effect::Note(text)),
             Effect::Warn(text) => Some(Effect::Warn(text)),
             Effect::Finish => Some(Effect::Finish),

@@ -21,7 +21,8 @@ fn may_go_on(end: &Result<End, Failure>) -> bool {
     match end {
         Ok(End::Stopped) => true,
         Ok(End::Finished) => false,
-        Err(failure) => matches!(failure.kind, Kind::NoAnswer | Kind::Unreachable),
+        // Not after silence: whoever was to speak has gone, and the next run begins anew.
+        Err(failure) => failure.kind == Kind::Unreachable,
     }
 }
 
@@ -62,7 +63,9 @@ impl Link<'_> {
 
     fn drain(&mut self, deadline: Instant) {
         self.submit();
-        while !(self.outbox.is_empty() && self.inbound.is_settled()) {
+        // To a PUBREL that comes after DISCONNECT rumqttc would still send PUBCOMP, against MQTT 3.1.1,
+        // section 3.14.4.
+        while !(self.outbox.is_empty() && self.inbound.is_settled() && self.inbound.is_released()) {
             if self.broken.is_some() {
                 return self.go_offline();
             }

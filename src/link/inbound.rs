@@ -286,6 +286,12 @@ impl Inbound {
     pub fn is_settled(&self) -> bool {
         self.entries.is_empty() && self.again.is_empty()
     }
+
+    /// Whether the broker has released every message that it sent with QoS 2.
+    #[must_use]
+    pub fn is_released(&self) -> bool {
+        self.releasing.is_empty()
+    }
 }
 
 #[cfg(test)]

@@ -44,6 +44,7 @@ pub use broker::{Address, Login, MAX_PAYLOAD, Options, Session};
 pub use carried::Watcher;
 pub use tls::{Tls, TlsFiles};
 
+use crate::lines::Lines;
 use crate::role::{Effect, Event, Failure, Kind, QoS, Role};
 use crate::stop::Stop;
 use crate::topic::TopicFilter;
@@ -51,7 +52,7 @@ use backoff::Backoff;
 use carried::{Carried, Emitting, Unwatched};
 use inbound::Inbound;
 use outage::Outage;
-use outbox::{Outbox, Packet};
+use outbox::{Confirmed, Outbox, Packet};
 use quick_ack::QuickAck;
 use round::Round;
 use trouble::Trouble;
@@ -102,6 +103,28 @@ pub fn run_watched<R: Role>(
     end
 }
 
+/// [`run`], for a role that works on `lines`.
+///
+/// # Errors
+/// Those of [`run`], and a line that cannot be used.
+pub fn run_on_lines<R: Role>(
+    role: R,
+    options: &Options,
+    stop: &Stop,
+    lines: &Lines,
+    emit: impl FnMut(R::Item),
+) -> Result<End, Failure> {
+    let role = Box::new(Emitting { role, emit });
+    let mut unwatched = Unwatched;
+    let mut link = Link::new(role, options, stop, &mut unwatched);
+    let client = link.client.clone();
+    lines.set_wake(move || wake(&client));
+    link.lines = Some(lines);
+    let end = link.serve();
+    link.close(&end);
+    end
+}
+
 /// Where the connection stands.
 enum Connectivity {
     Offline { next_attempt: Instant },
@@ -115,12 +138,17 @@ struct Link<'a> {
     round: Round,
     stop: &'a Stop,
     watcher: &'a mut dyn Watcher,
+    lines: Option<&'a Lines>,
+    /// The role wants the next of them.
+    awaits_line: bool,
     client: Client,
     connection: Connection,
     connectivity: Connectivity,
     outbox: Outbox,
     inbound: Inbound,
-    /// Packet identifiers under which an earlier process may have left a QoS 2 message half-sent.
+    /// Packet identifiers under which the broker may hold a QoS 2 message that is over for this end: one
+    /// that an earlier process left half-sent, or one that was completed before the broker was restored
+    /// from an earlier state.
     left_behind: BTreeSet<u16>,
     quick_ack: QuickAck,
     /// A write has failed: what rumqttc said about it.
@@ -171,6 +199,8 @@ impl<'a> Link<'a> {
             round,
             stop,
             watcher,
+            lines: None,
+            awaits_line: false,
             client,
             connection,
             connectivity: Connectivity::Offline {
@@ -202,16 +232,18 @@ impl<'a> Link<'a> {
                 return Ok(End::Stopped);
             }
             if self.role.deadline().is_some_and(|d| d <= Instant::now()) {
+                // And no wait or attempt after it: it may have been the end.
                 self.tell(Event::Deadline, None);
                 self.exhaust();
+            } else {
+                self.be_looked_at();
+                match self.connectivity {
+                    _ if self.broken.is_some() => {}
+                    Connectivity::Offline { next_attempt } => self.offline(next_attempt),
+                    Connectivity::Online { .. } => self.online(),
+                }
             }
-            self.be_looked_at();
-            match self.connectivity {
-                // The time is over: no new attempt.
-                _ if self.failure.is_some() => {}
-                Connectivity::Offline { next_attempt } => self.offline(next_attempt),
-                Connectivity::Online { .. } => self.online(),
-            }
+            self.take_line();
             if let Some(error) = self.broken.take() {
                 self.disconnected(&error);
             }
@@ -246,6 +278,21 @@ impl<'a> Link<'a> {
                 Failure::new(Kind::Unreachable, why.join("; "))
             }
             _ => failure,
+        }
+    }
+
+    fn take_line(&mut self) {
+        if !self.awaits_line || self.failure.is_some() {
+            return;
+        }
+        match self.lines.and_then(Lines::next) {
+            Some(Ok(line)) => {
+                self.awaits_line = false;
+                self.tell(Event::Line(line.as_deref()), None);
+                self.exhaust();
+            }
+            Some(Err(failure)) => self.failure = Some(failure),
+            None => {}
         }
     }
 
@@ -363,6 +410,7 @@ impl<'a> Link<'a> {
                 }
                 Effect::Publish(message) => self.post(Packet::Publish(message), cause),
                 Effect::Emit(never) => match never {},
+                Effect::AwaitLine => self.awaits_line = true,
                 Effect::Note(text) => info!("{text}"),
                 Effect::Warn(text) => warn!("{text}"),
                 Effect::Finish => self.finished = true,
@@ -397,8 +445,13 @@ impl<'a> Link<'a> {
     /// The connection is gone, or could not be made.
     fn disconnected(&mut self, error: &ConnectionError) {
         // What was read together with the error happened before it.
+        let was_online = matches!(self.connectivity, Connectivity::Online { .. });
         while let Some(event) = self.connection.eventloop.state.events.pop_front() {
             self.packet(event);
+        }
+        if was_online && matches!(self.connectivity, Connectivity::Offline { .. }) {
+            // One of them was a reason to leave.
+            return;
         }
         let now = Instant::now();
         let mut online = false;
@@ -415,8 +468,21 @@ impl<'a> Link<'a> {
             self.failure = Some(Failure::new(Kind::Protocol, trouble.text));
             return;
         }
-        let round_over = self.round.failed(&trouble);
-        let given_up = self.options.give_up_at_once && !self.outage.ever_online && round_over;
+        self.failed(&trouble, online);
+    }
+
+    /// Goes to the next broker with a packet that this one has refused.
+    fn leave_broker(&mut self, refused: Confirmed, trouble: &Trouble) {
+        self.go_offline();
+        self.outbox.push(refused.packet, refused.cause);
+        self.failed(trouble, true);
+    }
+
+    /// A broker has failed; what next?
+    fn failed(&mut self, trouble: &Trouble, online: bool) {
+        let round_over = self.round.failed(trouble);
+        let at_once = self.options.give_up_at_once && !self.outage.ever_online;
+        let given_up = at_once && round_over && !self.round.will_recover();
         if self.round.is_hopeless() || given_up {
             self.failure = Some(self.round.failure());
             return;
@@ -427,10 +493,10 @@ impl<'a> Link<'a> {
             false => Duration::ZERO,
         };
         self.connectivity = Connectivity::Offline {
-            next_attempt: now + wait,
+            next_attempt: Instant::now() + wait,
         };
         let next = self.turn_to_next();
-        self.outage.report(&trouble, &next, wait);
+        self.outage.report(trouble, &next, wait);
     }
 
     /// From now on the broker is the one whose turn it is. Says so.
@@ -470,12 +536,15 @@ fn left(until: Option<Instant>) -> Duration {
     })
 }
 
-/// A signal does not end rumqttc's wait, but a request does. An UNSUBSCRIBE of what nobody subscribed
-/// to is the one request that every broker answers and that changes nothing (MQTT 3.1.1, section 3.10.4).
 fn wake_on_stop(stop: &Stop, client: &Client) {
     let client = client.clone();
-    stop.set_wake(move || {
-        // Where the channel is full, there is enough in it to end the wait.
-        let _ = client.try_unsubscribe("mqtt_client/stopping");
-    });
+    stop.set_wake(move || wake(&client));
+}
+
+/// Neither a signal nor a line ends rumqttc's wait, but a request does. An UNSUBSCRIBE of what nobody
+/// subscribed to is the one request that every broker answers and that changes nothing (MQTT 3.1.1,
+/// section 3.10.4).
+fn wake(client: &Client) {
+    // Where the channel is full, there is enough in it to end the wait.
+    let _ = client.try_unsubscribe("mqtt_client/wake");
 }

@@ -87,3 +87,29 @@ impl Outage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::Options;
+    use rumqttc::{ConnectionError, StateError};
+
+    #[test]
+    fn a_client_that_is_thrown_out_again_and_again_suspects_another() {
+        let mut outage = Outage::default();
+        let options = Options::new("pi.local", 1883, "alice");
+        let error = ConnectionError::MqttState(StateError::ConnectionAborted);
+        for times in 1..=SUSPICIOUS {
+            let mut trouble = Trouble::read(&error, &options, true);
+            outage.connection_ended(false);
+            outage.suspect(&mut trouble, "alice");
+            let said = &trouble.text;
+            assert!(
+                said.contains("pi.local:1883 closed the connection"),
+                "{said}"
+            );
+            let hint = said.contains("another client using the client id alice?");
+            assert_eq!(hint, times == SUSPICIOUS, "{said}");
+        }
+    }
+}

@@ -84,6 +84,16 @@ pub enum Replay {
     Release(u16),
 }
 
+impl Replay {
+    /// Its packet identifier.
+    #[must_use]
+    pub fn pkid(&self) -> u16 {
+        match self {
+            Self::Publish(pkid, _) | Self::Release(pkid) => *pkid,
+        }
+    }
+}
+
 /// The outbox.
 #[derive(Debug, Default)]
 pub struct Outbox {
@@ -159,6 +169,15 @@ impl Outbox {
             if let Some(at) = self.submitted_first(true) {
                 self.items[at].stage = Stage::Sent(pkid);
             }
+        }
+    }
+
+    /// An UNSUBSCRIBE went out: one of these, or one that was only to end a wait.
+    pub fn sent_unsubscribe(&mut self, pkid: u16) {
+        let first = self.submitted_first(true);
+        let packet = first.and_then(|at| self.items[at].packet.as_ref());
+        if matches!(packet, Some(Packet::Unsubscribe(_))) {
+            self.sent(pkid);
         }
     }
 

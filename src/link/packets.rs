@@ -10,6 +10,7 @@ use rumqttc::{ConnAck, Incoming, Outgoing, PubRel, Publish, Request, SubAck, Sub
 use super::inbound::Arrival;
 use super::outbox::{Confirmed, Packet, Replay};
 use super::quick_ack::QuickAck;
+use super::trouble::Trouble;
 use super::{Connectivity, Link};
 use crate::role::{Event, Failure, Kind, Message, QoS, printable};
 use crate::topic::TopicName;
@@ -31,11 +32,16 @@ fn from_wire(qos: WireQoS) -> QoS {
 }
 
 /// What rumqttc is to send first where the broker kept the session. It clears this itself where not.
-/// `left_behind` are the packet identifiers that an earlier process may have left without PUBREL: the
-/// broker would take new messages under them for repetitions (MQTT 3.1.1, section 4.3.3).
+///
+/// `left_behind` are the packet identifiers under which the broker may hold a QoS 2 message without
+/// PUBREL that is over for this end. It would take new messages under them for repetitions (MQTT 3.1.1,
+/// section 4.3.3); and mosquitto counts them against its max_inflight_messages, and drops what is beyond
+/// that although it confirms it. What is replayed is not over: its PUBREL would part it from its DUP.
 pub(super) fn replay(left_behind: &BTreeSet<u16>, replays: Vec<Replay>) -> VecDeque<Request> {
-    let left_behind = left_behind.iter().copied().map(Replay::Release);
+    let outstanding: BTreeSet<u16> = replays.iter().map(Replay::pkid).collect();
+    let left_behind = left_behind.difference(&outstanding).copied();
     left_behind
+        .map(Replay::Release)
         .chain(replays)
         .map(|replay| match replay {
             Replay::Publish(pkid, message) => {
@@ -67,8 +73,9 @@ impl Link<'_> {
             Incoming::PubRec(pubrec) => self.outbox.received(pubrec.pkid),
             Incoming::PubAck(puback) => self.confirmed(puback.pkid),
             Incoming::PubComp(pubcomp) => {
-                self.left_behind.remove(&pubcomp.pkid);
                 if let Some(confirmed) = self.outbox.completed(pubcomp.pkid) {
+                    // Over for this end; not for a broker that is restored from an earlier state.
+                    self.left_behind.insert(pubcomp.pkid);
                     self.settle(confirmed);
                 }
             }
@@ -90,9 +97,8 @@ impl Link<'_> {
                     self.settle(confirmed);
                 }
             }
-            Outgoing::Publish(pkid) | Outgoing::Subscribe(pkid) | Outgoing::Unsubscribe(pkid) => {
-                // On one connection PUBRELs for what was left behind go out before everything else.
-                self.left_behind.remove(pkid);
+            Outgoing::Unsubscribe(pkid) => self.outbox.sent_unsubscribe(*pkid),
+            Outgoing::Publish(pkid) | Outgoing::Subscribe(pkid) => {
                 self.outbox.sent(*pkid);
             }
             Outgoing::PingReq => self.acks_before_ping = self.inbound.acks(),
@@ -185,8 +191,9 @@ impl Link<'_> {
         match problem {
             Some(why) => warn!("ignored a message on an invalid topic name: {why}"),
             None => {
+                let bytes = if size == 1 { "byte" } else { "bytes" };
                 info!(
-                    "received on {}, {qos}, {size} bytes: {}",
+                    "received on {}, {qos}, {size} {bytes}: {}",
                     message.topic,
                     printable(&message.payload)
                 );
@@ -205,6 +212,7 @@ impl Link<'_> {
         if let Packet::Subscribe(filter, asked) = &confirmed.packet {
             match suback.return_codes.first() {
                 Some(SubscribeReasonCode::Success(granted)) => {
+                    self.round.served();
                     let granted = from_wire(*granted);
                     let renewed = self.renewed.remove(filter);
                     match renewed {
@@ -229,6 +237,11 @@ impl Link<'_> {
                         "broker at {} refused the subscription to {filter}: {remedy}",
                         self.options.address()
                     );
+                    if self.round.has_choice() && !self.finished && !self.deaf {
+                        // A node that has lost touch with its cluster refuses, too.
+                        let trouble = Trouble::hopeless(Kind::Refused, text);
+                        return self.leave_broker(confirmed, &trouble);
+                    }
                     self.failure = Some(Failure::new(Kind::Refused, text));
                 }
             }
@@ -246,7 +259,13 @@ impl Link<'_> {
         self.inbound.known_to_broker(confirmed.after_acks);
         match &confirmed.packet {
             Packet::Publish(message) => {
-                info!("published on {}, confirmed", message.topic);
+                let how = match message.qos {
+                    QoS::AtMostOnce => "QoS 0",
+                    QoS::AtLeastOnce => "confirmed by PUBACK (QoS 1)",
+                    QoS::ExactlyOnce => "confirmed by PUBCOMP (QoS 2)",
+                };
+                let payload = printable(&message.payload);
+                info!("published on {}, {how}: {payload}", message.topic);
                 self.tell(Event::Confirmed(message), None);
             }
             Packet::Unsubscribe(filter) => info!("unsubscribed from {filter}"),

@@ -11,7 +11,7 @@ use crate::role::{Failure, Kind};
 struct Seat {
     address: Address,
     /// Why its last attempt failed, if it did since the last connection.
-    trouble: Option<(String, Option<Kind>)>,
+    trouble: Option<Trouble>,
 }
 
 /// The brokers, in the order in which they are tried.
@@ -58,9 +58,17 @@ impl Round {
         seat.is_some_and(|seat| seat.trouble.is_none())
     }
 
-    /// It accepted the connection: all others deserve a new chance.
+    /// It accepted the connection: those that did not deserve a new chance.
     pub fn connected(&mut self) {
         self.failures = 0;
+        for seat in &mut self.seats {
+            let waits = |trouble: &mut Trouble| trouble.hopeless.is_none();
+            seat.trouble.take_if(waits);
+        }
+    }
+
+    /// It granted a subscription: nothing is held against any of them.
+    pub fn served(&mut self) {
         for seat in &mut self.seats {
             seat.trouble = None;
         }
@@ -69,7 +77,7 @@ impl Round {
     /// It failed, and the next one's turn has come. Says whether that was the round's last.
     pub fn failed(&mut self, trouble: &Trouble) -> bool {
         if let Some(seat) = self.seats.get_mut(self.at) {
-            seat.trouble = Some((trouble.text.clone(), trouble.hopeless));
+            seat.trouble = Some(trouble.clone());
         }
         self.at = (self.at + 1) % self.seats.len().max(1);
         self.failures += 1;
@@ -83,23 +91,33 @@ impl Round {
     /// Whether every broker has failed for a reason that waiting cannot mend.
     #[must_use]
     pub fn is_hopeless(&self) -> bool {
+        let is_hopeless = |trouble: &Trouble| trouble.hopeless.is_some();
         self.seats
             .iter()
-            .all(|seat| matches!(seat.trouble, Some((_, Some(_)))))
+            .all(|seat| seat.trouble.as_ref().is_some_and(is_hopeless))
+    }
+
+    /// Whether one of several is there and will serve when the others have been missed: a cluster that
+    /// has lost a node answers "not available" until it has elected a leader.
+    #[must_use]
+    pub fn will_recover(&self) -> bool {
+        self.has_choice() && self.known().any(|trouble| trouble.not_yet)
+    }
+
+    fn known(&self) -> impl Iterator<Item = &Trouble> {
+        self.seats.iter().filter_map(|seat| seat.trouble.as_ref())
     }
 
     /// What is wrong with each broker that failed.
     pub fn troubles(&self) -> impl Iterator<Item = &str> {
-        let known = self.seats.iter().filter_map(|seat| seat.trouble.as_ref());
-        known.map(|(text, _)| text.as_str())
+        self.known().map(|trouble| trouble.text.as_str())
     }
 
     /// The end of the run, with what is wrong with each.
     #[must_use]
     pub fn failure(&self) -> Failure {
-        let kinds = self.seats.iter().filter_map(|seat| seat.trouble.as_ref());
         let kind = match self.is_hopeless() {
-            true => kinds.filter_map(|(_, kind)| *kind).next(),
+            true => self.known().find_map(|trouble| trouble.hopeless),
             false => None,
         };
         let texts: Vec<&str> = self.troubles().collect();
@@ -122,6 +140,7 @@ mod tests {
             text: text.to_owned(),
             hopeless,
             too_large: false,
+            not_yet: text.contains("not yet"),
         }
     }
 
@@ -151,9 +170,10 @@ mod tests {
     fn a_lone_broker_is_a_round_by_itself() {
         let mut round = Round::new(addresses(&["a"]), 1);
         assert!(!round.has_choice());
-        for text in ["first", "second"] {
+        for text in ["first", "not yet"] {
             assert!(round.failed(&trouble(text, None)));
             assert_eq!(round.failure().text, text);
+            assert!(!round.will_recover(), "{text}");
         }
     }
 
@@ -172,8 +192,14 @@ mod tests {
         round.failed(&trouble("refused, too", Some(Kind::Refused)));
         assert!(round.is_hopeless());
         assert_eq!(round.failure().kind, Kind::Refused);
+        // One after the other may accept the connection, and refuse the subscription.
         round.connected();
-        assert!(!round.is_hopeless());
+        assert!(round.is_hopeless());
+        round.served();
+        assert!(!round.is_hopeless() && !round.will_recover());
         assert_eq!(round.troubles().count(), 0);
+        round.failed(&trouble("not yet", None));
+        round.failed(&trouble("down", None));
+        assert!(round.will_recover());
     }
 }

@@ -90,8 +90,8 @@ mod present {
         }
     }
 
-    fn wrong(file: &Path, why: impl std::fmt::Display) -> Failure {
-        Failure::new(Kind::Config, format!("{}: {why}", file.display()))
+    fn wrong(option: &str, file: &Path, why: impl std::fmt::Display) -> Failure {
+        Failure::new(Kind::Config, format!("{option} {}: {why}", file.display()))
     }
 
     impl Tls {
@@ -117,7 +117,10 @@ mod present {
                 }
                 Some((certificate, key)) => {
                     let config = config
-                        .with_client_auth_cert(certificates(certificate)?, private_key(key)?)
+                        .with_client_auth_cert(
+                            certificates("--cert", certificate)?,
+                            private_key(key)?,
+                        )
                         .map_err(|error| {
                             let certificate = certificate.display();
                             let why = match error {
@@ -126,7 +129,7 @@ mod present {
                                 }
                                 error => format!("with {certificate}: {error}"),
                             };
-                            wrong(key, why)
+                            wrong("--key", key, why)
                         })?;
                     (config, Identity::Given)
                 }
@@ -143,13 +146,18 @@ mod present {
         }
     }
 
-    fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
-        let pem = std::fs::read(file).map_err(|error| wrong(file, error))?;
+    fn certificates(option: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
+        let pem = std::fs::read(file).map_err(|error| wrong(option, file, error))?;
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
         match found {
             Ok(found) if !found.is_empty() => Ok(found),
-            Ok(_) => Err(wrong(file, "there is no certificate in PEM form in it")),
+            Ok(_) => Err(wrong(
+                option,
+                file,
+                "there is no certificate in PEM form in it",
+            )),
             Err(error) => Err(wrong(
+                option,
                 file,
                 format!("not a certificate in PEM form: {error}"),
             )),
@@ -157,9 +165,10 @@ mod present {
     }
 
     fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, Failure> {
-        let pem = std::fs::read(file).map_err(|error| wrong(file, error))?;
+        let pem = std::fs::read(file).map_err(|error| wrong("--key", file, error))?;
         PrivateKeyDer::from_pem_slice(&pem).map_err(|_| {
             wrong(
+                "--key",
                 file,
                 "there is no unencrypted private key in PEM form in it",
             )
@@ -168,10 +177,14 @@ mod present {
 
     fn authorities(file: &Path) -> Result<RootCertStore, Failure> {
         let mut store = RootCertStore::empty();
-        for certificate in certificates(file)? {
-            store
-                .add(certificate)
-                .map_err(|error| wrong(file, format!("not a certificate authority: {error}")))?;
+        for certificate in certificates("--cafile", file)? {
+            store.add(certificate).map_err(|error| {
+                wrong(
+                    "--cafile",
+                    file,
+                    format!("not a certificate authority: {error}"),
+                )
+            })?;
         }
         Ok(store)
     }

@@ -11,7 +11,7 @@ use super::tls;
 use crate::role::Kind;
 
 /// A connection's end.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Trouble {
     /// What happened and what to do, without a full stop.
     pub text: String,
@@ -19,6 +19,8 @@ pub struct Trouble {
     pub hopeless: Option<Kind>,
     /// A packet beyond the limit arrived: hopeless when it happens again.
     pub too_large: bool,
+    /// The broker is there, and does not serve yet: a node of a cluster in an election.
+    pub not_yet: bool,
 }
 
 impl Trouble {
@@ -27,10 +29,12 @@ impl Trouble {
             text,
             hopeless: None,
             too_large: false,
+            not_yet: false,
         }
     }
 
-    fn hopeless(kind: Kind, text: String) -> Self {
+    /// One that waiting cannot mend.
+    pub fn hopeless(kind: Kind, text: String) -> Self {
         Self {
             hopeless: Some(kind),
             ..Self::new(text)
@@ -88,7 +92,10 @@ fn refused(code: ConnectReturnCode, options: &Options, broker: &str) -> Trouble 
             Kind::Protocol,
             format!("{broker} does not speak MQTT 3.1.1: allow it there, or use another broker"),
         ),
-        _ => Trouble::new(format!("{broker} says it is not available now: try later")),
+        _ => Trouble {
+            not_yet: true,
+            ..Trouble::new(format!("{broker} says it is not available now: try later"))
+        },
     }
 }
 

@@ -1,5 +1,6 @@
 //! Protocol B, the text request: its topics and its five actions, as both ends read them.
 
+mod late;
 pub mod requester;
 pub mod responder;
 
@@ -60,6 +61,20 @@ impl Action {
                 random.shuffle(&mut graphemes);
                 graphemes.concat()
             }
+        }
+    }
+
+    /// Whether `answer` is a right answer to `text`. Shuffled may be any order of its characters.
+    #[must_use]
+    pub fn fits(self, text: &str, answer: &str) -> bool {
+        let sorted = |text: &str| {
+            let mut all: Vec<char> = text.chars().collect();
+            all.sort_unstable();
+            all
+        };
+        match self {
+            Self::Shuffle => sorted(text) == sorted(answer),
+            _ => self.apply(text, &mut fastrand::Rng::with_seed(0)) == answer,
         }
     }
 }

@@ -1,7 +1,6 @@
 //! A controller by another hand: rumqttc alone, on a connection of its own that nothing cuts. What it
 //! hears is what an observer hears.
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -10,9 +9,6 @@ use rumqttc::{Client, Event, MqttOptions, Packet};
 
 /// After this, what has not happened will not.
 pub const GUARD: Duration = Duration::from_secs(30);
-
-/// rumqttc itself tries again at once, as fast as it can.
-const BEFORE_THE_NEXT_ATTEMPT: Duration = Duration::from_millis(10);
 
 /// One message, as heard.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,19 +21,6 @@ pub struct Heard {
 pub struct Controller {
     client: Client,
     heard: Receiver<Heard>,
-    subscribed: Receiver<()>,
-    filters: usize,
-    /// Ends the thread that listens, at its next connection.
-    _listening: Arc<()>,
-}
-
-/// What a controller does about a broker that ends its connection.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Loss {
-    /// The test is over, or says so itself.
-    Final,
-    /// The broker is down for a restart.
-    Passing,
 }
 
 pub fn wire(qos: QoS) -> rumqttc::QoS {
@@ -50,31 +33,14 @@ const FILTERS: [&str; 2] = ["login", "+/+"];
 impl Controller {
     /// Connects and subscribes to all that the protocol uses, at QoS 2.
     pub fn connect(port: u16) -> Self {
-        Self::listen(port, &FILTERS, rumqttc::QoS::ExactlyOnce, Loss::Final)
-    }
-
-    /// One that connects again, and whose session the broker is to keep. At QoS 1: what rumqttc
-    /// does at QoS 2 after a reconnect is not to be relied on.
-    pub fn lasting(port: u16) -> Self {
-        Self::lasting_on(port, &FILTERS)
-    }
-
-    /// The same for other topics.
-    pub fn lasting_on(port: u16, filters: &'static [&'static str]) -> Self {
-        Self::listen(port, filters, rumqttc::QoS::AtLeastOnce, Loss::Passing)
-    }
-
-    fn listen(port: u16, filters: &'static [&'static str], qos: rumqttc::QoS, loss: Loss) -> Self {
         let mut options = MqttOptions::new("observer", "127.0.0.1", port);
         options.set_max_packet_size(1 << 20, 1 << 20);
         // mosquitto 2.0.11 throws a publisher out that has more than 20 messages in flight.
         options.set_inflight(10);
-        options.set_clean_session(loss == Loss::Final);
         let (client, mut connection) = Client::new(options, 1000);
         let (sender, heard) = channel();
         let (ready, subscribed) = channel();
-        let (requests, listening) = (client.clone(), Arc::new(()));
-        let listener = Arc::downgrade(&listening);
+        let requests = client.clone();
         std::thread::spawn(move || {
             for event in connection.iter() {
                 match event {
@@ -89,35 +55,24 @@ impl Controller {
                         }
                     }
                     Ok(Event::Incoming(Packet::ConnAck(_))) => {
-                        for filter in filters {
-                            requests.try_subscribe(*filter, qos).unwrap();
+                        for filter in FILTERS {
+                            let qos = rumqttc::QoS::ExactlyOnce;
+                            requests.try_subscribe(filter, qos).unwrap();
                         }
                     }
                     Ok(Event::Incoming(Packet::SubAck(_))) => {
                         let _ = ready.send(());
                     }
                     Ok(_) => {}
-                    Err(_) if loss == Loss::Final || listener.strong_count() == 0 => return,
-                    Err(_) => std::thread::sleep(BEFORE_THE_NEXT_ATTEMPT),
+                    // The test is over.
+                    Err(_) => return,
                 }
             }
         });
-        let controller = Self {
-            client,
-            heard,
-            subscribed,
-            filters: filters.len(),
-            _listening: listening,
-        };
-        controller.await_subscriptions();
-        controller
-    }
-
-    /// Waits until it has subscribed once more than when this was called before.
-    pub fn await_subscriptions(&self) {
-        for _ in 0..self.filters {
-            self.subscribed.recv_timeout(GUARD).unwrap();
+        for _ in FILTERS {
+            subscribed.recv_timeout(GUARD).unwrap();
         }
+        Self { client, heard }
     }
 
     pub fn publish(&self, topic: &str, payload: &str, qos: QoS) {

@@ -20,6 +20,7 @@ mod device;
 #[allow(dead_code, reason = "as above; rustc cannot expect it of variants")]
 mod installed;
 mod matrix;
+mod observer;
 #[path = "../mosquitto/process.rs"]
 #[expect(dead_code, reason = "the other tests use the rest")]
 mod process;

@@ -1,5 +1,8 @@
 //! Acknowledgements that are wrong, and that never come.
 
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
 use crate::broker::{Peer, Turn};
 use crate::case::{Client, Expected, all, application, ends, ends_at_its_limit};
 use crate::wire;
@@ -153,4 +156,51 @@ fn a_qos_2_publish_confirmed_as_if_it_were_qos_1() {
         prints: "Well done my IoT!\n",
     };
     ends("PUBACK at QoS 2", Client::Device, script, expected);
+}
+
+/// mosquitto after `kill -9`: of the session it has what it last saved, so messages that the device has
+/// long completed wait for their PUBREL there, and leave no room for new ones, which it confirms and drops.
+#[test]
+fn a_broker_restored_from_an_earlier_state_is_told_what_is_over() {
+    let received = Mutex::new(BTreeSet::new());
+    let script = move |peer: &mut Peer| {
+        let again = peer.number > 0;
+        peer.send(wire::connack(again, 0));
+        if again {
+            peer.send(wire::publish("U1", 2, 905, "CMD2"));
+        }
+        let mut waiting = received.lock().unwrap().clone();
+        let mut answered = None;
+        peer.serve(|peer, packet| {
+            let topic = match packet.kind {
+                wire::PUBLISH => packet.topic(),
+                _ => String::new(),
+            };
+            match (packet.kind, topic.as_str()) {
+                (wire::PUBLISH, "U1/CMD1") => answered = Some(packet.pkid()),
+                (wire::PUBLISH, "U1/CMD2") if waiting.is_empty() => {
+                    peer.send(wire::publish("U1", 2, 906, "Well done my IoT!"));
+                }
+                (wire::PUBLISH | wire::SUBSCRIBE, _) if !again => {
+                    application(peer, packet);
+                }
+                (wire::PUBREL, _) => {
+                    waiting.remove(&packet.pkid());
+                    received.lock().unwrap().insert(packet.pkid());
+                    if answered == Some(packet.pkid()) && !again {
+                        peer.send(wire::ack(0x70, packet.pkid()));
+                        peer.close();
+                    }
+                }
+                _ => {}
+            }
+            Turn::Answer
+        });
+    };
+    let expected = Expected {
+        codes: &[0],
+        says: "session present",
+        prints: "Well done my IoT!\n",
+    };
+    ends("an earlier state", Client::Device, script, expected);
 }

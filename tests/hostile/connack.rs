@@ -140,6 +140,37 @@ fn a_connection_that_ends_before_its_connack() {
     });
 }
 
+/// What other servers on a wrong port say to a CONNECT before they hang up: the beginning of a packet, as
+/// far as MQTT can tell.
+#[test]
+fn another_protocols_server_that_hangs_up_is_not_called_a_broker() {
+    let greetings: [&[u8]; 4] = [
+        b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"220 pi ESMTP Postfix\r\n",
+        b"-ERR unknown command\r\n",
+    ];
+    let cases = greetings.iter();
+    let cases = cases.flat_map(|g| Client::MORTAL.map(|client| (*g, client)));
+    all(cases.collect(), |(greeting, client)| {
+        let script = move |peer: &mut Peer| {
+            peer.send(greeting);
+            peer.close();
+        };
+        let says = "is not an MQTT broker: check --host and --port";
+        let name = String::from_utf8_lossy(greeting);
+        if client == Client::Device {
+            return comes_back(&name, client, script, says);
+        }
+        let expected = Expected {
+            codes: &[69],
+            says,
+            prints: "",
+        };
+        assert_eq!(ends(&name, client, script, expected).len(), 1, "{name}");
+    });
+}
+
 /// As SSH does, whose banner looks like a packet that has not come as a whole.
 const BEGINNINGS: [&[u8]; 4] = [b"", b"\x20", b"\x20\x02\x00", b"SSH-2.0-OpenSSH_9.2\r\n"];
 

@@ -1,6 +1,5 @@
 //! The text service: request topics, the five actions, and both ends on any sequence of events.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
@@ -153,6 +152,9 @@ fn a_responder_answers_each_request_once_and_nothing_else() {
     });
 }
 
+/// How long a requester stays for late answers, at most.
+const STAY: Duration = Duration::from_secs(1);
+
 /// Nothing is printed that is not an answer, and nothing after the end.
 #[test]
 fn a_requester_hands_out_one_answer_to_each_text() {
@@ -161,25 +163,27 @@ fn a_requester_hands_out_one_answer_to_each_text() {
         let start = Instant::now();
         let (mut now, patience) = (start, Duration::from_secs(10));
         let net = Level::new("net").unwrap();
-        let texts = random.usize(1..4);
-        let more = VecDeque::from(vec!["more".to_owned(); texts - 1]);
-        let text = "text".to_owned();
-        let mut requester = Requester::new(
-            &net,
-            Action::Uppercase,
-            text,
-            QoS::AtLeastOnce,
-            Some(patience),
-            now,
-        )
-        .and_then(more);
+        let (action, qos, limit) = (Action::Uppercase, QoS::AtLeastOnce, Some(patience));
+        // One text, or lines.
+        let lines = random.bool();
+        let texts = if lines { random.usize(..4) } else { 1 };
+        let mut requester = match lines {
+            true => Requester::of_lines(&net, action, qos, limit, now),
+            false => Requester::new(&net, action, "text".to_owned(), qos, limit, now),
+        };
         let response = response_topic(&net, Action::Uppercase);
         let filter = TopicFilter::exactly(&response);
         let request = Message::new(request_topic(&net, Action::Uppercase), "text", LEVELS[1]);
         let (mut asked, mut answered, mut finished) = (0, 0, false);
+        let (mut awaited, mut ended) = (false, !lines);
         for _ in 0..random.u8(..24) {
             let received;
             let event = match random.u8(..8) {
+                5.. if awaited => {
+                    awaited = false;
+                    ended = answered == texts;
+                    Event::Line((!ended).then_some("text"))
+                }
                 0 => Event::Connected {
                     session_present: random.bool(),
                 },
@@ -225,12 +229,16 @@ fn a_requester_hands_out_one_answer_to_each_text() {
                         answered += 1;
                     }
                     Effect::Finish => finished = true,
-                    Effect::Warn(_) => {}
+                    Effect::AwaitLine => awaited = true,
+                    Effect::Warn(_) | Effect::Note(_) => {}
                     other => panic!("{other:?}"),
                 }
             }
             assert!(answered <= asked && answered <= texts);
-            assert_eq!(finished, answered == texts);
+            assert!(!finished || ended && answered == texts);
+            // What was asked more than once may be answered once more: it stays for that, not for long.
+            let stays = requester.deadline().is_some_and(|at| at <= now + STAY);
+            assert!(finished || !ended || answered < texts || stays);
             if event == Event::Deadline {
                 assert!(
                     requester.deadline().is_none_or(|at| at > now),

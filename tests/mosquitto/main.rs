@@ -8,8 +8,9 @@
 //! - `broker`: a mosquitto, its settings and its log
 //! - `peer`: the clients in `tests/peers`, written in Python with paho
 //! - `json`: what they report, read
-//! - `request`, `device`, `controller`: the protocols, end against end
+//! - `request`, `device`, `controller`: the protocols, end against end; `bytes`: a request, byte by byte
 //! - `login`, `subscription`, `retained`: what a broker refuses or keeps
+//! - `share`, `brokers`: several of a kind, several brokers, and one of them killed
 //! - `unreachable`, `usage`, `stop`: no broker, no sense, no more
 #![expect(
     clippy::unwrap_used,
@@ -18,6 +19,8 @@
 )]
 
 mod broker;
+mod brokers;
+mod bytes;
 mod controller;
 mod device;
 mod installed;
@@ -27,6 +30,7 @@ mod peer;
 mod process;
 mod request;
 mod retained;
+mod share;
 mod stop;
 mod subscription;
 mod unreachable;

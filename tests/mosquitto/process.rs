@@ -79,7 +79,7 @@ impl Process {
 
     /// Waits until a line of its standard output contains `text`.
     pub fn wait_for_stdout(&self, text: &str) -> String {
-        self.or_panic(self.stdout.wait(|said| line_with(said, text)), text)
+        self.wait_in_stdout(text, |said| line_with(said, text))
     }
 
     /// Waits until a line of its standard error contains `text`.
@@ -90,6 +90,11 @@ impl Process {
     /// Waits until `found` finds in its standard error what is called `what`.
     pub fn wait_in_stderr<T>(&self, what: &str, found: impl Fn(&str) -> Option<T>) -> T {
         self.or_panic(self.stderr.wait(found), what)
+    }
+
+    /// Waits until `found` finds in its standard output what is called `what`.
+    pub fn wait_in_stdout<T>(&self, what: &str, found: impl Fn(&str) -> Option<T>) -> T {
+        self.or_panic(self.stdout.wait(found), what)
     }
 
     fn or_panic<T>(&self, found: Option<T>, what: &str) -> T {

@@ -9,7 +9,7 @@ use crate::installed::missing;
 use crate::process::run;
 
 /// A broker where nobody may subscribe to `filter`.
-fn broker_that_refuses(filter: &str) -> Broker {
+pub fn broker_that_refuses(filter: &str) -> Broker {
     let folder = Folder::new();
     let file = folder.path().join("dynamic-security.json");
     let settings = format!(

@@ -6,7 +6,7 @@
 //! - `outcome`: what every failure has in common
 //! - `encrypted`, `untrusted`, `handshake`, `identity`, `files`, `mismatch`: TLS that works, and TLS that must not
 //! - `socket`, `url`, `secrets`, `terminal`: other ways in, and passwords
-//! - `exits`, `streams`, `story`: exit codes, standard output, what `-v` says
+//! - `exits`, `streams`, `story`: exit codes, standard output, what `-v` says; `lines`: `--lines`
 //! - `peers`: where other clients fail
 #![expect(
     clippy::unwrap_used,
@@ -35,12 +35,12 @@ mod identity;
     reason = "the other tests use the rest, and expect is blind here"
 )]
 mod installed;
+mod lines;
 #[cfg(feature = "tls")]
 mod mismatch;
 mod outcome;
 mod peers;
 #[path = "../mosquitto/process.rs"]
-#[expect(dead_code, reason = "the other tests use the rest")]
 mod process;
 mod secrets;
 mod socket;

@@ -3,7 +3,7 @@
 use crate::broker::{Broker, Folder};
 use crate::installed::Needed::{self, Mosquitto, MosquittoPub};
 use crate::installed::missing;
-use crate::outcome::{assert_plain, ready};
+use crate::outcome::{assert_plain, ready, responder};
 use crate::process::{Process, run};
 
 /// The lines of a run, each less the program's name.
@@ -21,14 +21,18 @@ fn a_request_tells_its_five_steps() {
     let broker = Broker::open();
     let _responder = ready(broker.client(["-q", "2", "responder", "-v"]));
     let port = broker.port();
-    for qos in ["0", "1", "2"] {
+    for (qos, how) in [
+        ("0", "QoS 0"),
+        ("1", "confirmed by PUBACK (QoS 1)"),
+        ("2", "confirmed by PUBCOMP (QoS 2)"),
+    ] {
         let ended = run(broker.client(["-v", "-q", qos, "net", "reverse", "Hello, wörld"]));
         assert_eq!(ended.code, Some(0), "{ended:?}");
         assert_eq!(ended.stdout, "dlröw ,olleH\n");
         let expected = [
             format!("connected to 127.0.0.1:{port}, no session present"),
             format!("subscribed to net/reverse/response, QoS {qos} granted"),
-            "published on net/reverse/request, confirmed".to_owned(),
+            format!("published on net/reverse/request, {how}: Hello, wörld"),
             format!("received on net/reverse/response, QoS {qos}, 13 bytes: dlröw ,olleH"),
             "disconnected".to_owned(),
         ];
@@ -50,23 +54,31 @@ fn a_device_tells_its_session_from_login_to_last_words() {
     assert_eq!(device.code, Some(0), "{device:?}");
     assert_eq!(device.stdout, "Well done my IoT!\n");
     let story = told(&device.stderr);
-    let id = story.iter().find_map(|line| line.split(": ").nth(1));
-    let id = id.unwrap().to_owned();
     let command = "received on alice/UUID, QoS 2, 32 bytes: ";
-    assert!(story.contains(&&*format!("{command}{id}")), "{device:?}");
+    let id = story.iter().find_map(|line| line.strip_prefix(command));
+    let id = id.unwrap().to_owned();
     let start = format!("received on {id}, QoS 2, 4 bytes: ");
     let word = story.iter().find_map(|line| line.strip_prefix(&*start));
     let word = word.unwrap().to_owned();
+    let reply = match &*word {
+        "CMD1" => "Apple",
+        "CMD2" => "Cat",
+        "CMD3" => "Dog",
+        "CMD4" => "Rat",
+        "CMD5" => "Boy",
+        "CMD6" => "Girl",
+        _ => "Toy",
+    };
     let port = broker.port();
     let expected = [
         format!("connected to 127.0.0.1:{port}, no session present"),
         "subscribed to alice/UUID, QoS 2 granted".to_owned(),
-        "published on login, confirmed".to_owned(),
+        "published on login, confirmed by PUBCOMP (QoS 2): alice".to_owned(),
         format!("received on alice/UUID, QoS 2, 32 bytes: {id}"),
         format!("the UNIQUE ID is {id}"),
         format!("subscribed to {id}, QoS 2 granted"),
         format!("received on {id}, QoS 2, 4 bytes: {word}"),
-        format!("published on {id}/{word}, confirmed"),
+        format!("published on {id}/{word}, confirmed by PUBCOMP (QoS 2): {reply}"),
         format!("received on {id}, QoS 2, 17 bytes: Well done my IoT!"),
         format!("unsubscribed from {id}"),
         "unsubscribed from alice/UUID".to_owned(),
@@ -110,4 +122,38 @@ fn a_device_that_comes_back_to_its_session_says_that_it_is_present() {
     let second = stop(second);
     assert!(second.contains(", session present\n"), "{second}");
     assert!(!second.contains("published on login"), "{second}");
+}
+
+#[test]
+fn rust_log_wins_over_the_options() {
+    if missing(&[Mosquitto]) {
+        return;
+    }
+    let broker = Broker::open();
+    let _responder = responder(&broker);
+    // What it says, which options are given, and whether the story and the packets are told.
+    for (filter, option, story, packets) in [
+        ("off", "-vv", false, false),
+        ("error", "-v", false, false),
+        ("info", "--quiet", true, false),
+        ("debug", "--quiet", true, true),
+        ("mqtt_client=debug", "--quiet", true, true),
+        ("mqtt_client=warn", "-vv", false, false),
+        ("mqtt_client::link=info", "--quiet", true, false),
+        // Of others' it says nothing about ours.
+        ("rumqttc=off", "-v", true, false),
+        ("", "-v", true, false),
+    ] {
+        let mut request = broker.client([option, "net", "reverse", "abc"]);
+        request.env("RUST_LOG", filter);
+        let ended = run(request);
+        assert_eq!((ended.code, &*ended.stdout), (Some(0), "cba\n"));
+        let told = ended.stderr.contains("published on net/reverse/request");
+        let shown = ended.stderr.contains("PubAck");
+        assert_eq!(
+            (told, shown),
+            (story, packets),
+            "{filter} {option}: {ended:?}"
+        );
+    }
 }

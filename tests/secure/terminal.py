@@ -1,9 +1,10 @@
-"""Runs a program on a pseudo-terminal, types what TYPED says once it asks without echo, and prints what
-a person would have seen. The exit code is the program's, or 128 and the number of its signal."""
+"""Runs a program on a pseudo-terminal, types what TYPED says once it asks without echo, sends the signal
+that SENT names, if it does, and prints what a person would have seen. The exit code is the program's, or 128 and the number of its signal."""
 
 import fcntl
 import os
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -19,6 +20,8 @@ def echoes(terminal):
 
 def main():
     typed = os.environ.pop("TYPED", "").encode()
+    sent = os.environ.pop("SENT", "")
+    asked = False
     ours, theirs = os.openpty()
     program = subprocess.Popen(
         sys.argv[1:],
@@ -36,12 +39,22 @@ def main():
             seen += os.read(ours, 4096)
         elif ended:
             break
-        if typed and b"password" in seen and not echoes(theirs):
+        if not asked and b"password" in seen:
+            asked = True
+            if echoes(theirs):
+                seen += b"\n(it asks with echo)"
+                break
             os.write(ours, typed)
-            typed = b""
+            if sent:
+                program.send_signal(signal.Signals[sent])
     else:
         program.kill()
         seen += b"\n(it did not end)"
+    # What is left in the line would go to the shell.
+    os.write(ours, b"\n")
+    left = os.read(theirs, 4096) if select.select([theirs], [], [], 1)[0] else b""
+    if left not in (b"\n", b""):
+        seen += b"\n(left over: " + left + b")"
     if not echoes(theirs):
         seen += b"\n(echo is still off)"
     sys.stdout.buffer.write(seen)

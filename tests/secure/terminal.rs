@@ -13,12 +13,18 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/secure/terminal
 
 /// The same command on a terminal, with somebody who types `typed` when asked.
 fn at_terminal(command: &Command, typed: &str) -> Ended {
+    at_terminal_until(command, typed, "")
+}
+
+/// The same, and then somebody sends this signal.
+fn at_terminal_until(command: &Command, typed: &str, signal: &str) -> Ended {
     let mut terminal = PYTHON.command();
     terminal
         .arg(SCRIPT)
         .arg(command.get_program())
         .args(command.get_args())
         .env("TYPED", typed)
+        .env("SENT", signal)
         .env("TERM", "xterm-256color");
     for (name, value) in command.get_envs() {
         match value {
@@ -71,7 +77,7 @@ fn ctrl_c_at_the_prompt_ends_it() {
         return;
     }
     let ended = interrupted();
-    for wrong in ["half", "did not end", "panicked"] {
+    for wrong in ["half", "did not end", "echo", "left over", "panicked"] {
         assert!(!ended.stdout.contains(wrong), "{ended:?}");
     }
 }
@@ -83,6 +89,27 @@ fn ctrl_c_at_the_prompt_leaves_the_terminal_as_it_was() {
     }
     let ended = interrupted();
     assert!(!ended.stdout.contains("echo is still off"), "{ended:?}");
+}
+
+#[test]
+fn a_signal_at_the_prompt_ends_it_and_leaves_the_terminal_as_it_was() {
+    if PYTHON.missing() {
+        return;
+    }
+    let client = |role: &[&'static str]| {
+        let user = ["-h", "127.0.0.1", "-p", "1", "-u", USER];
+        crate::process::mqtt_client(user.into_iter().chain(role.iter().copied()))
+    };
+    for signal in ["SIGTERM", "SIGINT", "SIGHUP"] {
+        for (role, code) in [(&["net", "reverse", "abc"][..], 130), (&["responder"], 0)] {
+            let ended = at_terminal_until(&client(role), "", signal);
+            assert_eq!(ended.code, Some(code), "{signal}: {ended:?}");
+            assert!(ended.stdout.contains(PROMPT), "{signal}: {ended:?}");
+            for wrong in ["did not end", "echo", "panicked"] {
+                assert!(!ended.stdout.contains(wrong), "{signal}: {ended:?}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -23,6 +23,7 @@ impl<R: Role<Item: std::fmt::Debug>> Party for Told<R> {
             Effect::Subscribe(filter, qos) => Effect::Subscribe(filter, qos),
             Effect::Unsubscribe(filter) => Effect::Unsubscribe(filter),
             Effect::Publish(message) => Effect::Publish(message),
+            Effect::AwaitLine => Effect::AwaitLine,
             Effect::Note(text) => Effect::Note(text),
             Effect::Warn(text) => Effect::Warn(text),
             Effect::Finish => Effect::Finish,
@@ -209,7 +210,7 @@ impl World {
                 }
                 Effect::Emit(item) => this.emitted.push(item),
                 Effect::Warn(text) => this.warnings.push(text),
-                Effect::Note(_) => {}
+                Effect::Note(_) | Effect::AwaitLine => {}
                 Effect::Finish => this.end = Some(Ok(())),
             }
         }
