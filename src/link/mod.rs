@@ -489,7 +489,10 @@ impl<'a> Link<'a> {
         }
         // After a connection that broke, the others may be flooded by all that it broke for.
         let wait = match round_over || online {
-            true => self.backoff.next(),
+            true => {
+                let wait = self.backoff.next();
+                self.in_time(wait)
+            }
             false => Duration::ZERO,
         };
         self.connectivity = Connectivity::Offline {
@@ -497,6 +500,15 @@ impl<'a> Link<'a> {
         };
         let next = self.turn_to_next();
         self.outage.report(trouble, &next, wait);
+    }
+
+    /// A wait that leaves time for further attempts: at most a quarter of what is left.
+    fn in_time(&self, wait: Duration) -> Duration {
+        let Some(limit) = self.role.time_limit() else {
+            return wait;
+        };
+        let left = limit.saturating_duration_since(Instant::now());
+        wait.min((left / 4).max(self.options.reconnect_delay))
     }
 
     /// From now on the broker is the one whose turn it is. Says so.
