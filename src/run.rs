@@ -10,8 +10,9 @@ use log::{info, warn};
 
 use crate::cli::{self, Command, HELP, Text};
 use crate::command::LAST_WORDS;
-use crate::command::controller::{Controller, Report};
+use crate::command::controller::Controller;
 use crate::command::device::{Device, Progress};
+use crate::command::report::Report;
 use crate::lines::Lines;
 use crate::link::{self, End, MAX_PAYLOAD, Options, Session};
 use crate::output;

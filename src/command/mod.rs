@@ -2,6 +2,7 @@
 
 pub mod controller;
 pub mod device;
+pub mod report;
 
 use std::fmt;
 use std::time::Duration;

@@ -13,8 +13,9 @@ use unicode_segmentation::UnicodeSegmentation;
 
 pub use broker::Broker;
 
-use crate::command::controller::{Controller, Plan, Report};
+use crate::command::controller::{Controller, Plan};
 use crate::command::device::{Device, Progress};
+use crate::command::report::Report;
 use crate::command::{PAUSE, Replies};
 use crate::link::End;
 use crate::role::{Failure, Kind, QoS};

@@ -20,6 +20,7 @@ mod backoff;
 mod broker;
 mod carried;
 mod close;
+mod effects;
 mod inbound;
 #[cfg(test)]
 mod model;
@@ -28,16 +29,16 @@ mod outage;
 pub mod outbox;
 mod packets;
 mod quick_ack;
+mod reconnect;
 mod round;
 mod sending;
 mod tls;
 mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
-use log::{debug, info, warn};
+use log::debug;
 use rumqttc::{Client, Connection, ConnectionError, RecvTimeoutError};
 
 pub use broker::{Address, Login, MAX_PAYLOAD, Options, Session};
@@ -45,17 +46,16 @@ pub use carried::Watcher;
 pub use tls::{Tls, TlsFiles};
 
 use crate::lines::Lines;
-use crate::role::{Effect, Event, Failure, Kind, QoS, Role};
+use crate::role::{Event, Failure, Kind, QoS, Role};
 use crate::stop::Stop;
 use crate::topic::TopicFilter;
 use backoff::Backoff;
 use carried::{Carried, Emitting, Unwatched};
 use inbound::Inbound;
 use outage::Outage;
-use outbox::{Confirmed, Outbox, Packet};
+use outbox::Outbox;
 use quick_ack::QuickAck;
 use round::Round;
-use trouble::Trouble;
 
 /// Room in rumqttc's request channel, which takes DISCONNECT and what wakes it; all else goes past it
 /// (`sending`).
@@ -384,159 +384,6 @@ impl<'a> Link<'a> {
                 return silent;
             }
         }
-    }
-
-    /// Tells the role, and takes up what it wants. `cause` is the serial number of the received message.
-    fn tell(&mut self, event: Event<'_>, cause: Option<u64>) {
-        if self.failure.is_some() {
-            return;
-        }
-        match self.role.handle(Instant::now(), event) {
-            Ok(effects) => self.carry_out(effects, cause),
-            Err(failure) => self.failure = Some(failure),
-        }
-    }
-
-    fn carry_out(&mut self, effects: Vec<Effect<Infallible>>, cause: Option<u64>) {
-        for effect in effects {
-            match effect {
-                Effect::Subscribe(filter, qos) => {
-                    self.subscriptions.insert(filter.clone(), qos);
-                    self.post(Packet::Subscribe(filter, qos), cause);
-                }
-                Effect::Unsubscribe(filter) => {
-                    self.subscriptions.remove(&filter);
-                    self.post(Packet::Unsubscribe(filter), cause);
-                }
-                Effect::Publish(message) => self.post(Packet::Publish(message), cause),
-                Effect::Emit(never) => match never {},
-                Effect::AwaitLine => self.awaits_line = true,
-                Effect::Note(text) => info!("{text}"),
-                Effect::Warn(text) => warn!("{text}"),
-                Effect::Finish => self.finished = true,
-            }
-        }
-    }
-
-    fn post(&mut self, packet: Packet, cause: Option<u64>) {
-        if let Packet::Publish(message) = &packet {
-            // rumqttc would take it, fail, and try the same again for ever.
-            if message.payload.len() > broker::MAX_SENT {
-                let size = message.payload.len();
-                warn!(
-                    "did not publish on {}: {size} bytes are too many",
-                    message.topic
-                );
-                return;
-            }
-        }
-        if !self.outbox.has_room_for(&packet) {
-            if !std::mem::replace(&mut self.congested, true) {
-                warn!("dropping messages with QoS 0: more than the connection can carry");
-            }
-            return;
-        }
-        if let Some(serial) = cause {
-            self.inbound.await_one_more(serial);
-        }
-        self.outbox.push(packet, cause);
-    }
-
-    /// The connection is gone, or could not be made.
-    fn disconnected(&mut self, error: &ConnectionError) {
-        // What was read together with the error happened before it.
-        let was_online = matches!(self.connectivity, Connectivity::Online { .. });
-        while let Some(event) = self.connection.eventloop.state.events.pop_front() {
-            self.packet(event);
-        }
-        if was_online && matches!(self.connectivity, Connectivity::Offline { .. }) {
-            // One of them was a reason to leave.
-            return;
-        }
-        let now = Instant::now();
-        let mut online = false;
-        if let Connectivity::Online { since } = self.connectivity {
-            online = true;
-            let settled = self.backoff.lasted(now.saturating_duration_since(since));
-            self.outage.connection_ended(settled);
-        }
-        self.go_offline();
-        let mut trouble = Trouble::read(error, &self.options, online);
-        self.outage.suspect(&mut trouble, &self.options.client_id);
-        if self.outage.too_large_again(trouble.too_large) {
-            self.poisoned = true;
-            self.failure = Some(Failure::new(Kind::Protocol, trouble.text));
-            return;
-        }
-        self.failed(&trouble, online);
-    }
-
-    /// Goes to the next broker with a packet that this one has refused.
-    fn leave_broker(&mut self, refused: Confirmed, trouble: &Trouble) {
-        self.go_offline();
-        self.outbox.push(refused.packet, refused.cause);
-        self.failed(trouble, true);
-    }
-
-    /// A broker has failed; what next?
-    fn failed(&mut self, trouble: &Trouble, online: bool) {
-        let round_over = self.round.failed(trouble);
-        let at_once = self.options.give_up_at_once && !self.outage.ever_online;
-        let given_up = at_once && round_over && !self.round.will_recover();
-        if self.round.is_hopeless() || given_up {
-            self.failure = Some(self.round.failure());
-            return;
-        }
-        // After a connection that broke, the others may be flooded by all that it broke for.
-        let wait = match round_over || online {
-            true => {
-                let wait = self.backoff.next();
-                self.in_time(wait)
-            }
-            false => Duration::ZERO,
-        };
-        self.connectivity = Connectivity::Offline {
-            next_attempt: Instant::now() + wait,
-        };
-        let next = self.turn_to_next();
-        self.outage.report(trouble, &next, wait);
-    }
-
-    /// A wait that leaves time for further attempts: at most a quarter of what is left.
-    fn in_time(&self, wait: Duration) -> Duration {
-        let Some(limit) = self.role.time_limit() else {
-            return wait;
-        };
-        let left = limit.saturating_duration_since(Instant::now());
-        wait.min((left / 4).max(self.options.reconnect_delay))
-    }
-
-    /// From now on the broker is the one whose turn it is. Says so.
-    fn turn_to_next(&mut self) -> String {
-        match self.round.current() {
-            Some(broker) if self.round.has_choice() => {
-                self.options.set_broker(broker);
-                self.connection.eventloop.mqtt_options = self.options.to_rumqttc();
-                self.options.address()
-            }
-            _ => "again".to_owned(),
-        }
-    }
-
-    /// Leaves the connection as it is, and prepares what has to be said first on the next one.
-    fn go_offline(&mut self) {
-        // First: the connection stays open for as long as anybody holds its socket.
-        self.quick_ack = QuickAck::default();
-        let eventloop = &mut self.connection.eventloop;
-        eventloop.clean();
-        eventloop.pending = packets::replay(&self.left_behind, self.outbox.disconnected());
-        eventloop.state.events.clear();
-        eventloop.state.collision = None;
-        self.broken = None;
-        self.acks_before_ping = 0;
-        self.connectivity = Connectivity::Offline {
-            next_attempt: Instant::now(),
-        };
     }
 }
 

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mqtt_client::command::Replies;
-use mqtt_client::command::controller::{Controller, Plan, Report};
+use mqtt_client::command::controller::{Controller, Plan};
 use mqtt_client::command::device::{Device, Progress};
+use mqtt_client::command::report::Report;
 use mqtt_client::demo::Broker;
 use mqtt_client::link::{End, Options};
 use mqtt_client::role::{Event, Kind, QoS, Reaction, Role};

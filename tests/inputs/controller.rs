@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use mqtt_client::command::controller::{Controller, Plan, Report};
+use mqtt_client::command::controller::{Controller, Plan};
+use mqtt_client::command::report::Report;
 use mqtt_client::command::{LAST_WORDS, login_topic, reply_topic};
 use mqtt_client::role::{Effect, Event, Message, QoS, Role};
 use mqtt_client::topic::{Level, TopicFilter, TopicName};

@@ -1,0 +1,233 @@
+//! The table of controller's transitions, row by row.
+
+use super::*;
+use crate::topic::TopicName;
+
+const CONNECTED: Event<'static> = Event::Connected {
+    session_present: false,
+};
+
+fn message(topic: &str, payload: &str, qos: QoS) -> Message {
+    Message::new(TopicName::new(topic).unwrap(), payload, qos)
+}
+
+fn plan(commands: u32) -> Plan {
+    Plan {
+        commands: commands..=commands,
+        seed: 7,
+        sessions: Some(1),
+        ..Plan::default()
+    }
+}
+
+/// A controller whose one session has got its commands, the session's id, and the commands.
+fn commanding(commands: u32, now: Instant) -> (Controller, Level, Vec<Level>) {
+    let mut controller = Controller::new(plan(commands));
+    controller.handle(now, CONNECTED).unwrap();
+    let login = message("login", "alice", QoS::ExactlyOnce);
+    controller.handle(now, Event::Received(&login)).unwrap();
+    let id = controller.sessions.keys().next().unwrap().clone();
+    let filter = TopicFilter::new(format!("{id}/+")).unwrap();
+    controller.handle(now, Event::Subscribed(&filter)).unwrap();
+    let uuid = message("alice/UUID", id.as_str(), QoS::ExactlyOnce);
+    controller.handle(now, Event::Confirmed(&uuid)).unwrap();
+    assert_eq!(controller.deadline(), Some(now + PAUSE));
+    controller.handle(now + PAUSE, Event::Deadline).unwrap();
+    let commands = controller.sessions[&id].commands.clone();
+    (controller, id, commands)
+}
+
+fn verdict(effects: &[Effect<Report>]) -> Option<Result<(), String>> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Emit(report) => Some(report.verdict.clone()),
+        _ => None,
+    })
+}
+
+fn says_well_done(effects: &[Effect<Report>]) -> bool {
+    effects
+        .iter()
+        .any(|effect| matches!(effect, Effect::Publish(m) if m.payload == LAST_WORDS.as_bytes()))
+}
+
+#[test]
+fn the_unique_id_goes_out_only_when_the_replies_can_be_heard() {
+    let now = Instant::now();
+    let mut controller = Controller::new(plan(3));
+    let login = message("login", "alice", QoS::ExactlyOnce);
+    let effects = controller.handle(now, Event::Received(&login)).unwrap();
+    assert!(matches!(
+        effects[..],
+        [Effect::Note(_), Effect::Subscribe(..)]
+    ));
+    let id = controller.sessions.keys().next().unwrap().clone();
+    let filter = TopicFilter::new(format!("{id}/+")).unwrap();
+    assert_eq!(
+        controller.handle(now, Event::Subscribed(&filter)),
+        Ok(vec![Effect::Publish(message(
+            "alice/UUID",
+            id.as_str(),
+            QoS::ExactlyOnce
+        ))])
+    );
+    assert_eq!(
+        controller.handle(now, Event::Subscribed(&filter)),
+        Ok(vec![])
+    );
+}
+
+#[test]
+fn a_group_shares_the_logins_and_nothing_else() {
+    let now = Instant::now();
+    let mut controller = Controller::new(Plan {
+        share: Some(Level::new("west").unwrap()),
+        ..plan(3)
+    });
+    let shared = TopicFilter::new("$share/west/login").unwrap();
+    assert_eq!(
+        controller.handle(now, CONNECTED),
+        Ok(vec![Effect::Subscribe(shared.clone(), QoS::ExactlyOnce)])
+    );
+    let effects = controller.handle(now, Event::Subscribed(&shared)).unwrap();
+    assert_eq!(effects, [Effect::Note("waiting for logins".to_owned())]);
+    let login = message("login", "alice", QoS::ExactlyOnce);
+    let effects = controller.handle(now, Event::Received(&login)).unwrap();
+    let id = controller.sessions.keys().next().unwrap().clone();
+    let replies = TopicFilter::new(format!("{id}/+")).unwrap();
+    assert_eq!(
+        effects[1],
+        Effect::Subscribe(replies, QoS::ExactlyOnce),
+        "plain"
+    );
+    // What an earlier run left on the broker is ended at its first sign of life.
+    let foreign = message("U0/CMD1", "Apple", QoS::ExactlyOnce);
+    let left = TopicFilter::new("U0/+").unwrap();
+    let effects = controller.handle(now, Event::Received(&foreign)).unwrap();
+    assert_eq!(effects, [Effect::Unsubscribe(left)]);
+    let effects = controller.handle(now, Event::Received(&foreign)).unwrap();
+    assert_eq!(effects, []);
+}
+
+#[test]
+fn a_device_that_logs_in_again_before_its_first_command_is_in_the_same_session() {
+    let now = Instant::now();
+    let later = now + Duration::from_secs(2);
+    let mut controller = Controller::new(Plan {
+        sessions: None,
+        ..plan(3)
+    });
+    let login = message("login", "alice", QoS::ExactlyOnce);
+    controller.handle(now, Event::Received(&login)).unwrap();
+    let effects = controller.handle(now, Event::Received(&login)).unwrap();
+    assert!(matches!(effects[..], [Effect::Note(_)]), "on its way");
+    let id = controller.sessions.keys().next().unwrap().clone();
+    let filter = TopicFilter::new(format!("{id}/+")).unwrap();
+    let uuid = message("alice/UUID", id.as_str(), QoS::ExactlyOnce);
+    controller.handle(now, Event::Subscribed(&filter)).unwrap();
+    controller.handle(now, Event::Confirmed(&uuid)).unwrap();
+    let effects = controller.handle(later, Event::Received(&login)).unwrap();
+    assert_eq!(effects[1..], [Effect::Publish(uuid.clone())]);
+    // The pause begins when it has been told.
+    assert_eq!(controller.deadline(), None);
+    controller.handle(later, Event::Confirmed(&uuid)).unwrap();
+    assert_eq!(controller.deadline(), Some(later + PAUSE));
+    controller.handle(later + PAUSE, Event::Deadline).unwrap();
+    // From now on a login is a new session.
+    controller.handle(later, Event::Received(&login)).unwrap();
+    assert_eq!(controller.sessions.len(), 2);
+}
+
+#[test]
+fn right_replies_in_any_order_pass() {
+    let now = Instant::now();
+    let (mut controller, id, mut commands) = commanding(9, now);
+    commands.reverse();
+    for command in &commands {
+        let word = Replies::default()
+            .answer(command.as_str())
+            .unwrap()
+            .1
+            .to_owned();
+        let reply = message(&format!("{id}/{command}"), &word, QoS::ExactlyOnce);
+        assert_eq!(controller.handle(now, Event::Received(&reply)), Ok(vec![]));
+    }
+    let end = controller.handle(now + SETTLE, Event::Deadline).unwrap();
+    assert!(says_well_done(&end));
+    assert_eq!(verdict(&end), Some(Ok(())));
+    assert_eq!(end.last(), Some(&Effect::Finish));
+    assert_eq!(controller.deadline(), None);
+}
+
+#[test]
+fn a_bad_reply_fails_the_session_without_the_last_words() {
+    let now = Instant::now();
+    let replies = Replies::default();
+    for (word, command, qos, times, why) in [
+        (None, "CMD9", QoS::ExactlyOnce, 1, "no command"),
+        (Some("Ape"), "", QoS::ExactlyOnce, 1, "instead of"),
+        (None, "", QoS::AtLeastOnce, 1, "came with QoS 1"),
+        (None, "", QoS::ExactlyOnce, 2, "one reply too many"),
+    ] {
+        let (mut controller, id, commands) = commanding(1, now);
+        let asked = commands[0].as_str();
+        let right = replies.answer(asked).unwrap().1;
+        let topic = format!("{id}/{}", if command.is_empty() { asked } else { command });
+        let reply = message(&topic, word.unwrap_or(right), qos);
+        let mut effects = Vec::new();
+        for _ in 0..times {
+            effects = controller.handle(now, Event::Received(&reply)).unwrap();
+        }
+        let said = verdict(&effects).unwrap().unwrap_err();
+        assert!(said.contains(why), "{said}");
+        assert!(!says_well_done(&effects));
+    }
+}
+
+#[test]
+fn a_missing_reply_fails_the_session_when_patience_ends() {
+    let now = Instant::now();
+    let (mut controller, _, commands) = commanding(1, now);
+    let deadline = controller.deadline().unwrap();
+    assert_eq!(deadline, now + PAUSE + Duration::from_secs(60));
+    let effects = controller.handle(deadline, Event::Deadline).unwrap();
+    assert_eq!(
+        verdict(&effects),
+        Some(Err(format!("replies missing: 1 to {}", commands[0])))
+    );
+    assert!(!says_well_done(&effects));
+}
+
+#[test]
+fn a_reply_before_any_command_is_one_too_many() {
+    let now = Instant::now();
+    let mut controller = Controller::new(plan(3));
+    let login = message("login", "alice", QoS::ExactlyOnce);
+    controller.handle(now, Event::Received(&login)).unwrap();
+    let id = controller.sessions.keys().next().unwrap().clone();
+    let reply = message(&format!("{id}/CMD1"), "Apple", QoS::ExactlyOnce);
+    let effects = controller.handle(now, Event::Received(&reply)).unwrap();
+    assert!(verdict(&effects).unwrap().unwrap_err().contains("too many"));
+}
+
+#[test]
+fn bad_logins_and_logins_beyond_the_plan_are_refused() {
+    let now = Instant::now();
+    let mut controller = Controller::new(plan(1));
+    for payload in ["", "#", "a/b", "bob\n"] {
+        let login = message("login", payload, QoS::AtLeastOnce);
+        let effects = controller.handle(now, Event::Received(&login)).unwrap();
+        assert!(matches!(effects[..], [Effect::Warn(_)]), "{payload:?}");
+    }
+    let mut login = message("login", "alice", QoS::AtLeastOnce);
+    login.retain = true;
+    let effects = controller.handle(now, Event::Received(&login)).unwrap();
+    assert!(matches!(effects[..], [Effect::Warn(_)]), "retained");
+    login.retain = false;
+    controller.handle(now, Event::Received(&login)).unwrap();
+    let other = message("login", "bob", QoS::AtLeastOnce);
+    let effects = controller.handle(now, Event::Received(&other)).unwrap();
+    assert!(
+        matches!(effects[..], [Effect::Warn(_)]),
+        "one session was asked for"
+    );
+}

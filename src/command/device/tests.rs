@@ -1,0 +1,274 @@
+//! The table of device's transitions, row by row.
+
+use super::*;
+use Effect::{Emit, Finish, Note, Publish, Subscribe, Warn};
+
+const CONNECTED: Event<'static> = Event::Connected {
+    session_present: false,
+};
+
+fn level(text: &str) -> Level {
+    Level::new(text).unwrap()
+}
+
+fn message(topic: &str, payload: &str, qos: QoS) -> Message {
+    Message::new(TopicName::new(topic).unwrap(), payload, qos)
+}
+
+fn device(resume: Option<&str>, now: Instant) -> Device {
+    Device::new(
+        level("alice"),
+        Replies::default(),
+        QoS::ExactlyOnce,
+        Some(Duration::from_secs(60)),
+        resume.map(level),
+        now,
+    )
+}
+
+/// A device whose login went out, and one that has its UNIQUE ID.
+fn logging_in(now: Instant) -> Device {
+    let mut device = device(None, now);
+    let uuid = TopicFilter::new("alice/UUID").unwrap();
+    device.handle(now, CONNECTED).unwrap();
+    device.handle(now, Event::Subscribed(&uuid)).unwrap();
+    device
+}
+
+fn serving(now: Instant) -> Device {
+    let mut device = logging_in(now);
+    let id = message("alice/UUID", "U1", QoS::ExactlyOnce);
+    device.handle(now, Event::Received(&id)).unwrap();
+    device
+}
+
+fn subscribe(filter: &str) -> Effect<Progress> {
+    Subscribe(TopicFilter::new(filter).unwrap(), QoS::ExactlyOnce)
+}
+
+#[test]
+fn the_login_goes_out_only_after_the_suback() {
+    let now = Instant::now();
+    let mut device = device(None, now);
+    assert_eq!(
+        device.handle(now, CONNECTED),
+        Ok(vec![subscribe("alice/UUID")])
+    );
+    assert_eq!(
+        device.handle(now, CONNECTED),
+        Ok(vec![]),
+        "a reconnect is the link's business"
+    );
+    let other = TopicFilter::new("bob/UUID").unwrap();
+    assert_eq!(device.handle(now, Event::Subscribed(&other)), Ok(vec![]));
+    let uuid = TopicFilter::new("alice/UUID").unwrap();
+    assert_eq!(
+        device.handle(now, Event::Subscribed(&uuid)),
+        Ok(vec![Publish(message("login", "alice", QoS::ExactlyOnce))])
+    );
+}
+
+#[test]
+fn what_a_device_does_with_each_message() {
+    let now = Instant::now();
+    let reply =
+        |cmd: &str, word: &str, qos| vec![Publish(message(&format!("U1/{cmd}"), word, qos))];
+    let warn = |text: &str| vec![Warn(text.to_owned())];
+    type Row = (fn(Instant) -> Device, Message, Vec<Effect<Progress>>);
+    let table: Vec<Row> = vec![
+        (
+            logging_in,
+            message("alice/UUID", "U1", QoS::AtLeastOnce),
+            vec![
+                Note("the UNIQUE ID is U1".to_owned()),
+                Emit(Progress::LoggedIn(level("U1"))),
+                subscribe("U1"),
+            ],
+        ),
+        (logging_in, message("U1", "CMD1", QoS::AtLeastOnce), vec![]),
+        (
+            serving,
+            message("U1", "CMD1", QoS::AtMostOnce),
+            reply("CMD1", "Apple", QoS::AtMostOnce),
+        ),
+        (
+            serving,
+            message("U1", "CMD2", QoS::AtLeastOnce),
+            reply("CMD2", "Cat", QoS::AtLeastOnce),
+        ),
+        (
+            serving,
+            message("U1", "CMD7", QoS::ExactlyOnce),
+            reply("CMD7", "Toy", QoS::ExactlyOnce),
+        ),
+        (
+            serving,
+            message("U1", " CMD3\r\n", QoS::AtLeastOnce),
+            reply("CMD3", "Dog", QoS::AtLeastOnce),
+        ),
+        (
+            serving,
+            message("U1", "CMD8", QoS::AtLeastOnce),
+            warn("ignored the unknown command `CMD8`"),
+        ),
+        (
+            serving,
+            message("U1", "", QoS::AtLeastOnce),
+            warn("ignored the unknown command ``"),
+        ),
+        (
+            serving,
+            message("U1", LAST_WORDS, QoS::AtLeastOnce),
+            vec![Emit(Progress::Done), Finish],
+        ),
+        (
+            serving,
+            message("U1", "Well done", QoS::AtLeastOnce),
+            warn("ignored the unknown command `Well done`"),
+        ),
+        (
+            serving,
+            message("alice/UUID", "U1", QoS::AtLeastOnce),
+            vec![Note("the same UNIQUE ID again".to_owned())],
+        ),
+        (
+            serving,
+            message("alice/UUID", "U2", QoS::AtLeastOnce),
+            warn("ignored a second UNIQUE ID `U2`: this session is U1"),
+        ),
+        (
+            serving,
+            message("U2", "CMD1", QoS::AtLeastOnce),
+            vec![Note("ignored a message on U2".to_owned())],
+        ),
+    ];
+    for (device, message, expected) in table {
+        let reaction = device(now).handle(now, Event::Received(&message));
+        assert_eq!(reaction, Ok(expected), "{message:?}");
+    }
+}
+
+#[test]
+fn the_session_is_not_over_before_every_reply_is_confirmed() {
+    let now = Instant::now();
+    let mut device = serving(now);
+    let login = message("login", "alice", QoS::ExactlyOnce);
+    let command = message("U1", "CMD1", QoS::AtLeastOnce);
+    let last = message("U1", LAST_WORDS, QoS::AtLeastOnce);
+    let reply = message("U1/CMD1", "Apple", QoS::AtLeastOnce);
+    device.handle(now, Event::Received(&command)).unwrap();
+    assert_eq!(device.handle(now, Event::Received(&last)), Ok(vec![]));
+    assert_eq!(device.handle(now, Event::Received(&command)), Ok(vec![]));
+    assert_eq!(device.handle(now, Event::Confirmed(&login)), Ok(vec![]));
+    assert_eq!(
+        device.handle(now, Event::Confirmed(&reply)),
+        Ok(vec![Emit(Progress::Done), Finish])
+    );
+}
+
+#[test]
+fn retained_messages_are_never_obeyed() {
+    let now = Instant::now();
+    for (mut device, topic, payload) in [
+        (logging_in(now), "alice/UUID", "U9"),
+        (serving(now), "U1", "CMD1"),
+        (serving(now), "U1", LAST_WORDS),
+    ] {
+        let mut old = message(topic, payload, QoS::AtLeastOnce);
+        old.retain = true;
+        let reaction = device.handle(now, Event::Received(&old)).unwrap();
+        assert!(matches!(&reaction[..], [Warn(_)]), "{topic} {reaction:?}");
+    }
+}
+
+#[test]
+fn a_unique_id_that_cannot_be_a_topic_is_the_end() {
+    let now = Instant::now();
+    for hostile in ["#", "+", "", "a/b", "a\0", "x\n"] {
+        let id = message("alice/UUID", hostile, QoS::AtLeastOnce);
+        let failure = logging_in(now)
+            .handle(now, Event::Received(&id))
+            .unwrap_err();
+        assert_eq!(failure.kind, Kind::Protocol, "{hostile:?}");
+    }
+}
+
+#[test]
+fn a_session_is_resumed_only_where_the_broker_still_holds_it() {
+    let now = Instant::now();
+    let present = Event::Connected {
+        session_present: true,
+    };
+    let mut resumed = device(Some("U1"), now);
+    assert_eq!(
+        resumed.handle(now, present).unwrap()[1..],
+        [subscribe("alice/UUID"), subscribe("U1")]
+    );
+    let command = message("U1", "CMD1", QoS::AtLeastOnce);
+    assert_eq!(
+        resumed
+            .handle(now, Event::Received(&command))
+            .unwrap()
+            .len(),
+        1
+    );
+    let mut anew = device(Some("U1"), now);
+    assert_eq!(
+        anew.handle(now, CONNECTED).unwrap()[1..],
+        [subscribe("alice/UUID")]
+    );
+}
+
+#[test]
+fn it_logs_in_again_only_when_the_broker_forgot_a_confirmed_login() {
+    let now = Instant::now();
+    let uuid = TopicFilter::new("alice/UUID").unwrap();
+    let login = message("login", "alice", QoS::ExactlyOnce);
+    let mut device = logging_in(now);
+    assert_eq!(device.handle(now, Event::Subscribed(&uuid)), Ok(vec![]));
+    device.handle(now, Event::Confirmed(&login)).unwrap();
+    let again = device.handle(now, Event::Subscribed(&uuid)).unwrap();
+    assert_eq!(again[1..], [Publish(login)]);
+}
+
+#[test]
+fn a_login_that_nobody_answers_is_repeated_at_growing_intervals() {
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let login = message("login", "alice", QoS::ExactlyOnce);
+    let mut device = logging_in(start);
+    device.handle(start, Event::Confirmed(&login)).unwrap();
+    for seconds in [12, 36] {
+        assert_eq!(device.deadline(), Some(at(seconds)));
+        let effects = device.handle(at(seconds), Event::Deadline).unwrap();
+        assert_eq!(effects[1..], [Publish(login.clone())]);
+        // Not before the broker has it.
+        assert_eq!(device.deadline(), Some(at(60)));
+        let confirmed = Event::Confirmed(&login);
+        device.handle(at(seconds), confirmed).unwrap();
+    }
+    assert_eq!(device.deadline(), Some(at(60)));
+    let failure = device.handle(at(60), Event::Deadline).unwrap_err();
+    assert_eq!(failure.kind, Kind::NoAnswer);
+    let unique_id = message("alice/UUID", "U1", QoS::ExactlyOnce);
+    device.handle(at(50), Event::Received(&unique_id)).unwrap();
+    assert_eq!(device.deadline(), Some(at(110)), "it is logged in");
+}
+
+#[test]
+fn patience_counts_from_the_controllers_last_word() {
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let mut device = serving(start);
+    assert_eq!(device.deadline(), Some(at(60)));
+    let command = message("U1", "CMD1", QoS::AtLeastOnce);
+    device.handle(at(50), Event::Received(&command)).unwrap();
+    assert_eq!(device.handle(at(60), Event::Deadline), Ok(vec![]));
+    let failure = device.handle(at(110), Event::Deadline).unwrap_err();
+    assert_eq!(failure.kind, Kind::NoAnswer);
+    let last = message("U1", LAST_WORDS, QoS::AtLeastOnce);
+    device.handle(at(110), Event::Received(&last)).unwrap();
+    let reply = message("U1/CMD1", "Apple", QoS::AtLeastOnce);
+    device.handle(at(110), Event::Confirmed(&reply)).unwrap();
+    assert_eq!(device.deadline(), None);
+}

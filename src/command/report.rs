@@ -1,0 +1,81 @@
+//! What a controller has to say of a finished session, and the same as a line of JSON.
+
+use std::time::Duration;
+
+use crate::topic::Level;
+
+/// One finished session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Who logged in.
+    pub user_id: Level,
+    /// What the session was called.
+    pub unique_id: Level,
+    /// The commands, as they were sent.
+    pub commands: Vec<Level>,
+    /// The replies, as they came.
+    pub replies: Vec<String>,
+    /// From the login to the verdict.
+    pub duration: Duration,
+    /// Why it failed, or `Ok`.
+    pub verdict: Result<(), String>,
+}
+
+impl Report {
+    /// The report as one line of JSON, without the line feed.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let list = |items: &mut dyn Iterator<Item = &str>| {
+            let quoted: Vec<String> = items.map(json_string).collect();
+            format!("[{}]", quoted.join(","))
+        };
+        let verdict = match &self.verdict {
+            Ok(()) => "\"passed\"".to_owned(),
+            Err(why) => format!("\"failed\",\"reason\":{}", json_string(why)),
+        };
+        format!(
+            "{{\"user_id\":{},\"unique_id\":{},\"commands\":{},\"replies\":{},\"duration_s\":{:.3},\"verdict\":{verdict}}}",
+            json_string(self.user_id.as_str()),
+            json_string(self.unique_id.as_str()),
+            list(&mut self.commands.iter().map(Level::as_str)),
+            list(&mut self.replies.iter().map(String::as_str)),
+            self.duration.as_secs_f64(),
+        )
+    }
+}
+
+/// A JSON string (RFC 8259, section 7). One line a session is all the JSON there is here: not worth
+/// the six crates of serde_json.
+fn json_string(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c < ' ' => quoted.push_str(&format!("\\u{:04x}", c as u32)),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_one_line_of_json() {
+        let report = Report {
+            user_id: Level::new("a\"b\\").unwrap(),
+            unique_id: Level::new("u").unwrap(),
+            commands: vec![Level::new("CMD1").unwrap()],
+            replies: vec!["Apple".to_owned(), "\t".to_owned()],
+            duration: Duration::from_millis(3100),
+            verdict: Err("why".to_owned()),
+        };
+        assert_eq!(
+            report.to_json(),
+            r#"{"user_id":"a\"b\\","unique_id":"u","commands":["CMD1"],"replies":["Apple","\u0009"],"duration_s":3.100,"verdict":"failed","reason":"why"}"#
+        );
+    }
+}

@@ -1,0 +1,188 @@
+//! The ledger, message by message.
+
+use super::*;
+use crate::topic::TopicName;
+
+fn message(text: &str, qos: QoS) -> Message {
+    Message::new(TopicName::new("t").unwrap(), text, qos)
+}
+
+fn connected() -> Inbound {
+    let mut inbound = Inbound::default();
+    inbound.connected(false);
+    inbound
+}
+
+fn serial(arrival: Arrival) -> u64 {
+    match arrival {
+        Arrival::New(Some(serial)) => serial,
+        other => panic!("{other:?}"),
+    }
+}
+
+const QOS1: QoS = QoS::AtLeastOnce;
+const QOS2: QoS = QoS::ExactlyOnce;
+
+#[test]
+fn acknowledged_when_the_reply_is_confirmed_and_in_order() {
+    for qos in [QOS1, QOS2] {
+        let mut inbound = connected();
+        let a = serial(inbound.arrived(&message("a", qos), 1, false));
+        inbound.await_one_more(a);
+        inbound.settle(a);
+        let b = serial(inbound.arrived(&message("b", qos), 2, false));
+        inbound.settle(b);
+        assert_eq!(inbound.next_ack(), None, "b is done, but a came first");
+        inbound.settle(a);
+        assert_eq!(inbound.next_ack(), Some(Ack { pkid: 1, qos }));
+        assert_eq!(inbound.next_ack(), Some(Ack { pkid: 2, qos }));
+        assert!(inbound.is_settled());
+    }
+}
+
+#[test]
+fn a_repetition_after_a_cut_is_not_handled_again() {
+    for qos in [QOS1, QOS2] {
+        let mut inbound = connected();
+        let a = serial(inbound.arrived(&message("a", qos), 1, false));
+        inbound.settle(a);
+        let b = serial(inbound.arrived(&message("b", qos), 2, false));
+        assert_eq!(inbound.next_ack(), Some(Ack { pkid: 1, qos }));
+        inbound.connected(true);
+        assert_eq!(
+            inbound.arrived(&message("a", qos), 1, true),
+            Arrival::Duplicate
+        );
+        assert_eq!(
+            inbound.arrived(&message("b", qos), 2, true),
+            Arrival::Duplicate
+        );
+        assert_eq!(inbound.next_ack(), Some(Ack { pkid: 1, qos }));
+        assert_eq!(inbound.next_ack(), None);
+        inbound.settle(b);
+        assert_eq!(inbound.next_ack(), Some(Ack { pkid: 2, qos }));
+    }
+}
+
+#[test]
+fn what_was_confirmed_while_offline_is_acknowledged_when_it_is_repeated() {
+    for qos in [QOS1, QOS2] {
+        let mut inbound = connected();
+        let a = serial(inbound.arrived(&message("a", qos), 1, false));
+        inbound.connected(true);
+        inbound.settle(a);
+        assert_eq!(inbound.next_ack(), None);
+        assert_eq!(
+            inbound.arrived(&message("a", qos), 1, true),
+            Arrival::Duplicate
+        );
+        assert_eq!(inbound.next_ack(), Some(Ack { pkid: 1, qos }));
+    }
+}
+
+#[test]
+fn the_same_text_under_a_used_identifier_is_a_new_message_where_it_can_be() {
+    let mut inbound = connected();
+    let a = serial(inbound.arrived(&message("a", QOS1), 1, false));
+    inbound.settle(a);
+    inbound.next_ack();
+    let again = message("a", QOS1);
+    assert!(
+        matches!(inbound.arrived(&again, 1, false), Arrival::New(_)),
+        "no DUP"
+    );
+
+    let mut inbound = connected();
+    let a = serial(inbound.arrived(&again, 1, false));
+    inbound.settle(a);
+    inbound.next_ack();
+    inbound.known_to_broker(1);
+    inbound.connected(true);
+    assert!(
+        matches!(inbound.arrived(&again, 1, true), Arrival::New(_)),
+        "the broker knew"
+    );
+
+    let mut inbound = connected();
+    let a = serial(inbound.arrived(&again, 1, false));
+    inbound.settle(a);
+    inbound.next_ack();
+    inbound.connected(true);
+    inbound.arrived(&message("b", QOS1), 2, false);
+    inbound.connected(true);
+    assert!(
+        matches!(inbound.arrived(&again, 1, true), Arrival::New(_)),
+        "repeats are over"
+    );
+}
+
+#[test]
+fn a_qos_2_identifier_is_taken_until_pubrel() {
+    let mut inbound = connected();
+    let a = serial(inbound.arrived(&message("a", QOS2), 1, false));
+    inbound.settle(a);
+    assert!(inbound.next_ack().is_some());
+    assert_eq!(
+        inbound.arrived(&message("a", QOS2), 1, true),
+        Arrival::Duplicate
+    );
+    inbound.released(1);
+    assert!(matches!(
+        inbound.arrived(&message("a", QOS2), 1, false),
+        Arrival::New(_)
+    ));
+}
+
+#[test]
+fn nothing_is_taken_for_a_repetition_where_identifiers_are_reused_at_once() {
+    for qos in [QOS1, QOS2] {
+        let mut inbound = connected();
+        for text in ["a", "b"] {
+            let new = serial(inbound.arrived(&message(text, qos), 1, false));
+            inbound.settle(new);
+            inbound.next_ack();
+            inbound.released(1);
+        }
+        inbound.connected(true);
+        let third = inbound.arrived(&message("b", qos), 1, true);
+        assert!(matches!(third, Arrival::New(_)));
+    }
+}
+
+#[test]
+fn mosquittos_repetition_of_a_released_message_is_seen_through() {
+    let mut inbound = connected();
+    let a = serial(inbound.arrived(&message("a", QOS2), 1, false));
+    inbound.settle(a);
+    inbound.next_ack();
+    inbound.released(1);
+    inbound.connected(true);
+    assert_eq!(
+        inbound.arrived(&message("a", QOS2), 1, true),
+        Arrival::Duplicate
+    );
+    assert_eq!(inbound.next_ack(), Some(Ack { pkid: 1, qos: QOS2 }));
+    inbound.released(1);
+    inbound.known_to_broker(inbound.acks());
+    inbound.connected(true);
+    let again = inbound.arrived(&message("a", QOS2), 1, true);
+    assert!(matches!(again, Arrival::New(_)), "the broker knew");
+}
+
+#[test]
+fn a_lost_session_repeats_nothing() {
+    for qos in [QOS1, QOS2] {
+        let mut inbound = connected();
+        let a = serial(inbound.arrived(&message("a", qos), 1, false));
+        inbound.connected(false);
+        let b = serial(inbound.arrived(&message("a", qos), 1, false));
+        inbound.settle(a);
+        assert_eq!(
+            inbound.next_ack(),
+            None,
+            "a's reply, confirmed late, is not b's"
+        );
+        inbound.settle(b);
+        assert_eq!(inbound.next_ack(), Some(Ack { pkid: 1, qos }));
+    }
+}

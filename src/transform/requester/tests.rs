@@ -1,0 +1,225 @@
+//! The table of requester's transitions, row by row.
+
+use super::*;
+
+const CONNECTED: Event<'static> = Event::Connected {
+    session_present: false,
+};
+
+fn requester(now: Instant) -> Requester {
+    Requester::new(
+        &Level::new("net").unwrap(),
+        Action::Reverse,
+        "abc".to_owned(),
+        QoS::AtLeastOnce,
+        Some(Duration::from_secs(10)),
+        now,
+    )
+}
+
+fn message(topic: &str, payload: &str) -> Message {
+    Message::new(TopicName::new(topic).unwrap(), payload, QoS::AtLeastOnce)
+}
+
+#[test]
+fn a_request_from_subscribe_to_answer() {
+    let now = Instant::now();
+    let filter = TopicFilter::new("net/reverse/response").unwrap();
+    let answer = message("net/reverse/response", "cba");
+    let mut old = answer.clone();
+    old.retain = true;
+    let request = Effect::Publish(message("net/reverse/request", "abc"));
+    let confirmed = message("net/reverse/request", "abc");
+    let elsewhere = message("net/shuffle/response", "x");
+    let late = Effect::Note("ignored a late answer to what was asked twice".to_owned());
+    let mut requester = requester(now);
+    let subscribe = Effect::Subscribe(filter.clone(), QoS::AtLeastOnce);
+    let rows: Vec<(Event<'_>, Vec<Effect<Vec<u8>>>)> = vec![
+        (CONNECTED, vec![subscribe]),
+        (CONNECTED, vec![]),
+        (Event::Received(&answer), vec![]),
+        (Event::Subscribed(&filter), vec![request.clone()]),
+        (Event::Subscribed(&filter), vec![]),
+        (Event::Confirmed(&confirmed), vec![]),
+        (Event::Subscribed(&filter), vec![request]),
+        (Event::Received(&elsewhere), vec![]),
+        (
+            Event::Received(&answer),
+            vec![Effect::Emit(b"cba".to_vec())],
+        ),
+        // Asked twice, so a second answer may come.
+        (Event::Received(&answer), vec![late, Effect::Finish]),
+        (Event::Received(&answer), vec![]),
+        (Event::Deadline, vec![]),
+    ];
+    for (row, (event, expected)) in rows.into_iter().enumerate() {
+        assert_eq!(requester.handle(now, event), Ok(expected), "row {row}");
+    }
+}
+
+#[test]
+fn lines_are_asked_for_one_after_the_other_as_they_come() {
+    let now = Instant::now();
+    let net_id = Level::new("net").unwrap();
+    let patience = Duration::from_secs(10);
+    let (action, qos) = (Action::Reverse, QoS::AtLeastOnce);
+    let mut requester = Requester::of_lines(&net_id, action, qos, Some(patience), now);
+    requester.handle(now, CONNECTED).unwrap();
+    assert_eq!(requester.deadline(), Some(now + patience));
+    let filter = TopicFilter::new("net/reverse/response").unwrap();
+    let subscribed = requester.handle(now, Event::Subscribed(&filter));
+    assert_eq!(subscribed, Ok(vec![Effect::AwaitLine]));
+    let late = message("net/reverse/response", "late");
+    for (line, answer) in [("abc", "cba"), ("", ""), ("abc", "cba")] {
+        assert_eq!(requester.deadline(), None);
+        // However long it takes to write a line, and whatever else happens in the meantime.
+        let later = now + Duration::from_secs(3600);
+        for event in [Event::Deadline, Event::Subscribed(&filter), CONNECTED] {
+            assert_eq!(requester.handle(later, event), Ok(vec![]));
+        }
+        assert_eq!(requester.handle(later, Event::Received(&late)), Ok(vec![]));
+        let effects = requester.handle(later, Event::Line(Some(line))).unwrap();
+        let request = message("net/reverse/request", line);
+        assert_eq!(effects, [Effect::Publish(request)]);
+        assert_eq!(requester.deadline(), Some(later + patience));
+        let answer = message("net/reverse/response", answer);
+        let effects = requester.handle(later, Event::Received(&answer)).unwrap();
+        assert_eq!(effects, [Effect::Emit(answer.payload), Effect::AwaitLine]);
+    }
+    let ended = requester.handle(now, Event::Line(None));
+    assert_eq!(ended, Ok(vec![Effect::Finish]));
+    assert_eq!(requester.deadline(), None);
+}
+
+/// A requester whose first text is asked and with the broker, at `now`.
+fn asking(mut requester: Requester, now: Instant) -> Requester {
+    let filter = TopicFilter::new("net/reverse/response").unwrap();
+    let asked = message("net/reverse/request", "abc");
+    requester.handle(now, CONNECTED).unwrap();
+    requester.handle(now, Event::Subscribed(&filter)).unwrap();
+    requester.handle(now, Event::Confirmed(&asked)).unwrap();
+    requester
+}
+
+#[test]
+fn what_is_not_answered_is_asked_again_at_growing_intervals() {
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let asked = message("net/reverse/request", "abc");
+    let answer = message("net/reverse/response", "cba");
+    let mut requester = asking(requester(start), start);
+    for seconds in [2, 6] {
+        assert_eq!(requester.deadline(), Some(at(seconds)));
+        let effects = requester.handle(at(seconds), Event::Deadline).unwrap();
+        assert_eq!(effects[1..], [Effect::Publish(asked.clone())]);
+        // Not before the broker has it.
+        assert_eq!(requester.deadline(), Some(at(10)));
+        let confirmed = Event::Confirmed(&asked);
+        requester.handle(at(seconds), confirmed).unwrap();
+    }
+    assert_eq!(requester.deadline(), Some(at(10)));
+    assert_eq!(requester.time_limit(), Some(at(10)));
+    // The answer is handed out once, and at once; then it stays for the two that are owed.
+    let effects = requester.handle(at(7), Event::Received(&answer)).unwrap();
+    assert_eq!(effects, [Effect::Emit(b"cba".to_vec())]);
+    assert_eq!(requester.deadline(), Some(at(8)));
+    let effects = requester.handle(at(7), Event::Received(&answer)).unwrap();
+    assert!(matches!(effects[..], [Effect::Note(_)]), "{effects:?}");
+    let effects = requester.handle(at(7), Event::Received(&answer)).unwrap();
+    assert!(matches!(effects[..], [Effect::Note(_), Effect::Finish]));
+}
+
+#[test]
+fn it_does_not_stay_for_late_answers_beyond_a_second_or_the_limit() {
+    let start = Instant::now();
+    let at = |tenths: u64| start + Duration::from_millis(tenths * 100);
+    let answer = message("net/reverse/response", "cba");
+    for (answered, left) in [(30, 40), (95, 100)] {
+        let mut requester = asking(requester(start), start);
+        requester.handle(at(20), Event::Deadline).unwrap();
+        requester
+            .handle(at(answered), Event::Received(&answer))
+            .unwrap();
+        assert_eq!(requester.deadline(), Some(at(left)));
+        let effects = requester.handle(at(left), Event::Deadline);
+        assert_eq!(effects, Ok(vec![Effect::Finish]));
+    }
+}
+
+#[test]
+fn a_late_answer_to_one_line_is_never_the_answer_to_the_next() {
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let patience = Some(Duration::from_secs(10));
+    let (action, qos) = (Action::Reverse, QoS::AtLeastOnce);
+    let net_id = Level::new("net").unwrap();
+    let requester = Requester::of_lines(&net_id, action, qos, patience, start);
+    let mut lines = ["abc", "de", "abc", "f"].into_iter();
+    let mut requester = asking(requester, start);
+    let first = Event::Line(lines.next());
+    requester.handle(start, first).unwrap();
+    let asked = message("net/reverse/request", "abc");
+    requester.handle(start, Event::Confirmed(&asked)).unwrap();
+    requester.handle(at(2), Event::Deadline).unwrap();
+    let mut say = |requester: &mut Requester, text: &str| {
+        let answer = message("net/reverse/response", text);
+        let effects = requester.handle(at(3), Event::Received(&answer)).unwrap();
+        if effects.contains(&Effect::AwaitLine) {
+            let next = Event::Line(lines.next());
+            requester.handle(at(3), next).unwrap();
+        }
+        let printed = effects.into_iter().filter_map(|effect| match effect {
+            Effect::Emit(answer) => Some(String::from_utf8(answer).unwrap()),
+            _ => None,
+        });
+        printed.collect::<Vec<String>>()
+    };
+    assert_eq!(say(&mut requester, "cba"), ["cba"]);
+    // The second answer to `abc`, before and after that to `de`.
+    assert_eq!(say(&mut requester, "cba"), [""; 0]);
+    assert_eq!(say(&mut requester, "ed"), ["ed"]);
+    assert_eq!(say(&mut requester, "cba"), ["cba"]);
+    assert_eq!(say(&mut requester, "f"), ["f"]);
+}
+
+#[test]
+fn without_a_limit_it_asks_again_after_2_s_and_then_more_and_more_rarely() {
+    let start = Instant::now();
+    let mut unlimited = requester(start);
+    unlimited.patience = None;
+    unlimited.limit = None;
+    unlimited.interval = first_repeat(None);
+    let asked = message("net/reverse/request", "abc");
+    let mut requester = asking(unlimited, start);
+    let mut now = start;
+    for interval in [2, 4, 8, 16, 32, 60, 60] {
+        now += Duration::from_secs(interval);
+        assert_eq!(requester.deadline(), Some(now));
+        requester.handle(now, Event::Deadline).unwrap();
+        requester.handle(now, Event::Confirmed(&asked)).unwrap();
+    }
+}
+
+#[test]
+fn a_retained_answer_is_an_old_one() {
+    let now = Instant::now();
+    let filter = TopicFilter::new("net/reverse/response").unwrap();
+    let mut requester = requester(now);
+    requester.handle(now, CONNECTED).unwrap();
+    requester.handle(now, Event::Subscribed(&filter)).unwrap();
+    let mut old = message("net/reverse/response", "old");
+    old.retain = true;
+    let effects = requester.handle(now, Event::Received(&old)).unwrap();
+    assert!(matches!(effects[..], [Effect::Warn(_)]));
+}
+
+#[test]
+fn no_answer_in_time() {
+    let now = Instant::now();
+    let mut requester = requester(now);
+    let limit = now + Duration::from_secs(10);
+    assert_eq!(requester.deadline(), Some(limit));
+    assert_eq!(requester.handle(now, Event::Deadline), Ok(vec![]));
+    let failure = requester.handle(limit, Event::Deadline).unwrap_err();
+    assert_eq!(failure.kind, Kind::NoAnswer);
+}
