@@ -48,7 +48,7 @@ impl Link<'_> {
     }
 
     /// A broker has failed; what next?
-    pub(super) fn failed(&mut self, trouble: &Trouble, online: bool) {
+    fn failed(&mut self, trouble: &Trouble, online: bool) {
         let round_over = self.round.failed(trouble);
         let at_once = self.options.give_up_at_once && !self.outage.ever_online;
         let given_up = at_once && round_over && !self.round.will_recover();
@@ -72,7 +72,7 @@ impl Link<'_> {
     }
 
     /// A wait that leaves time for further attempts: at most a quarter of what is left.
-    pub(super) fn in_time(&self, wait: Duration) -> Duration {
+    fn in_time(&self, wait: Duration) -> Duration {
         let Some(limit) = self.role.time_limit() else {
             return wait;
         };
@@ -81,7 +81,7 @@ impl Link<'_> {
     }
 
     /// From now on the broker is the one whose turn it is. Says so.
-    pub(super) fn turn_to_next(&mut self) -> String {
+    fn turn_to_next(&mut self) -> String {
         match self.round.current() {
             Some(broker) if self.round.has_choice() => {
                 self.options.set_broker(broker);
