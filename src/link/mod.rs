@@ -364,7 +364,13 @@ impl<'a> Link<'a> {
     fn take(&mut self, event: rumqttc::Event) {
         let silent = matches!(event, rumqttc::Event::Incoming(_));
         self.packet(event);
-        if self.exhaust() && silent {
+        let silent = self.exhaust() && silent;
+        if !matches!(self.connectivity, Connectivity::Online { .. }) {
+            return;
+        }
+        // The search at a moment at which the broker has something to do.
+        self.quick_ack.search(&self.options);
+        if silent {
             self.quick_ack.send();
         }
     }

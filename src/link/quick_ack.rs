@@ -17,29 +17,32 @@ mod platform {
 
     use crate::link::Options;
 
-    /// The connection's socket, where it could be found.
+    /// The connection's socket, once it has been looked for, and where it could be found.
     #[derive(Debug, Default)]
-    pub struct QuickAck(Option<OwnedFd>);
+    pub struct QuickAck(Option<Option<OwnedFd>>);
 
     impl QuickAck {
         /// Looks for the socket that is connected to the broker: rumqttc does not hand it out. Where it
         /// cannot be had (a kernel before 5.6, a sandbox, another connection of this process to the same
         /// port), all still works, and a request takes 40 ms longer.
-        pub fn find(options: &Options) -> Self {
-            if options.is_unix_socket() {
-                return Self(None);
+        pub fn search(&mut self, options: &Options) {
+            if self.0.is_some() {
+                return;
             }
-            let mut found = sockets(options.port);
+            let mut found = match options.is_unix_socket() {
+                true => Vec::new(),
+                false => sockets(options.port),
+            };
             if found.len() != 1 {
                 debug!("no TCP_QUICKACK: {} sockets to choose from", found.len());
-                return Self(None);
+                found.clear();
             }
-            Self(found.pop())
+            self.0 = Some(found.pop());
         }
 
         /// Acknowledges what has been read.
         pub fn send(&self) {
-            if let Some(socket) = &self.0 {
+            if let Some(Some(socket)) = &self.0 {
                 // Nothing depends on it but the time.
                 let _ = sockopt::set_tcp_quickack(socket, true);
             }
@@ -77,9 +80,7 @@ mod platform {
     pub struct QuickAck;
 
     impl QuickAck {
-        pub fn find(_: &crate::link::Options) -> Self {
-            Self
-        }
+        pub fn search(&mut self, _: &crate::link::Options) {}
 
         pub fn send(&self) {}
     }
