@@ -365,13 +365,8 @@ impl<'a> Link<'a> {
         let silent = matches!(event, rumqttc::Event::Incoming(_));
         self.packet(event);
         let silent = self.exhaust() && silent;
-        if !matches!(self.connectivity, Connectivity::Online { .. }) {
-            return;
-        }
-        // The search at a moment at which the broker has something to do.
-        self.quick_ack.search(&self.options);
-        if silent {
-            self.quick_ack.send();
+        if silent && matches!(self.connectivity, Connectivity::Online { .. }) {
+            self.quick_ack.send(&self.options);
         }
     }
 

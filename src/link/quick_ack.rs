@@ -17,36 +17,34 @@ mod platform {
 
     use crate::link::Options;
 
-    /// The connection's socket, once it has been looked for, and where it could be found.
+    /// The connection's socket, once it was needed, and where it could be found.
     #[derive(Debug, Default)]
     pub struct QuickAck(Option<Option<OwnedFd>>);
 
     impl QuickAck {
-        /// Looks for the socket that is connected to the broker: rumqttc does not hand it out. Where it
-        /// cannot be had (a kernel before 5.6, a sandbox, another connection of this process to the same
-        /// port), all still works, and a request takes 40 ms longer.
-        pub fn search(&mut self, options: &Options) {
-            if self.0.is_some() {
-                return;
-            }
-            let mut found = match options.is_unix_socket() {
-                true => Vec::new(),
-                false => sockets(options.port),
-            };
-            if found.len() != 1 {
-                debug!("no TCP_QUICKACK: {} sockets to choose from", found.len());
-                found.clear();
-            }
-            self.0 = Some(found.pop());
-        }
-
         /// Acknowledges what has been read.
-        pub fn send(&self) {
-            if let Some(Some(socket)) = &self.0 {
+        pub fn send(&mut self, options: &Options) {
+            let socket = self.0.get_or_insert_with(|| search(options));
+            if let Some(socket) = socket {
                 // Nothing depends on it but the time.
                 let _ = sockopt::set_tcp_quickack(socket, true);
             }
         }
+    }
+
+    /// Looks for the socket that is connected to the broker: rumqttc does not hand it out. Where it
+    /// cannot be had (a kernel before 5.6, a sandbox, another connection of this process to the same
+    /// port), all still works, and a request takes 40 ms longer.
+    fn search(options: &Options) -> Option<OwnedFd> {
+        if options.is_unix_socket() {
+            return None;
+        }
+        let mut found = sockets(options.port);
+        if found.len() != 1 {
+            debug!("no TCP_QUICKACK: {} sockets to choose from", found.len());
+            return None;
+        }
+        found.pop()
     }
 
     /// The sockets of this process that are connected to `port`, each under a descriptor of its own.
@@ -80,8 +78,6 @@ mod platform {
     pub struct QuickAck;
 
     impl QuickAck {
-        pub fn search(&mut self, _: &crate::link::Options) {}
-
-        pub fn send(&self) {}
+        pub fn send(&mut self, _: &crate::link::Options) {}
     }
 }
