@@ -364,8 +364,9 @@ impl<'a> Link<'a> {
     fn take(&mut self, event: rumqttc::Event) {
         let silent = matches!(event, rumqttc::Event::Incoming(_));
         self.packet(event);
-        if self.exhaust() && silent {
-            self.quick_ack.send();
+        let silent = self.exhaust() && silent;
+        if silent && matches!(self.connectivity, Connectivity::Online { .. }) {
+            self.quick_ack.send(&self.options);
         }
     }
 

@@ -9,7 +9,6 @@ use rumqttc::{ConnAck, Incoming, Outgoing, PubRel, Publish, Request, SubAck, Sub
 
 use super::inbound::Arrival;
 use super::outbox::{Confirmed, Packet, Replay};
-use super::quick_ack::QuickAck;
 use super::trouble::Trouble;
 use super::{Connectivity, Link};
 use crate::role::{Event, Failure, Kind, Message, QoS, printable};
@@ -125,7 +124,6 @@ impl Link<'_> {
         self.connectivity = Connectivity::Online {
             since: Instant::now(),
         };
-        self.quick_ack = QuickAck::find(&self.options);
         self.inbound.connected(session_present);
         if session_present {
             for pkid in 1..=u16::MAX {

@@ -17,33 +17,34 @@ mod platform {
 
     use crate::link::Options;
 
-    /// The connection's socket, where it could be found.
+    /// The connection's socket, once it was needed, and where it could be found.
     #[derive(Debug, Default)]
-    pub struct QuickAck(Option<OwnedFd>);
+    pub struct QuickAck(Option<Option<OwnedFd>>);
 
     impl QuickAck {
-        /// Looks for the socket that is connected to the broker: rumqttc does not hand it out. Where it
-        /// cannot be had (a kernel before 5.6, a sandbox, another connection of this process to the same
-        /// port), all still works, and a request takes 40 ms longer.
-        pub fn find(options: &Options) -> Self {
-            if options.is_unix_socket() {
-                return Self(None);
-            }
-            let mut found = sockets(options.port);
-            if found.len() != 1 {
-                debug!("no TCP_QUICKACK: {} sockets to choose from", found.len());
-                return Self(None);
-            }
-            Self(found.pop())
-        }
-
         /// Acknowledges what has been read.
-        pub fn send(&self) {
-            if let Some(socket) = &self.0 {
+        pub fn send(&mut self, options: &Options) {
+            let socket = self.0.get_or_insert_with(|| search(options));
+            if let Some(socket) = socket {
                 // Nothing depends on it but the time.
                 let _ = sockopt::set_tcp_quickack(socket, true);
             }
         }
+    }
+
+    /// Looks for the socket that is connected to the broker: rumqttc does not hand it out. Where it
+    /// cannot be had (a kernel before 5.6, a sandbox, another connection of this process to the same
+    /// port), all still works, and a request takes 40 ms longer.
+    fn search(options: &Options) -> Option<OwnedFd> {
+        if options.is_unix_socket() {
+            return None;
+        }
+        let mut found = sockets(options.port);
+        if found.len() != 1 {
+            debug!("no TCP_QUICKACK: {} sockets to choose from", found.len());
+            return None;
+        }
+        found.pop()
     }
 
     /// The sockets of this process that are connected to `port`, each under a descriptor of its own.
@@ -77,10 +78,6 @@ mod platform {
     pub struct QuickAck;
 
     impl QuickAck {
-        pub fn find(_: &crate::link::Options) -> Self {
-            Self
-        }
-
-        pub fn send(&self) {}
+        pub fn send(&mut self, _: &crate::link::Options) {}
     }
 }
