@@ -60,14 +60,24 @@ def free_ports(count):
     return ports
 
 
+def connect(name):
+    """CONNECT with CleanSession 1 and a keep alive of ten minutes (MQTT 3.1.1, section 3.1)."""
+    body = b"\0\4MQTT\4\2\2\x58\0" + bytes([len(name)]) + name.encode()
+    return b"\x10" + bytes([len(body)]) + body
+
+
+def subscribe(topic):
+    """SUBSCRIBE at QoS 1 (section 3.8)."""
+    body = b"\0\1\0" + bytes([len(topic)]) + topic.encode() + b"\1"
+    return b"\x82" + bytes([len(body)]) + body
+
+
 def accepts(port):
-    """Whether a broker accepts a CONNECT (MQTT 3.1.1, section 3.1) on this port."""
-    name = b"probe"
-    body = b"\0\4MQTT\4\2\0\x3c\0" + bytes([len(name)]) + name
+    """Whether a broker accepts a connection on this port."""
     try:
         with socket.create_connection(("127.0.0.1", port), 5) as connection:
             connection.settimeout(5)
-            connection.sendall(b"\x10" + bytes([len(body)]) + body)
+            connection.sendall(connect("probe"))
             accepted = connection.recv(4) == b"\x20\x02\x00\x00"
             connection.sendall(b"\xe0\x00")
             return accepted
@@ -346,7 +356,8 @@ def whole(binary, client, folder, devices, requests):
 
 
 REQUESTERS = 12
-LINES = 400
+LINES = 1500
+IDLE = 1000
 
 
 class Mosquitto:
@@ -367,7 +378,9 @@ class Mosquitto:
 def measure(client, nodes, responders, folder):
     """Replies a second, and milliseconds of CPU that a reply costs: brokers, responders, requesters."""
     hosts = [f"127.0.0.1:{node.port}" for node in nodes]
-    turn = lambda number: hosts[number % len(hosts)]
+    def turn(number):
+        return hosts[number % len(hosts)]
+
     services = [
         subprocess.Popen(
             [client, "-h", turn(number), "--share", "costs", "-i", f"costs-{number}", "--quiet", "responder"])
@@ -384,9 +397,11 @@ def measure(client, nodes, responders, folder):
         if asked.stdout != text.upper():
             raise RuntimeError(f"wrong answers: {asked.stderr}")
 
-    used = lambda: (
-        sum(cpu(node.process.pid) for node in nodes), sum(cpu(one.pid) for one in services),
-        sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]))
+    def used():
+        brokers = sum(cpu(node.process.pid) for node in nodes)
+        requesters = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+        return brokers, sum(cpu(one.pid) for one in services), requesters
+
     before, begin = used(), time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(REQUESTERS) as pool:
         list(pool.map(ask, range(REQUESTERS)))
@@ -398,8 +413,36 @@ def measure(client, nodes, responders, folder):
     return total / took, [1000 * (b - a) / total for a, b in zip(before, after)]
 
 
+def memory(pid):
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+
+
+def idle(nodes):
+    """Connections, and subscriptions, a second when all come at once, and kB for each that stays."""
+    before = sum(memory(node.process.pid) for node in nodes)
+    connections = [
+        socket.create_connection(("127.0.0.1", nodes[number % len(nodes)].port)) for number in range(IDLE)]
+    rates = []
+    for packet, expected in (
+            (lambda n: connect(f"idle{n}"), b"\x20\x02\x00\x00"),
+            (lambda n: subscribe(f"idle{n}/UUID"), b"\x90\x03\x00\x01\x01")):
+        begin = time.monotonic()
+        for number, connection in enumerate(connections):
+            connection.settimeout(GUARD)
+            connection.sendall(packet(number))
+        if any(connection.recv(len(expected)) != expected for connection in connections):
+            raise RuntimeError("a connection or subscription was refused")
+        rates.append(IDLE / (time.monotonic() - begin))
+    grown = sum(memory(node.process.pid) for node in nodes) - before
+    for connection in connections:
+        connection.close()
+    return *rates, grown / IDLE
+
+
 def costs(binary, client, folder):
-    """What a reply costs, and where the limit is."""
+    """What a reply and a connection cost, and where the limit is."""
+    idles = []
     print(f"{REQUESTERS} requesters, {LINES} lines each, one at a time; {os.cpu_count()} cores for all")
     print("| broker | responders | replies/s | CPU ms a reply: broker | responders | requesters | cores busy |")
     print("|---|---|---|---|---|---|---|")
@@ -408,6 +451,7 @@ def costs(binary, client, folder):
         try:
             for node in nodes:
                 node.start()
+            idles.append((name, *idle(nodes)))
             for responders in (1, 2, 3):
                 rate, (broker, responder, requester) = measure(client, nodes, responders, folder)
                 busy = rate * (broker + responder + requester) / 1000
@@ -424,6 +468,10 @@ def costs(binary, client, folder):
     rows("rmqttd, one node", [Node(binary, 4, folder, ports, False)])
     del ports[4]
     rows("rmqttd, three nodes", [Node(binary, number, folder, ports, True) for number in ports])
+    print(f"\n| broker | {IDLE} at once: connections/s | subscriptions/s | kB of broker for each |")
+    print("|---|---|---|---|")
+    for name, connections, subscriptions, grown in idles:
+        print(f"| {name} | {connections:.0f} | {subscriptions:.0f} | {grown:.0f} |")
 
 
 def install():
@@ -452,6 +500,9 @@ def main():
         sys.exit(f"there is no {client}: cargo build --release, or name it in MQTT_CLIENT")
     for name in [name for name in os.environ if name.startswith(("MQTT_CLIENT_", "RUST_LOG"))]:
         del os.environ[name]
+    # However it ends, no broker is left.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
     binary = install()
     for tool in (client, binary):
         version = run([tool, "--version"]).stdout.strip()
