@@ -204,6 +204,12 @@ pub trait Role {
         None
     }
 
+    /// Whether all that was asked of the role is done, and what may still come is of no consequence:
+    /// then a failure or a stop is none any more.
+    fn is_done(&self) -> bool {
+        false
+    }
+
     /// Where things stand, in a few words, for a service's status line.
     fn status(&self) -> String;
 }

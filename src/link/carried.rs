@@ -30,6 +30,7 @@ pub(super) trait Carried {
     fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Infallible>;
     fn deadline(&self) -> Option<Instant>;
     fn time_limit(&self) -> Option<Instant>;
+    fn is_done(&self) -> bool;
     fn status(&self) -> String;
 }
 
@@ -64,6 +65,10 @@ impl<R: Role, E: FnMut(R::Item)> Carried for Emitting<R, E> {
 
     fn time_limit(&self) -> Option<Instant> {
         self.role.time_limit()
+    }
+
+    fn is_done(&self) -> bool {
+        self.role.is_done()
     }
 
     fn status(&self) -> String {

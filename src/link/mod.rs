@@ -38,7 +38,7 @@ mod trouble;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use log::debug;
+use log::{debug, info};
 use rumqttc::{Client, Connection, ConnectionError, RecvTimeoutError};
 
 pub use broker::{Address, Login, MAX_PAYLOAD, Options, Session};
@@ -229,7 +229,10 @@ impl<'a> Link<'a> {
     fn serve(&mut self) -> Result<End, Failure> {
         loop {
             if self.stop.requested() {
-                return Ok(End::Stopped);
+                return Ok(match self.role.is_done() {
+                    true => End::Finished,
+                    false => End::Stopped,
+                });
             }
             if self.role.deadline().is_some_and(|d| d <= Instant::now()) {
                 // And no wait or attempt after it: it may have been the end.
@@ -249,6 +252,10 @@ impl<'a> Link<'a> {
             }
             self.check_time_limit();
             if let Some(failure) = self.failure.take() {
+                if self.role.is_done() {
+                    info!("all is done, so this is no failure: {failure}");
+                    return Ok(End::Finished);
+                }
                 return Err(self.in_context(failure));
             }
             if self.finished && self.is_drained() {

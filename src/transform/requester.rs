@@ -258,6 +258,11 @@ impl Role for Requester {
         }
     }
 
+    /// The answers are out: a connection that breaks now brings no late ones either.
+    fn is_done(&self) -> bool {
+        matches!(self.state, State::Staying { .. } | State::Answered)
+    }
+
     fn status(&self) -> String {
         match self.state {
             State::Starting | State::Subscribing => "subscribing",

@@ -141,6 +141,7 @@ fn it_does_not_stay_for_late_answers_beyond_a_second_or_the_limit() {
             .handle(at(answered), Event::Received(&answer))
             .unwrap();
         assert_eq!(requester.deadline(), Some(at(left)));
+        assert!(requester.is_done());
         let effects = requester.handle(at(left), Event::Deadline);
         assert_eq!(effects, Ok(vec![Effect::Finish]));
     }
