@@ -4,6 +4,8 @@
 use std::collections::HashSet;
 use std::io::Write;
 use std::process::Command;
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use crate::broker::{Broker, Connection, Turn, answer};
 use crate::case::{Client, all, decent};
@@ -166,6 +168,50 @@ fn ten_thousand_requests() {
             let reversed: String = number.chars().rev().collect();
             assert_eq!(*payload, format!("x{reversed}").into_bytes(), "QoS {qos}");
         }
+    });
+}
+
+/// The socket is full for a while, with far more to be sent than it holds: nothing is lost, and the
+/// connection is kept.
+#[test]
+fn a_broker_that_reads_nothing_for_a_second() {
+    const REQUESTS: u16 = 40;
+    all(vec![1, 2], |qos| {
+        let broker = Broker::start(move |peer| {
+            peer.send(wire::connack(false, 0));
+            for _ in 0..5 {
+                // Nothing where a session is emptied, at the end.
+                let Some(subscribe) = peer.receive() else {
+                    return;
+                };
+                peer.send(answer(&subscribe).unwrap_or_default());
+            }
+            // Reading and writing wait for each other nowhere but in the program.
+            let (packets, to_write) = channel::<Vec<u8>>();
+            let mut writer = peer.writer();
+            std::thread::spawn(move || to_write.iter().try_for_each(|p| writer.write_all(&p)));
+            for n in 1..=REQUESTS {
+                let request = vec![b'x'; 256 * 1024];
+                let request = wire::publish(format!("net{n}/reverse/request"), qos, n, request);
+                packets.send(request).unwrap();
+            }
+            // The stall, well below the 5 s after which a connection is given up.
+            std::thread::sleep(Duration::from_secs(1));
+            let mut answered = HashSet::new();
+            while let Some(packet) = peer.receive() {
+                if let Some(answer) = answer(&packet) {
+                    let _ = packets.send(answer);
+                }
+                let last = packet.kind == wire::PUBLISH && answered.insert(packet.topic());
+                if last && answered.len() == usize::from(REQUESTS) {
+                    let _ = packets.send(wire::publish("net/uppercase/request", 0, 0, "x"));
+                }
+            }
+        });
+        let watched = Watched::start(&Client::Responder.command(&broker, &[]));
+        broker.wait_for("the last answer", number_of_messages(1));
+        assert_eq!(broker.connections().len(), 1, "QoS {qos}");
+        survived(watched);
     });
 }
 
