@@ -357,7 +357,7 @@ def whole(binary, client, folder, devices, requests):
 
 REQUESTERS = 12
 LINES = 1500
-IDLE = 1000
+IDLE = 6000
 
 
 class Mosquitto:
