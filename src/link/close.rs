@@ -89,7 +89,10 @@ impl Link<'_> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.connection.recv_timeout(left) {
-                Ok(Ok(rumqttc::Event::Outgoing(Outgoing::Disconnect))) => info!("disconnected"),
+                Ok(Ok(rumqttc::Event::Outgoing(Outgoing::Disconnect))) => {
+                    info!("disconnected");
+                    self.quick_ack.finish(&self.options);
+                }
                 Ok(Ok(_)) => {}
                 // The next call would connect again.
                 Ok(Err(_)) | Err(_) => break,

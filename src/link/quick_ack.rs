@@ -12,7 +12,7 @@ mod platform {
     use std::os::fd::{OwnedFd, RawFd};
 
     use log::debug;
-    use rustix::net::{SocketAddr, getpeername, sockopt};
+    use rustix::net::{Shutdown, SocketAddr, getpeername, shutdown, sockopt};
     use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
     use crate::link::Options;
@@ -28,6 +28,16 @@ mod platform {
             if let Some(socket) = socket {
                 // Nothing depends on it but the time.
                 let _ = sockopt::set_tcp_quickack(socket, true);
+            }
+        }
+
+        /// Nothing follows the DISCONNECT. Some brokers (rmqttd) close the connection only when they have
+        /// read its end, although MQTT 3.1.1, section 3.14.4, has them do so by themselves: a request would
+        /// wait for that.
+        pub fn finish(&self, options: &Options) {
+            // TLS has an end of its own, and some brokers log another one as an error.
+            if let (Some(Some(socket)), None) = (&self.0, &options.tls) {
+                let _ = shutdown(socket, Shutdown::Write);
             }
         }
     }
@@ -79,5 +89,7 @@ mod platform {
 
     impl QuickAck {
         pub fn send(&mut self, _: &crate::link::Options) {}
+
+        pub fn finish(&self, _: &crate::link::Options) {}
     }
 }
