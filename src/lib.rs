@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!             socket                                            one thread
-//!  broker ══════════════ rumqttc Connection ──► link ──Event──► Role::handle ──Effects──► link ──► rumqttc Client
-//!                                                ▲                                          (try_* only)
+//!  broker ══════════════ rumqttc Connection ──► link ──Event──► Role::handle ──Effects──► link ──► rumqttc's state
+//!                                                ▲                                                and write buffer
 //!  SIGTERM, Ctrl-C, SIGHUP ── ctrlc's thread ────┘    link owns: the clock, backoff, acknowledgements, resends, shutdown
 //! ```
 //!
