@@ -57,10 +57,10 @@ pub fn print(result: &[u8]) -> Result<(), Failure> {
     print_to_reader(result).map(|_| ())
 }
 
-/// [`print`], for one of many results: says whether there is still somebody who reads them.
+/// [`print()`], for one of many results: says whether there is still somebody who reads them.
 ///
 /// # Errors
-/// Those of [`print`].
+/// Those of [`print()`].
 pub fn print_to_reader(result: &[u8]) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     let written = out
