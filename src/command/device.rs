@@ -311,6 +311,12 @@ impl Role for Device {
         self.last_word.checked_add(self.patience?)
     }
 
+    /// The last words are handed out, and the broker has every reply. Only their acknowledgement is left:
+    /// a failure now would have systemd start a session that nobody wants.
+    fn is_done(&self) -> bool {
+        matches!(self.state, State::Done)
+    }
+
     fn status(&self) -> String {
         match &self.state {
             State::Starting { .. } | State::Subscribing => "logging in".to_owned(),

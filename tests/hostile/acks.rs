@@ -204,3 +204,36 @@ fn a_broker_restored_from_an_earlier_state_is_told_what_is_over() {
     };
     ends("an earlier state", Client::Device, script, expected);
 }
+
+/// What is still unconfirmed then, such as a subscription, is of no consequence any more: systemd must not
+/// start a session anew that has ended well.
+#[test]
+fn a_device_whose_session_has_ended_does_not_fail_any_more() {
+    let script = |peer: &mut Peer| {
+        if peer.number > 0 {
+            peer.send(wire::connack(false, 5));
+            return;
+        }
+        peer.send(wire::connack(false, 0));
+        let mut reply = None;
+        peer.serve(|peer, packet| {
+            let turn = application(peer, packet);
+            match packet.kind {
+                wire::PUBLISH if packet.topic() == "U1/CMD1" => reply = Some(packet.pkid()),
+                wire::PUBREL if reply == Some(packet.pkid()) => {
+                    peer.send(wire::ack(0x70, packet.pkid()));
+                    peer.close();
+                }
+                wire::SUBSCRIBE if packet.filter().0 == "U1" => return Turn::Swallow,
+                _ => {}
+            }
+            turn
+        });
+    };
+    let expected = Expected {
+        codes: &[0],
+        says: "",
+        prints: "Well done my IoT!\n",
+    };
+    ends("refused at the end", Client::Device, script, expected);
+}
