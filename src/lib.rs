@@ -12,6 +12,7 @@
 //!
 //! - [`topic`]: topic names, filters and levels, valid by construction
 //! - [`role`]: the vocabulary between roles and the link
+//! - [`repeats`]: when a role says again what nobody has answered
 //! - [`stop`]: a request to stop, between threads; [`lines`]: text that comes in line by line
 //! - [`command`]: protocol A, the device session: `device` and `controller`
 //! - [`transform`]: protocol B, the text request: `requester` and `responder`
@@ -29,6 +30,7 @@ pub mod lines;
 pub mod link;
 pub mod output;
 pub mod prompt;
+pub mod repeats;
 pub mod role;
 pub mod run;
 pub mod service;

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::{LAST_WORDS, Replies, command_topic, login_topic, reply_topic, unique_id_topic, words};
+use crate::repeats::Repeats;
 use crate::role::{Effect, Event, Failure, Kind, Message, QoS, Reaction, Role, printable};
 use crate::topic::{Level, TopicFilter, TopicName};
 
@@ -16,12 +17,9 @@ pub enum Progress {
     Done,
 }
 
-/// Of the time without a word from the controller, the part after which a login is repeated.
-const FIRST_REPEAT: u32 = 5;
-
-/// The same where that time is without limit, and the longest time between two logins then: a
-/// controller that is away for a night is to find few of them.
-const FIRST_REPEAT_UNLIMITED: Duration = Duration::from_secs(12);
+/// When a login is repeated where the time without a word from the controller has no limit, and the
+/// longest time between two logins then: a controller that is away for a night is to find few of them.
+const FIRST_REPEAT: Duration = Duration::from_secs(12);
 const RAREST_REPEAT: Duration = Duration::from_secs(600);
 
 #[derive(Debug)]
@@ -53,8 +51,7 @@ pub struct Device {
     qos: QoS,
     patience: Option<Duration>,
     last_word: Instant,
-    /// From a login to its repetition.
-    interval: Duration,
+    repeats: Repeats,
     state: State,
 }
 
@@ -78,7 +75,7 @@ impl Device {
             qos,
             patience,
             last_word: now,
-            interval: patience.map_or(FIRST_REPEAT_UNLIMITED, |patience| patience / FIRST_REPEAT),
+            repeats: Repeats::new(patience, FIRST_REPEAT, RAREST_REPEAT),
             state: State::Starting { resume },
         }
     }
@@ -186,10 +183,7 @@ impl Device {
     }
 
     fn log_in_again(&mut self) -> Vec<Effect<Progress>> {
-        self.interval *= 2;
-        if self.patience.is_none() {
-            self.interval = self.interval.min(RAREST_REPEAT);
-        }
+        self.repeats.repeated();
         vec![
             Effect::Note("no unique id yet: logging in again".to_owned()),
             self.log_in(),
@@ -199,7 +193,7 @@ impl Device {
     fn confirmed(&mut self, now: Instant, message: &Message) -> Vec<Effect<Progress>> {
         let is_login = message.topic == login_topic();
         match &mut self.state {
-            State::LoggingIn { repeat } if is_login => *repeat = now.checked_add(self.interval),
+            State::LoggingIn { repeat } if is_login => *repeat = self.repeats.after(now),
             State::Serving { unconfirmed, .. } | State::Leaving { unconfirmed } if !is_login => {
                 *unconfirmed = unconfirmed.saturating_sub(1);
             }

@@ -5,14 +5,13 @@ use std::time::{Duration, Instant};
 
 use super::late::Late;
 use super::{Action, request_topic, response_topic};
+use crate::repeats::Repeats;
 use crate::role::{Effect, Event, Failure, Kind, Message, QoS, Reaction, Role};
 use crate::topic::{Level, TopicFilter, TopicName};
 
-/// Of the time limit, the part after which an unanswered request is repeated for the first time.
-const FIRST_REPEAT: u32 = 5;
-
-/// The same where there is no limit, and the longest time between two repetitions then.
-const FIRST_REPEAT_UNLIMITED: Duration = Duration::from_secs(2);
+/// When an unanswered request is repeated where there is no time limit, and the longest time between two
+/// repetitions then.
+const FIRST_REPEAT: Duration = Duration::from_secs(2);
 const RAREST_REPEAT: Duration = Duration::from_secs(60);
 
 /// How long to stay for answers to what was asked more than once: another run under the same NETID
@@ -46,8 +45,7 @@ pub struct Requester {
     limit: Option<Instant>,
     /// How often the present text may have been asked.
     asks: u32,
-    /// From an ask to its repetition.
-    interval: Duration,
+    repeats: Repeats,
     late: Late,
     state: State,
 }
@@ -71,7 +69,7 @@ impl Requester {
             patience,
             limit: patience.and_then(|patience| now.checked_add(patience)),
             asks: 0,
-            interval: first_repeat(patience),
+            repeats: repeats(patience),
             late: Late::new(action),
             state: State::Starting,
         }
@@ -114,7 +112,7 @@ impl Requester {
     fn ask_for_line(&mut self, now: Instant, text: &str) -> Vec<Effect<Vec<u8>>> {
         self.request.payload = text.as_bytes().to_vec();
         self.asks = 0;
-        self.interval = first_repeat(self.patience);
+        self.repeats = repeats(self.patience);
         self.limit = self.patience.and_then(|patience| now.checked_add(patience));
         self.ask()
     }
@@ -137,10 +135,7 @@ impl Requester {
 
     fn ask_again(&mut self) -> Vec<Effect<Vec<u8>>> {
         let mut effects = vec![Effect::Note("no answer yet: asking again".to_owned())];
-        self.interval *= 2;
-        if self.patience.is_none() {
-            self.interval = self.interval.min(RAREST_REPEAT);
-        }
+        self.repeats.repeated();
         effects.extend(self.ask());
         effects
     }
@@ -182,8 +177,8 @@ impl Requester {
     }
 }
 
-fn first_repeat(patience: Option<Duration>) -> Duration {
-    patience.map_or(FIRST_REPEAT_UNLIMITED, |patience| patience / FIRST_REPEAT)
+fn repeats(patience: Option<Duration>) -> Repeats {
+    Repeats::new(patience, FIRST_REPEAT, RAREST_REPEAT)
 }
 
 impl Role for Requester {
@@ -219,7 +214,7 @@ impl Role for Requester {
             (Event::Confirmed(message), State::Asking { .. }) => {
                 // An answer may overtake the confirmation of its own request.
                 if message.payload == self.request.payload {
-                    let repeat = now.checked_add(self.interval);
+                    let repeat = self.repeats.after(now);
                     self.state = State::Asking { repeat };
                 }
                 Vec::new()

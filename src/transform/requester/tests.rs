@@ -189,7 +189,7 @@ fn without_a_limit_it_asks_again_after_2_s_and_then_more_and_more_rarely() {
     let mut unlimited = requester(start);
     unlimited.patience = None;
     unlimited.limit = None;
-    unlimited.interval = first_repeat(None);
+    unlimited.repeats = repeats(None);
     let asked = message("net/reverse/request", "abc");
     let mut requester = asking(unlimited, start);
     let mut now = start;
