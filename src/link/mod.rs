@@ -329,8 +329,8 @@ impl<'a> Link<'a> {
             return;
         }
         debug!("connecting to {}", self.options.address());
-        // Not `recv_timeout` in general: it would give up the attempt, and never get anywhere.
-        // Nor does a stop get through to rumqttc before CONNACK.
+        // Nothing but the run's own limit may end the wait: that gives up the attempt, which with any
+        // shorter time would never get anywhere. Nor does a stop get through to rumqttc before CONNACK.
         self.stop.set_nothing_to_close(true);
         let result = self.connection.recv_timeout(left(self.role.time_limit()));
         self.stop.set_nothing_to_close(false);

@@ -56,18 +56,18 @@ impl Link<'_> {
     }
 
     fn write_due(&mut self) -> Result<bool, StateError> {
-        let mut any = false;
         let eventloop = &mut self.connection.eventloop;
         if eventloop.state.await_pingresp {
             // A second one would be an error to rumqttc.
-            let needless = |request: &Request| matches!(request, Request::PingReq(_));
-            eventloop.pending.retain(|request| !needless(request));
+            eventloop
+                .pending
+                .retain(|request| !matches!(request, Request::PingReq(_)));
         }
         // What an earlier turn, or rumqttc itself, could not get rid of comes first.
         if !self.is_due() || !self.flush()? {
-            return Ok(any);
+            return Ok(false);
         }
-        let mut waiting = 0;
+        let (mut any, mut waiting) = (false, 0);
         while let Some(request) = self.next_due() {
             any = true;
             waiting += size(&request);
