@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-/// Something that Debian's packages mosquitto and mosquitto-clients, or PyPI's paho-mqtt, bring.
+/// Something that Debian's packages mosquitto, mosquitto-clients and faketime, or PyPI's paho-mqtt, bring.
 #[derive(Clone, Copy)]
 pub enum Needed {
     /// The broker.
@@ -20,9 +20,13 @@ pub enum Needed {
     MosquittoRr,
     /// Python 3 with paho.
     Paho,
+    /// The library that shows a program another time; Debian's package faketime.
+    Faketime,
 }
 
-use Needed::{DynamicSecurity, Mosquitto, MosquittoPasswd, MosquittoPub, MosquittoRr, Paho};
+use Needed::{
+    DynamicSecurity, Faketime, Mosquitto, MosquittoPasswd, MosquittoPub, MosquittoRr, Paho,
+};
 
 impl Needed {
     /// Its file, if it is there.
@@ -32,8 +36,9 @@ impl Needed {
             MosquittoPasswd => program("mosquitto_passwd"),
             MosquittoPub => program("mosquitto_pub"),
             MosquittoRr => program("mosquitto_rr"),
-            DynamicSecurity => dynamic_security(),
+            DynamicSecurity => library("mosquitto_dynamic_security.so"),
             Paho => python_with_paho(),
+            Faketime => library("faketime/libfaketime.so.1"),
         }
     }
 
@@ -45,6 +50,7 @@ impl Needed {
             MosquittoRr => "mosquitto_rr",
             DynamicSecurity => "mosquitto's plugin dynamic_security",
             Paho => "paho for python3 (pip install paho-mqtt)",
+            Faketime => "libfaketime",
         }
     }
 }
@@ -86,7 +92,7 @@ fn program(name: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-fn dynamic_security() -> Option<PathBuf> {
+fn library(name: &str) -> Option<PathBuf> {
     let mut folders = vec![];
     for library in ["/usr/lib", "/usr/lib64", "/usr/local/lib"].map(Path::new) {
         folders.push(library.to_owned());
@@ -95,7 +101,7 @@ fn dynamic_security() -> Option<PathBuf> {
     }
     folders
         .into_iter()
-        .map(|folder| folder.join("mosquitto_dynamic_security.so"))
+        .map(|folder| folder.join(name))
         .find(|file| file.is_file())
 }
 

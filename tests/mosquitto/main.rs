@@ -23,6 +23,7 @@ mod brokers;
 mod bytes;
 mod controller;
 mod device;
+#[allow(dead_code, reason = "the other tests use the rest")]
 mod installed;
 mod json;
 mod login;

@@ -8,16 +8,20 @@ import threading
 import paho.mqtt.client as mqtt
 
 
+def new_client(**settings):
+    """A client of paho 1 or 2: they differ in the constructor, and in what follows the callbacks' arguments."""
+    version = getattr(mqtt, "CallbackAPIVersion", None)
+    first = [version.VERSION2] if version else []
+    return mqtt.Client(*first, protocol=mqtt.MQTTv311, **settings)
+
+
 def connect(host, port, filters, subscribed, received):
     """Connects and subscribes; calls `subscribed(client)` at the SUBACK, then `received(client, message)`.
 
     `filters` is a list of (filter, qos). Whatever goes wrong ends the process: a peer that is deaf would
     make a test wait for nothing.
     """
-    # paho 1 and 2 differ in the constructor, and in what follows the callbacks' arguments used here.
-    version = getattr(mqtt, "CallbackAPIVersion", None)
-    first = [version.VERSION2] if version else []
-    client = mqtt.Client(*first, protocol=mqtt.MQTTv311)
+    client = new_client()
 
     def on_connect(client, _userdata, _flags, reason, *_):
         if reason != 0:

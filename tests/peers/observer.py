@@ -7,18 +7,14 @@ broker has confirmed the subscriptions of a connection, and `heard QOS TOPIC PAY
 import sys
 import threading
 
-import paho.mqtt.client as mqtt
-
-from connection import leave, or_leave, say
+from connection import leave, new_client, or_leave, say
 
 # Short, as the tests wait for it; not zero, or a broker that is down would be asked all the time.
 BETWEEN_ATTEMPTS = 0.05
 
 
 def client_of(client_id, clean):
-    version = getattr(mqtt, "CallbackAPIVersion", None)
-    first = [version.VERSION2] if version else []
-    client = mqtt.Client(*first, client_id=client_id, clean_session=clean, protocol=mqtt.MQTTv311)
+    client = new_client(client_id=client_id, clean_session=clean)
     client.reconnect_delay_set(BETWEEN_ATTEMPTS, BETWEEN_ATTEMPTS)
     return client
 

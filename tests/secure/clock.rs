@@ -1,11 +1,11 @@
 //! A clock that nobody has set, as a Pi has it until it finds a time server: libfaketime, which shows one
 //! program another time (Debian's package faketime).
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::broker::Folder;
+use crate::installed::Needed;
 
 /// What a program that is run by it takes for the time of day.
 pub struct Clock {
@@ -14,29 +14,14 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that begins with the year 1970. `None` where libfaketime is not installed, which it says on
-    /// standard error, past libtest's capture.
-    ///
-    /// # Panics
-    /// With `CI=true`, where nothing may be missing.
-    pub fn unset() -> Option<Self> {
-        let mut folders = std::fs::read_dir("/usr/lib").unwrap().flatten();
-        let library = |folder: std::fs::DirEntry| folder.path().join("faketime/libfaketime.so.1");
-        let Some(library) =
-            folders.find_map(|folder| Some(library(folder)).filter(|f| f.is_file()))
-        else {
-            let ci = std::env::var_os("CI").is_some_and(|value| value == "true");
-            assert!(!ci, "not installed: faketime");
-            let line = "NOT RUN: a test with a clock of 1970: not installed: faketime\n";
-            std::io::stderr().write_all(line.as_bytes()).unwrap();
-            return None;
-        };
+    /// A clock that begins with the year 1970.
+    pub fn unset() -> Self {
         let clock = Self {
-            library,
+            library: Needed::Faketime.path().unwrap(),
             folder: Folder::new(),
         };
         clock.set("@1970-01-01 00:00:30");
-        Some(clock)
+        clock
     }
 
     /// As a time server would: `+0` is the time that it really is.
