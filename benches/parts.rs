@@ -10,15 +10,16 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use divan::Bencher;
-use mqtt_client::command::Replies;
-use mqtt_client::command::controller::{Controller, Plan};
-use mqtt_client::command::device::Device;
-use mqtt_client::link::outbox::{Outbox, Packet};
-use mqtt_client::role::{Effect, Event, Message, QoS, Role};
-use mqtt_client::topic::{Level, TopicFilter, TopicName};
-use mqtt_client::transform::Action;
-use mqtt_client::transform::requester::Requester;
-use mqtt_client::transform::responder::Responder;
+use mqtt_client::device_session::Replies;
+use mqtt_client::device_session::controller::{Controller, Plan};
+use mqtt_client::device_session::device::Device;
+use mqtt_client::link::engine::outbox::{Outbox, Packet};
+use mqtt_client::mqtt::{Level, TopicFilter, TopicName};
+use mqtt_client::mqtt::{Message, QoS};
+use mqtt_client::role::{Effect, Event, Role};
+use mqtt_client::text_request::Action;
+use mqtt_client::text_request::requester::Requester;
+use mqtt_client::text_request::responder::Responder;
 
 fn main() {
     divan::main();

@@ -23,18 +23,11 @@
 //! - `demo`: the embedded broker and all four roles (feature `demo`)
 
 pub mod cli;
-pub mod command;
 #[cfg(feature = "demo")]
 pub mod demo;
-pub mod lines;
+pub mod device_session;
 pub mod link;
-pub mod output;
-pub mod prompt;
-pub mod repeats;
+pub mod mqtt;
+pub mod program;
 pub mod role;
-pub mod run;
-pub mod service;
-pub mod state;
-pub mod stop;
-pub mod topic;
-pub mod transform;
+pub mod text_request;

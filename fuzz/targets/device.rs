@@ -4,10 +4,11 @@
 use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
-use mqtt_client::command::Replies;
-use mqtt_client::command::device::Device;
-use mqtt_client::role::{Effect, Event, Message, QoS, Role};
-use mqtt_client::topic::{Level, TopicFilter, TopicName};
+use mqtt_client::device_session::Replies;
+use mqtt_client::device_session::device::Device;
+use mqtt_client::mqtt::{Message, QoS};
+use mqtt_client::role::{Effect, Event, Role};
+use mqtt_client::mqtt::{Level, TopicFilter, TopicName};
 
 const TOPICS: [&str; 4] = ["alice/UUID", "U1", "U2", "U1/CMD1"];
 
@@ -67,13 +68,14 @@ fuzz_target!(|bytes: &[u8]| {
                     let login = reply.topic.as_str() == "login";
                     assert!(login || unique_id.is_some() || known.is_some());
                 }
-                Effect::Emit(mqtt_client::command::device::Progress::LoggedIn(id)) => {
+                Effect::Emit(mqtt_client::device_session::device::Progress::LoggedIn(id)) => {
                     assert!(unique_id.is_none() && id.as_str().as_bytes() == payload);
                     unique_id = Some(id);
                 }
                 Effect::Emit(_) | Effect::Note(_) | Effect::Warn(_) => {}
                 Effect::Finish => finished = true,
                 Effect::Unsubscribe(filter) => panic!("{filter}"),
+                Effect::AwaitLine => panic!("a device works on no lines"),
             }
         }
         assert!(event != Event::Deadline || device.deadline().is_none_or(|at| at > now));

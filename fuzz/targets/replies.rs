@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mqtt_client::command::{LAST_WORDS, Replies, words};
+use mqtt_client::device_session::{LAST_WORDS, Replies, words};
 
 fuzz_target!(|bytes: &[u8]| {
     if let Some(command) = words(bytes) {

@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mqtt_client::topic::TopicName;
-use mqtt_client::transform::{Action, parse_request_topic, request_topic};
+use mqtt_client::mqtt::TopicName;
+use mqtt_client::text_request::{Action, parse_request_topic, request_topic};
 
 fn characters(text: &str) -> Vec<char> {
     let mut all: Vec<char> = text.chars().collect();

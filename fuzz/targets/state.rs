@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mqtt_client::state::parse;
+use mqtt_client::program::state_file::parse;
 
 /// Without it nothing is ever accepted, and chance does not find it.
 const FIRST_LINE: &[u8] = b"mqtt_client session 1\n";

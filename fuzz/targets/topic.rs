@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mqtt_client::role::printable;
-use mqtt_client::topic::{Level, TopicFilter, TopicName};
+use mqtt_client::mqtt::printable;
+use mqtt_client::mqtt::{Level, TopicFilter, TopicName};
 
 fuzz_target!(|bytes: &[u8]| {
     assert!(!printable(bytes).contains(char::is_control));

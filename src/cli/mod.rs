@@ -12,13 +12,14 @@ use std::time::Duration;
 
 pub use help::HELP;
 
-use crate::command::Replies;
-use crate::command::controller::Plan;
+use crate::device_session::Replies;
+use crate::device_session::controller::Plan;
 use crate::link::{MAX_PAYLOAD, Options, Session};
-use crate::role::{Failure, Kind, QoS};
-use crate::state::StateFile;
-use crate::topic::Level;
-use crate::transform::Action;
+use crate::mqtt::Level;
+use crate::mqtt::QoS;
+use crate::program::state_file::StateFile;
+use crate::role::{Failure, Kind};
+use crate::text_request::Action;
 use values::Values;
 
 /// What to do.
@@ -429,7 +430,7 @@ fn level(name: &str, arg: OsString) -> Result<Level, Failure> {
     Level::from_bytes(arg.as_encoded_bytes()).map_err(|why| {
         usage(format!(
             "{name} `{}` cannot be a topic level: {why}",
-            crate::role::printable(shown.as_bytes())
+            crate::mqtt::printable(shown.as_bytes())
         ))
     })
 }

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use super::url::BrokerUrl;
 use super::values::{self, Values};
 use crate::link::Login;
+use crate::mqtt::MAX_BYTES;
 use crate::role::{Failure, Kind};
-use crate::topic::MAX_BYTES;
 
 /// The options about the login, as given.
 pub struct Given {

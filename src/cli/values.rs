@@ -5,8 +5,9 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::role::{Failure, Kind, QoS};
-use crate::topic::Level;
+use crate::mqtt::Level;
+use crate::mqtt::QoS;
+use crate::role::{Failure, Kind};
 
 /// Where values come from: what is left of the command line, and the environment.
 pub struct Values<'a> {
@@ -253,7 +254,7 @@ pub fn port(text: &str) -> Result<u16, String> {
 
 pub fn client_id(id: &str) -> Result<String, String> {
     match text(id) {
-        Ok(id) if id.len() <= crate::topic::MAX_BYTES => Ok(id),
+        Ok(id) if id.len() <= crate::mqtt::MAX_BYTES => Ok(id),
         _ => Err("a client id: not empty, no control characters".to_owned()),
     }
 }

@@ -4,9 +4,9 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, Scope, ScopedJoinHandle};
 
 use super::narrated::Narrated;
+use crate::link::Stop;
 use crate::link::{self, End, Options, Session};
 use crate::role::{Failure, Kind, Role};
-use crate::stop::Stop;
 
 /// All of them.
 pub struct Cast {

@@ -13,17 +13,18 @@ use unicode_segmentation::UnicodeSegmentation;
 
 pub use broker::Broker;
 
-use crate::command::controller::{Controller, Plan};
-use crate::command::device::{Device, Progress};
-use crate::command::report::Report;
-use crate::command::{PAUSE, Replies};
+use crate::device_session::controller::{Controller, Plan};
+use crate::device_session::device::{Device, Progress};
+use crate::device_session::report::Report;
+use crate::device_session::{PAUSE, Replies};
 use crate::link::End;
-use crate::role::{Failure, Kind, QoS};
-use crate::stop::Stop;
-use crate::topic::Level;
-use crate::transform::Action;
-use crate::transform::requester::Requester;
-use crate::transform::responder::Responder;
+use crate::link::Stop;
+use crate::mqtt::Level;
+use crate::mqtt::QoS;
+use crate::role::{Failure, Kind};
+use crate::text_request::Action;
+use crate::text_request::requester::Requester;
+use crate::text_request::responder::Responder;
 use cast::{Acting, Cast, Curtain, Part};
 use narrated::tell;
 

@@ -3,8 +3,9 @@
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
-use crate::output;
-use crate::role::{Event, Failure, Reaction, Role, printable};
+use crate::mqtt::printable;
+use crate::program::output;
+use crate::role::{Event, Failure, Reaction, Role};
 
 /// `requester → responder` is the longest.
 const WHO_WIDTH: usize = 21;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use log::{info, warn};
 use rumqttc::{ConnectionError, Incoming, Outgoing};
 
-use super::outbox::Packet;
 use super::{Connectivity, End, Link, Session};
+use crate::link::engine::outbox::Packet;
 use crate::role::{Failure, Kind};
 
 /// All of it together: less than the 3 s that a stop may take.

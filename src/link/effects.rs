@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use log::{info, warn};
 
-use super::outbox::Packet;
-use super::{Link, broker};
+use super::{Link, options};
+use crate::link::engine::outbox::Packet;
 use crate::role::{Effect, Event};
 
 impl Link<'_> {
@@ -45,7 +45,7 @@ impl Link<'_> {
     fn post(&mut self, packet: Packet, cause: Option<u64>) {
         if let Packet::Publish(message) = &packet {
             // rumqttc would take it, fail, and try the same again for ever.
-            if message.payload.len() > broker::MAX_SENT {
+            if message.payload.len() > options::MAX_SENT {
                 let size = message.payload.len();
                 warn!(
                     "did not publish on {}: {size} bytes are too many",

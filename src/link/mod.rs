@@ -17,22 +17,22 @@
 //! 7. A [`Stop`] ends it the same clean way; where the session is to be kept, it is.
 
 mod backoff;
-mod broker;
 mod carried;
 mod close;
+mod driver;
 mod effects;
-mod inbound;
+/// Pure bookkeeping; open for the benchmarks.
+pub mod engine;
+mod lines;
 #[cfg(test)]
 mod model;
+mod options;
 mod outage;
-/// Pure bookkeeping; open for the benchmarks.
-pub mod outbox;
 mod packets;
-mod quick_ack;
 mod reconnect;
 mod round;
 mod sending;
-mod tls;
+mod stop;
 mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,20 +41,21 @@ use std::time::{Duration, Instant};
 use log::{debug, info};
 use rumqttc::{Client, Connection, ConnectionError, RecvTimeoutError};
 
-pub use broker::{Address, Login, MAX_PAYLOAD, Options, Session};
 pub use carried::Watcher;
-pub use tls::{Tls, TlsFiles};
+pub use driver::tls::{Tls, TlsFiles};
+pub use lines::Lines;
+pub use options::{Address, Login, MAX_PAYLOAD, Options, Session};
+pub use stop::Stop;
 
-use crate::lines::Lines;
-use crate::role::{Event, Failure, Kind, QoS, Role};
-use crate::stop::Stop;
-use crate::topic::TopicFilter;
+use crate::mqtt::QoS;
+use crate::mqtt::TopicFilter;
+use crate::role::{Event, Failure, Kind, Role};
 use backoff::Backoff;
 use carried::{Carried, Emitting, Unwatched};
-use inbound::Inbound;
+use driver::quick_ack::QuickAck;
+use engine::inbound::Inbound;
+use engine::outbox::Outbox;
 use outage::Outage;
-use outbox::Outbox;
-use quick_ack::QuickAck;
 use round::Round;
 
 /// Room in rumqttc's request channel, which takes DISCONNECT and what wakes it; all else goes past it
@@ -190,7 +191,7 @@ impl<'a> Link<'a> {
         connection.eventloop.network_options.set_tcp_nodelay(true);
         wake_on_stop(stop, &client);
         let left_behind: BTreeSet<u16> = match options.session {
-            Session::Persistent { resume: true, .. } => (1..=broker::IDENTIFIERS).collect(),
+            Session::Persistent { resume: true, .. } => (1..=options::IDENTIFIERS).collect(),
             _ => BTreeSet::new(),
         };
         connection.eventloop.pending = packets::replay(&left_behind, Vec::new());

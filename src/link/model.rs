@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::inbound::{Ack, Arrival, Inbound};
-use super::outbox::{Outbox, Packet, Replay};
-use crate::role::{Message, QoS};
-use crate::topic::TopicName;
+use crate::link::engine::inbound::{Ack, Arrival, Inbound};
+use crate::link::engine::outbox::{Outbox, Packet, Replay};
+use crate::mqtt::TopicName;
+use crate::mqtt::{Message, QoS};
 
 /// What travels between the two.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,7 +166,7 @@ impl Client {
         })
     }
 
-    fn settle(&mut self, confirmed: Option<super::outbox::Confirmed>) {
+    fn settle(&mut self, confirmed: Option<crate::link::engine::outbox::Confirmed>) {
         let Some(confirmed) = confirmed else { return };
         self.inbound.known_to_broker(confirmed.after_acks);
         if let Some(serial) = confirmed.cause {
@@ -362,7 +362,7 @@ fn qos_1_handles_everything_once_and_loses_nothing_over_any_cuts() {
             next.next_if(|wanted| *wanted == seen);
         }
         assert_eq!(next.next(), None, "seed {seed}: lost");
-        let most = wanted.len() + run.cuts as usize * super::outbox::WINDOW;
+        let most = wanted.len() + run.cuts as usize * crate::link::engine::outbox::WINDOW;
         assert!(observed.len() <= most, "seed {seed}");
         assert_eq!(
             run.broker.acked, run.sent,

@@ -7,12 +7,13 @@ use log::{debug, info, warn};
 use rumqttc::mqttbytes::QoS as WireQoS;
 use rumqttc::{ConnAck, Incoming, Outgoing, PubRel, Publish, Request, SubAck, SubscribeReasonCode};
 
-use super::inbound::Arrival;
-use super::outbox::{Confirmed, Packet, Replay};
 use super::trouble::Trouble;
 use super::{Connectivity, Link};
-use crate::role::{Event, Failure, Kind, Message, QoS, printable};
-use crate::topic::TopicName;
+use crate::link::engine::inbound::Arrival;
+use crate::link::engine::outbox::{Confirmed, Packet, Replay};
+use crate::mqtt::TopicName;
+use crate::mqtt::{Message, QoS, printable};
+use crate::role::{Event, Failure, Kind};
 
 pub(super) fn to_wire(qos: QoS) -> WireQoS {
     match qos {

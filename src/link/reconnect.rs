@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use rumqttc::ConnectionError;
 
-use super::outbox::Confirmed;
-use super::quick_ack::QuickAck;
 use super::trouble::Trouble;
 use super::{Connectivity, Link, packets};
+use crate::link::driver::quick_ack::QuickAck;
+use crate::link::engine::outbox::Confirmed;
 use crate::role::{Failure, Kind};
 
 impl Link<'_> {

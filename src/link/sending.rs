@@ -13,11 +13,11 @@ use rumqttc::{
     ConnectionError, PingReq, PubAck, PubRec, Publish, Request, StateError, Subscribe, Unsubscribe,
 };
 
-use super::inbound::Ack;
-use super::outbox::Packet;
 use super::packets::to_wire;
-use super::{Connectivity, Link, broker};
-use crate::role::{Message, QoS};
+use super::{Connectivity, Link, options};
+use crate::link::engine::inbound::Ack;
+use crate::link::engine::outbox::Packet;
+use crate::mqtt::{Message, QoS};
 
 /// How many bytes may wait in the buffer. Below 8 KiB tokio-util's `Framed`, to which rumqttc writes,
 /// takes a packet at once; from there on it makes it wait for the socket.
@@ -95,7 +95,7 @@ impl Link<'_> {
     /// rumqttc stops when two packets want the same identifier, until the first is confirmed.
     fn may_send(&self) -> bool {
         let state = &self.connection.eventloop.state;
-        state.collision.is_none() && state.inflight() < broker::IDENTIFIERS
+        state.collision.is_none() && state.inflight() < options::IDENTIFIERS
     }
 
     /// What continues the session comes first (MQTT 3.1.1, section 4.4), then acknowledgements.

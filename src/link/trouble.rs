@@ -7,7 +7,7 @@ use rumqttc::{ConnectReturnCode, ConnectionError, StateError};
 
 use super::Options;
 #[cfg(feature = "tls")]
-use super::tls;
+use super::driver::tls;
 use crate::role::Kind;
 
 /// A connection's end.

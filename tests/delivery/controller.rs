@@ -4,7 +4,7 @@
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use mqtt_client::role::QoS;
+use mqtt_client::mqtt::QoS;
 use rumqttc::{Client, Event, MqttOptions, Packet};
 
 /// After this, what has not happened will not.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use mqtt_client::role::QoS;
+use mqtt_client::mqtt::QoS;
 
 use crate::broker::Folder;
 use crate::controller::GUARD;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
-use mqtt_client::role::QoS;
+use mqtt_client::mqtt::QoS;
 
 use crate::broker::{Broker, Folder};
 use crate::controller::Controller;

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::process::Command;
 
-use mqtt_client::role::QoS;
+use mqtt_client::mqtt::QoS;
 
 use crate::controller::Heard;
 use crate::installed::Needed;

@@ -5,8 +5,8 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Instant;
 
-use mqtt_client::command::LAST_WORDS;
-use mqtt_client::role::QoS;
+use mqtt_client::device_session::LAST_WORDS;
+use mqtt_client::mqtt::QoS;
 
 use crate::broker::Folder;
 use crate::controller::{GUARD, Heard};

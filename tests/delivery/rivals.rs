@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use mqtt_client::command::LAST_WORDS;
-use mqtt_client::role::QoS;
+use mqtt_client::device_session::LAST_WORDS;
+use mqtt_client::mqtt::QoS;
 use rumqttc::{Client, Connection, Event, MqttOptions, Packet};
 
 use crate::broker::{Broker, Folder};

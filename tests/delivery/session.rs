@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use mqtt_client::command::device::{Device, Progress};
-use mqtt_client::command::{LAST_WORDS, Replies};
+use mqtt_client::device_session::device::{Device, Progress};
+use mqtt_client::device_session::{LAST_WORDS, Replies};
+use mqtt_client::link::Stop;
 use mqtt_client::link::{self, End, Options, Session};
-use mqtt_client::role::{Effect, Event, Failure, QoS, Reaction, Role};
-use mqtt_client::stop::Stop;
-use mqtt_client::topic::Level;
+use mqtt_client::mqtt::Level;
+use mqtt_client::mqtt::QoS;
+use mqtt_client::role::{Effect, Event, Failure, Reaction, Role};
 
 use crate::controller::{Controller, GUARD, Heard};
 use crate::proxy::Proxy;

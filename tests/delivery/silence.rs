@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use mqtt_client::command::LAST_WORDS;
-use mqtt_client::role::QoS;
+use mqtt_client::device_session::LAST_WORDS;
+use mqtt_client::mqtt::QoS;
 
 use crate::broker::Broker;
 use crate::controller::{Controller, Heard};

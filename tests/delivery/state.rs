@@ -5,8 +5,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use mqtt_client::command::LAST_WORDS;
-use mqtt_client::role::QoS;
+use mqtt_client::device_session::LAST_WORDS;
+use mqtt_client::mqtt::QoS;
 
 use crate::broker::Broker;
 use crate::controller::{Controller, GUARD, Heard};

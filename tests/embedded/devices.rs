@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use mqtt_client::command::Replies;
-use mqtt_client::command::controller::{Controller, Plan};
-use mqtt_client::command::device::{Device, Progress};
-use mqtt_client::command::report::Report;
 use mqtt_client::demo::Broker;
+use mqtt_client::device_session::Replies;
+use mqtt_client::device_session::controller::{Controller, Plan};
+use mqtt_client::device_session::device::{Device, Progress};
+use mqtt_client::device_session::report::Report;
 use mqtt_client::link::{End, Options};
-use mqtt_client::role::{Event, Kind, QoS, Reaction, Role};
+use mqtt_client::mqtt::QoS;
+use mqtt_client::role::{Event, Kind, Reaction, Role};
 
 use crate::peer::Peer;
 use crate::running::{PATIENCE, PERSISTENT, Running, level, options};

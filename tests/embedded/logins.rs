@@ -3,7 +3,7 @@
 use mqtt_client::demo::Broker;
 use mqtt_client::link::{Login, Options, Session};
 use mqtt_client::role::Kind;
-use mqtt_client::transform::Action;
+use mqtt_client::text_request::Action;
 
 use crate::requests::{ask, responder};
 use crate::running::{PERSISTENT, options};

@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use mqtt_client::demo::Broker;
 use mqtt_client::link::{End, Options, Session};
-use mqtt_client::role::{Failure, Kind, QoS};
-use mqtt_client::transform::Action;
-use mqtt_client::transform::requester::Requester;
-use mqtt_client::transform::responder::Responder;
+use mqtt_client::mqtt::QoS;
+use mqtt_client::role::{Failure, Kind};
+use mqtt_client::text_request::Action;
+use mqtt_client::text_request::requester::Requester;
+use mqtt_client::text_request::responder::Responder;
 
 use crate::peer::Peer;
 use crate::running::{PATIENCE, PERSISTENT, Running, level, options};

@@ -5,10 +5,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use mqtt_client::demo::Broker;
+use mqtt_client::link::Stop;
 use mqtt_client::link::{self, End, Options, Session};
+use mqtt_client::mqtt::Level;
 use mqtt_client::role::{Event, Failure, Reaction, Role};
-use mqtt_client::stop::Stop;
-use mqtt_client::topic::Level;
 
 /// When a role gives up waiting for what a test expects: it says better than a test what did not come.
 pub const PATIENCE: Duration = Duration::from_secs(20);

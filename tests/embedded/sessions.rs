@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use mqtt_client::command::device::Progress;
 use mqtt_client::demo::Broker;
+use mqtt_client::device_session::device::Progress;
 use mqtt_client::link::{End, Session};
-use mqtt_client::role::QoS;
+use mqtt_client::mqtt::QoS;
 
 use crate::devices::{controller, device, said};
 use crate::peer::Peer;

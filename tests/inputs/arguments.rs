@@ -8,8 +8,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use mqtt_client::cli::{Command, Text, parse};
 use mqtt_client::link::{MAX_PAYLOAD, Options};
+use mqtt_client::mqtt::MAX_BYTES;
 use mqtt_client::role::Kind;
-use mqtt_client::topic::MAX_BYTES;
 
 use crate::source::{bytes, choice, inputs, mutate, text};
 

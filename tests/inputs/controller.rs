@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use mqtt_client::command::controller::{Controller, Plan};
-use mqtt_client::command::report::Report;
-use mqtt_client::command::{LAST_WORDS, login_topic, reply_topic};
-use mqtt_client::role::{Effect, Event, Message, QoS, Role};
-use mqtt_client::topic::{Level, TopicFilter, TopicName};
+use mqtt_client::device_session::controller::{Controller, Plan};
+use mqtt_client::device_session::report::Report;
+use mqtt_client::device_session::{LAST_WORDS, login_topic, reply_topic};
+use mqtt_client::mqtt::{Level, TopicFilter, TopicName};
+use mqtt_client::mqtt::{Message, QoS};
+use mqtt_client::role::{Effect, Event, Role};
 
 use crate::requests::message;
 use crate::source::{choice, inputs};

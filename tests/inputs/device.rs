@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use mqtt_client::command::device::{Device, Progress};
-use mqtt_client::command::{LAST_WORDS, Replies, login_topic, unique_id_topic, words};
-use mqtt_client::role::{Effect, Event, Kind, Message, QoS, Role};
-use mqtt_client::topic::{Level, TopicFilter, TopicName};
+use mqtt_client::device_session::device::{Device, Progress};
+use mqtt_client::device_session::{LAST_WORDS, Replies, login_topic, unique_id_topic, words};
+use mqtt_client::mqtt::{Level, TopicFilter, TopicName};
+use mqtt_client::mqtt::{Message, QoS};
+use mqtt_client::role::{Effect, Event, Kind, Role};
 
 use crate::requests::message;
 use crate::source::{choice, inputs, text};

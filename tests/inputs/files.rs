@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use fastrand::Rng;
-use mqtt_client::command::{LAST_WORDS, Replies, words};
-use mqtt_client::state::{StateFile, parse};
-use mqtt_client::topic::Level;
+use mqtt_client::device_session::{LAST_WORDS, Replies, words};
+use mqtt_client::mqtt::Level;
+use mqtt_client::program::state_file::{StateFile, parse};
 
 use crate::source::{bytes, choice, inputs, mutate, text};
 

@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use mqtt_client::role::{Effect, Event, Kind, Message, QoS, Role};
-use mqtt_client::topic::{Level, TopicFilter, TopicName};
-use mqtt_client::transform::requester::Requester;
-use mqtt_client::transform::responder::Responder;
-use mqtt_client::transform::{
+use mqtt_client::mqtt::{Level, TopicFilter, TopicName};
+use mqtt_client::mqtt::{Message, QoS};
+use mqtt_client::role::{Effect, Event, Kind, Role};
+use mqtt_client::text_request::requester::Requester;
+use mqtt_client::text_request::responder::Responder;
+use mqtt_client::text_request::{
     Action, parse_request_topic, request_filter, request_topic, response_topic,
 };
 

@@ -1,7 +1,7 @@
 //! Topic levels, names and filters, against the rules as the standard words them.
 
-use mqtt_client::role::printable;
-use mqtt_client::topic::{Invalid, Level, MAX_BYTES, TopicFilter, TopicName};
+use mqtt_client::mqtt::printable;
+use mqtt_client::mqtt::{Invalid, Level, MAX_BYTES, TopicFilter, TopicName};
 
 use crate::source::{bytes, inputs, text};
 

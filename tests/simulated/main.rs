@@ -8,14 +8,15 @@ mod world;
 
 use std::time::Duration;
 
-use mqtt_client::command::controller::{Controller, Plan};
-use mqtt_client::command::device::Device;
-use mqtt_client::command::{LAST_WORDS, Replies};
-use mqtt_client::role::{Kind, QoS};
-use mqtt_client::topic::Level;
-use mqtt_client::transform::Action;
-use mqtt_client::transform::requester::Requester;
-use mqtt_client::transform::responder::Responder;
+use mqtt_client::device_session::controller::{Controller, Plan};
+use mqtt_client::device_session::device::Device;
+use mqtt_client::device_session::{LAST_WORDS, Replies};
+use mqtt_client::mqtt::Level;
+use mqtt_client::mqtt::QoS;
+use mqtt_client::role::Kind;
+use mqtt_client::text_request::Action;
+use mqtt_client::text_request::requester::Requester;
+use mqtt_client::text_request::responder::Responder;
 use world::World;
 
 const QOS1: QoS = QoS::AtLeastOnce;

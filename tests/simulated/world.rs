@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use mqtt_client::role::{Effect, Event, Failure, Message, QoS, Reaction, Role};
-use mqtt_client::topic::{TopicFilter, TopicName};
+use mqtt_client::mqtt::{Message, QoS};
+use mqtt_client::mqtt::{TopicFilter, TopicName};
+use mqtt_client::role::{Effect, Event, Failure, Reaction, Role};
 
 /// A role whose items are told as text, so that different roles fit into one world.
 trait Party {

@@ -9,8 +9,8 @@ use nix::sys::termios::{
 };
 
 use crate::link::Options;
+use crate::link::Stop;
 use crate::role::{Failure, Kind};
-use crate::stop::Stop;
 
 /// Asks for the password of a user who was named without one, where there is somebody to ask. `false`
 /// when the answer is a signal, such as Ctrl-C.

@@ -1,7 +1,7 @@
 //! The table of controller's transitions, row by row.
 
 use super::*;
-use crate::topic::TopicName;
+use crate::mqtt::TopicName;
 
 const CONNECTED: Event<'static> = Event::Connected {
     session_present: false,

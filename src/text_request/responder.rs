@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use super::{Action, parse_request_topic, request_filter, response_topic};
-use crate::role::{Effect, Event, Message, QoS, Reaction, Role, printable};
-use crate::topic::Level;
+use crate::mqtt::Level;
+use crate::mqtt::{Message, QoS, printable};
+use crate::role::{Effect, Event, Reaction, Role};
 
 /// The responder.
 #[derive(Debug)]
@@ -101,7 +102,7 @@ impl Role for Responder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::topic::TopicName;
+    use crate::mqtt::TopicName;
 
     #[test]
     fn requests_are_answered_at_their_own_qos() {

@@ -6,8 +6,8 @@
 
 use std::collections::VecDeque;
 
-use crate::role::{Message, QoS};
-use crate::topic::TopicFilter;
+use crate::mqtt::TopicFilter;
+use crate::mqtt::{Message, QoS};
 
 /// How many packets may be outstanding: well below rumqttc's range of packet identifiers, and below
 /// the 20 that mosquitto takes at a time.
@@ -277,7 +277,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::topic::TopicName;
+    use crate::mqtt::TopicName;
 
     fn publish(text: &str, qos: QoS) -> Packet {
         Packet::Publish(Message::new(TopicName::new("t").unwrap(), text, qos))

@@ -7,7 +7,7 @@ pub mod report;
 use std::fmt;
 use std::time::Duration;
 
-use crate::topic::{Level, TopicName};
+use crate::mqtt::{Level, TopicName};
 
 /// What ends a session, on the command topic.
 pub const LAST_WORDS: &str = "Well done my IoT!";

@@ -15,7 +15,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::role::{Message, QoS};
+use crate::mqtt::{Message, QoS};
 
 /// An acknowledgement to send: PUBACK at QoS 1, PUBREC at QoS 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,13 +8,13 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use crate::topic::Level;
+use crate::mqtt::Level;
 
 const FIRST_LINE: &str = "mqtt_client session 1";
 const LAST_LINE: &str = "end";
 
 /// More than any file that this program writes: two levels and a few words.
-const MOST_BYTES: u64 = 2 * crate::topic::MAX_BYTES as u64 + 1024;
+const MOST_BYTES: u64 = 2 * crate::mqtt::MAX_BYTES as u64 + 1024;
 
 /// Where a device keeps its session. One folder serves one device.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::report::Report;
 use super::{LAST_WORDS, PAUSE, Replies, command_topic, login_topic, reply_topic, unique_id_topic};
-use crate::role::{Effect, Event, Message, QoS, Reaction, Role, printable};
-use crate::topic::{Level, TopicFilter};
+use crate::mqtt::{Level, TopicFilter};
+use crate::mqtt::{Message, QoS, printable};
+use crate::role::{Effect, Event, Reaction, Role};
 
 /// How long a session with all its replies is watched for one reply too many.
 pub const SETTLE: Duration = Duration::from_millis(500);

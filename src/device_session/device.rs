@@ -4,9 +4,10 @@
 use std::time::{Duration, Instant};
 
 use super::{LAST_WORDS, Replies, command_topic, login_topic, reply_topic, unique_id_topic, words};
-use crate::repeats::Repeats;
-use crate::role::{Effect, Event, Failure, Kind, Message, QoS, Reaction, Role, printable};
-use crate::topic::{Level, TopicFilter, TopicName};
+use crate::mqtt::{Level, TopicFilter, TopicName};
+use crate::mqtt::{Message, QoS, printable};
+use crate::role::repeats::Repeats;
+use crate::role::{Effect, Event, Failure, Kind, Reaction, Role};
 
 /// What a device hands to whoever runs it.
 #[derive(Debug, Clone, PartialEq, Eq)]

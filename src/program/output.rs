@@ -4,9 +4,10 @@ use std::io::{self, Write};
 
 use log::{Level, LevelFilter};
 
+use super::systemd;
 use crate::cli::Verbosity;
-use crate::role::{Failure, Kind, one_line};
-use crate::service;
+use crate::mqtt::one_line;
+use crate::role::{Failure, Kind};
 
 /// Sets up the log on standard error. RUST_LOG, where it is set, wins over `verbosity`.
 pub fn start_log(verbosity: Verbosity) {
@@ -24,10 +25,10 @@ pub fn start_log(verbosity: Verbosity) {
         builder.filter_module("mqtt_client", level);
     }
     builder.parse_filters(&filter);
-    let journal = service::stderr_is_journal();
+    let journal = systemd::stderr_is_journal();
     builder.format(move |out, record| {
         if journal {
-            let prefix = service::journal_prefix(record.level());
+            let prefix = systemd::journal_prefix(record.level());
             return writeln!(out, "{prefix}{}", one_line(&record.args().to_string()));
         }
         // The demo runs several roles in one process, each on a thread of its name.
@@ -79,8 +80,8 @@ pub fn print_to_reader(result: &[u8]) -> Result<bool, Failure> {
 
 /// Writes a line to standard error, whatever the log's level.
 pub fn complain(line: &dyn std::fmt::Display) {
-    let prefix = match service::stderr_is_journal() {
-        true => service::journal_prefix(Level::Error),
+    let prefix = match systemd::stderr_is_journal() {
+        true => systemd::journal_prefix(Level::Error),
         false => "mqtt_client: ",
     };
     // Without a standard error there is nobody to tell.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::topic::Level;
+use crate::mqtt::Level;
 
 /// One finished session.
 #[derive(Debug, Clone, PartialEq, Eq)]

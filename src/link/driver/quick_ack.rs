@@ -5,7 +5,7 @@
 //! hope of a packet that they can go with. A request loses them between the PUBACK and the answer.
 //! `TCP_QUICKACK` (tcp(7)) ends the wait. It is not permanent, so it is set each time.
 
-pub(super) use platform::QuickAck;
+pub(in crate::link) use platform::QuickAck;
 
 #[cfg(target_os = "linux")]
 mod platform {

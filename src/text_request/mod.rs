@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::topic::{Level, TopicFilter, TopicName};
+use crate::mqtt::{Level, TopicFilter, TopicName};
 
 /// What can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

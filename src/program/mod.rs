@@ -1,5 +1,10 @@
 //! Runs a command: builds the role, links it to the broker, and lets a signal end it.
 
+pub mod output;
+pub mod prompt;
+pub mod state_file;
+pub mod systemd;
+
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
@@ -9,21 +14,20 @@ use std::time::{Duration, Instant};
 use log::{info, warn};
 
 use crate::cli::{self, Command, HELP, Text};
-use crate::command::LAST_WORDS;
-use crate::command::controller::Controller;
-use crate::command::device::{Device, Progress};
-use crate::command::report::Report;
-use crate::lines::Lines;
+use crate::device_session::LAST_WORDS;
+use crate::device_session::controller::Controller;
+use crate::device_session::device::{Device, Progress};
+use crate::device_session::report::Report;
+use crate::link::Lines;
+use crate::link::Stop;
 use crate::link::{self, End, MAX_PAYLOAD, Options, Session};
-use crate::output;
-use crate::prompt::ask_password;
+use crate::mqtt::Level;
+use crate::program::prompt::ask_password;
+use crate::program::state_file::StateFile;
+use crate::program::systemd::Systemd;
 use crate::role::{Failure, Kind};
-use crate::service::Systemd;
-use crate::state::StateFile;
-use crate::stop::Stop;
-use crate::topic::Level;
-use crate::transform::requester::Requester;
-use crate::transform::responder::Responder;
+use crate::text_request::requester::Requester;
+use crate::text_request::responder::Responder;
 
 /// From a signal to the end, whatever the network does.
 const STOP_LIMIT: Duration = Duration::from_secs(3);

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::late::Late;
 use super::{Action, request_topic, response_topic};
-use crate::repeats::Repeats;
-use crate::role::{Effect, Event, Failure, Kind, Message, QoS, Reaction, Role};
-use crate::topic::{Level, TopicFilter, TopicName};
+use crate::mqtt::{Level, TopicFilter, TopicName};
+use crate::mqtt::{Message, QoS};
+use crate::role::repeats::Repeats;
+use crate::role::{Effect, Event, Failure, Kind, Reaction, Role};
 
 /// When an unanswered request is repeated where there is no time limit, and the longest time between two
 /// repetitions then.

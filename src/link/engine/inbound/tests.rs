@@ -1,7 +1,7 @@
 //! The ledger, message by message.
 
 use super::*;
-use crate::topic::TopicName;
+use crate::mqtt::TopicName;
 
 fn message(text: &str, qos: QoS) -> Message {
     Message::new(TopicName::new("t").unwrap(), text, qos)

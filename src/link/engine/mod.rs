@@ -1,0 +1,4 @@
+//! The pure side of the link.
+
+pub mod inbound;
+pub mod outbox;
