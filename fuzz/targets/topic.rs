@@ -2,8 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mqtt_client::mqtt::printable;
-use mqtt_client::mqtt::{Level, TopicFilter, TopicName};
+use mqtt_client::mqtt::{Level, TopicFilter, TopicName, printable};
 
 fuzz_target!(|bytes: &[u8]| {
     assert!(!printable(bytes).contains(char::is_control));

@@ -14,12 +14,12 @@ pub use help::HELP;
 
 use crate::device_session::Replies;
 use crate::device_session::controller::Plan;
-use crate::link::{MAX_PAYLOAD, Options, Session};
-use crate::mqtt::Level;
-use crate::mqtt::QoS;
+use crate::link::{Options, Session};
+use crate::mqtt::{Level, QoS};
 use crate::program::state_file::StateFile;
 use crate::role::{Failure, Kind};
 use crate::text_request::Action;
+use crate::text_request::MAX_TEXT;
 use values::Values;
 
 /// What to do.
@@ -440,11 +440,11 @@ fn level(name: &str, arg: OsString) -> Result<Level, Failure> {
 /// # Errors
 /// Says how large it may be.
 pub fn sized(message: String) -> Result<String, Failure> {
-    match message.len() > MAX_PAYLOAD {
+    match message.len() > MAX_TEXT {
         false => Ok(message),
         true => Err(Failure::new(
             Kind::Input,
-            format!("MESSAGE is longer than {MAX_PAYLOAD} bytes"),
+            format!("MESSAGE is longer than {MAX_TEXT} bytes"),
         )),
     }
 }

@@ -336,7 +336,7 @@ fn wrong_usage_names_the_thing_and_the_remedy() {
 
 #[test]
 fn a_message_that_is_too_large_is_bad_input() {
-    let largest = "x".repeat(MAX_PAYLOAD);
+    let largest = "x".repeat(MAX_TEXT);
     assert!(parse_with(&["net", "reverse", &largest], &[]).is_ok());
     let failure = parse_with(&["net", "reverse", &(largest + "x")], &[]).unwrap_err();
     assert_eq!(failure.kind, Kind::Input);

@@ -5,8 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::mqtt::Level;
-use crate::mqtt::QoS;
+use crate::mqtt::{Level, QoS};
 use crate::role::{Failure, Kind};
 
 /// Where values come from: what is left of the command line, and the environment.

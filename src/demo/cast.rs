@@ -5,7 +5,7 @@ use std::thread::{self, Scope, ScopedJoinHandle};
 
 use super::narrated::Narrated;
 use crate::link::Stop;
-use crate::link::{self, End, Options, Session};
+use crate::link::{End, Options, Run, Session};
 use crate::role::{Failure, Kind, Role};
 
 /// All of them.
@@ -120,7 +120,7 @@ impl Part {
         &self,
         role: R,
         subscribed: &Sender<()>,
-        emit: impl FnMut(R::Item),
+        emit: impl FnMut(R::Item) -> Result<(), Failure>,
     ) -> Result<End, Failure> {
         let mut options = Options::new("127.0.0.1", self.port, self.name);
         options.session = self.session;
@@ -132,7 +132,7 @@ impl Part {
             topic_width: self.topic_width,
             subscribed: subscribed.clone(),
         };
-        link::run(role, &options, &self.stop, emit)
+        Run::new(&options, &self.stop).carry(role, emit)
     }
 }
 

@@ -19,8 +19,7 @@ use crate::device_session::report::Report;
 use crate::device_session::{PAUSE, Replies};
 use crate::link::End;
 use crate::link::Stop;
-use crate::mqtt::Level;
-use crate::mqtt::QoS;
+use crate::mqtt::{Level, QoS};
 use crate::role::{Failure, Kind};
 use crate::text_request::Action;
 use crate::text_request::requester::Requester;
@@ -90,6 +89,7 @@ fn play<'scope>(cast: &'scope Cast, scope: &'scope Scope<'scope, '_>) -> Result<
                 // It would wait for last words that are not going to be said.
                 cast.device.stop.request();
             }
+            Ok(())
         })
     })?;
     if !controller.has_subscribed(1) {
@@ -97,7 +97,7 @@ fn play<'scope>(cast: &'scope Cast, scope: &'scope Scope<'scope, '_>) -> Result<
     }
     let responder = cast.responder.enter(scope, |part, subscribed| {
         let role = Responder::new(QoS::AtLeastOnce, fastrand::u64(..));
-        part.perform(role, subscribed, |()| {})
+        part.perform(role, subscribed, |()| Ok(()))
     })?;
     if !responder.has_subscribed(Action::ALL.len()) {
         return responder.end();
@@ -138,14 +138,12 @@ fn device_session<'scope>(
         let user_id = level(USER_ID)?;
         let (replies, qos) = (Replies::default(), QoS::ExactlyOnce);
         let role = Device::new(user_id, replies, qos, PATIENCE, None, Instant::now());
-        part.perform(role, subscribed, |progress| {
-            if matches!(progress, Progress::LoggedIn(_)) {
-                // A note on the way; the role's own output would fail the same way.
-                let _ = tell(&format!(
-                    "   The controller waits {} s, for the device to subscribe.",
-                    PAUSE.as_secs()
-                ));
-            }
+        part.perform(role, subscribed, |progress| match progress {
+            Progress::LoggedIn(_) => tell(&format!(
+                "   The controller waits {} s, for the device to subscribe.",
+                PAUSE.as_secs()
+            )),
+            Progress::Done => Ok(()),
         })
     })?;
     let device = device.end();
@@ -171,7 +169,11 @@ fn requests(part: &Part, subscribed: &Sender<()>) -> Result<End, Failure> {
         let (text, qos) = (TEXT.to_owned(), QoS::AtLeastOnce);
         let role = Requester::new(&net_id, action, text, qos, PATIENCE, Instant::now());
         let mut answer = Vec::new();
-        if part.perform(role, subscribed, |payload| answer = payload)? == End::Stopped {
+        let end = part.perform(role, subscribed, |payload| {
+            answer = payload;
+            Ok(())
+        })?;
+        if end == End::Stopped {
             return Ok(End::Stopped);
         }
         let answer = String::from_utf8_lossy(&answer);

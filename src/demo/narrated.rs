@@ -39,7 +39,7 @@ impl<R: Role> Role for Narrated<R> {
                 let width = self.topic_width;
                 tell(&format!("   {who:<WHO_WIDTH$}  {topic:<width$}  {payload}"))?;
             }
-            Event::Connected { .. } | Event::Confirmed(_) | Event::Line(_) | Event::Deadline => {}
+            _ => {}
         }
         let reaction = self.role.handle(now, event);
         if let Event::Subscribed(_) = event {
@@ -55,6 +55,10 @@ impl<R: Role> Role for Narrated<R> {
 
     fn time_limit(&self) -> Option<Instant> {
         self.role.time_limit()
+    }
+
+    fn is_done(&self) -> bool {
+        self.role.is_done()
     }
 
     fn status(&self) -> String {

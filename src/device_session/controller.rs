@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::report::Report;
 use super::{LAST_WORDS, PAUSE, Replies, command_topic, login_topic, reply_topic, unique_id_topic};
-use crate::mqtt::{Level, TopicFilter};
-use crate::mqtt::{Message, QoS, printable};
+use crate::mqtt::{Level, Message, QoS, TopicFilter, printable};
 use crate::role::{Effect, Event, Reaction, Role};
 
 /// How long a session with all its replies is watched for one reply too many.
@@ -252,6 +251,20 @@ impl Controller {
         }
     }
 
+    /// A session without one of its commands is no fair test.
+    fn undeliverable(&mut self, now: Instant, message: &Message) -> Vec<Effect<Report>> {
+        let named = [
+            Level::new(message.topic.as_str()),
+            Level::from_bytes(&message.payload),
+        ];
+        let mut named = named.into_iter().flatten();
+        let Some(unique_id) = named.find(|id| self.sessions.contains_key(id)) else {
+            return Vec::new();
+        };
+        let why = "the connection could not carry all of its commands".to_owned();
+        self.close(now, &unique_id, Err(why))
+    }
+
     fn command(&mut self, now: Instant, unique_id: &Level) -> Vec<Effect<Report>> {
         let table: Vec<Level> = self.plan.replies.commands().cloned().collect();
         let count = self.random.u32(self.plan.commands.clone());
@@ -443,6 +456,7 @@ impl Role for Controller {
                 self.confirmed(now, message);
                 Vec::new()
             }
+            Event::Undeliverable(message, _) => self.undeliverable(now, message),
             Event::Received(Message {
                 retain: true,
                 topic,
@@ -470,6 +484,14 @@ impl Role for Controller {
 
     fn deadline(&self) -> Option<Instant> {
         self.deadlines.first().map(|(deadline, _)| *deadline)
+    }
+
+    fn time_limit(&self) -> Option<Instant> {
+        None
+    }
+
+    fn is_done(&self) -> bool {
+        false
     }
 
     fn status(&self) -> String {

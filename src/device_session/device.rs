@@ -4,10 +4,9 @@
 use std::time::{Duration, Instant};
 
 use super::{LAST_WORDS, Replies, command_topic, login_topic, reply_topic, unique_id_topic, words};
-use crate::mqtt::{Level, TopicFilter, TopicName};
-use crate::mqtt::{Message, QoS, printable};
+use crate::mqtt::{Level, MAX_PAYLOAD, Message, QoS, TopicFilter, TopicName, printable};
 use crate::role::repeats::Repeats;
-use crate::role::{Effect, Event, Failure, Kind, Reaction, Role};
+use crate::role::{Effect, Event, Failure, Kind, Reaction, Role, Undeliverable};
 
 /// What a device hands to whoever runs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,6 +202,23 @@ impl Device {
         self.leave()
     }
 
+    /// A message that the link has dropped.
+    fn undeliverable(&mut self, message: &Message, why: Undeliverable) -> Reaction<Progress> {
+        if why == Undeliverable::TooLarge {
+            let text = format!(
+                "the message on {} has {} bytes, more than {MAX_PAYLOAD}: shorten the reply in --replies",
+                message.topic,
+                message.payload.len()
+            );
+            return Err(Failure::new(Kind::Config, text));
+        }
+        if let State::Serving { unconfirmed, .. } | State::Leaving { unconfirmed } = &mut self.state
+        {
+            *unconfirmed = unconfirmed.saturating_sub(1);
+        }
+        Ok(self.leave())
+    }
+
     /// The end, once nothing is unconfirmed: before the last words are acknowledged, so that until then
     /// a crash brings them again.
     fn leave(&mut self) -> Vec<Effect<Progress>> {
@@ -279,6 +295,7 @@ impl Role for Device {
             Event::Connected { session_present } => Ok(self.connected(session_present)),
             Event::Subscribed(filter) => Ok(self.subscribed(filter)),
             Event::Confirmed(message) => Ok(self.confirmed(now, message)),
+            Event::Undeliverable(message, why) => self.undeliverable(message, why),
             Event::Received(message) => self.received(now, message),
             Event::Line(_) => Ok(Vec::new()),
             Event::Deadline => match (&self.state, self.time_limit(), self.patience) {

@@ -7,7 +7,7 @@ pub mod report;
 use std::fmt;
 use std::time::Duration;
 
-use crate::mqtt::{Level, TopicName};
+use crate::mqtt::{Level, MAX_PAYLOAD, TopicName};
 
 /// What ends a session, on the command topic.
 pub const LAST_WORDS: &str = "Well done my IoT!";
@@ -92,7 +92,7 @@ impl Replies {
     ///
     /// # Errors
     /// Names the first line that is not of that form, has a command that cannot be a topic level, or
-    /// repeats a command; a text without any reply is wrong too.
+    /// repeats a command, or a reply longer than [`MAX_PAYLOAD`]; a text without any reply is wrong too.
     pub fn parse(text: &str) -> Result<Self, InvalidReplies> {
         let mut table: Vec<(Level, String)> = Vec::new();
         for (index, line) in text.lines().enumerate() {
@@ -115,6 +115,12 @@ impl Replies {
                 .map_err(|why| wrong(format!("the command cannot be a topic level: {why}")))?;
             if table.iter().any(|(known, _)| *known == command) {
                 return Err(wrong(format!("a second reply for {command}")));
+            }
+            if word.len() > MAX_PAYLOAD {
+                let size = word.len();
+                return Err(wrong(format!(
+                    "the reply to {command} has {size} bytes, more than a message carries: {MAX_PAYLOAD}"
+                )));
             }
             table.push((command, word.to_owned()));
         }
@@ -168,6 +174,18 @@ mod tests {
         assert_eq!(replies.commands().len(), 2);
         assert_eq!(replies.answer("on").unwrap().1, "yes");
         assert_eq!(replies.answer("CMD1").unwrap().1, "a=b");
+    }
+
+    #[test]
+    fn a_reply_is_as_long_as_a_message_carries_and_no_longer() {
+        let longest = "x".repeat(MAX_PAYLOAD);
+        assert!(Replies::parse(&format!("CMD1={longest}")).is_ok());
+        assert_eq!(
+            Replies::parse(&format!("\nCMD1={longest}x"))
+                .unwrap_err()
+                .to_string(),
+            "line 2: the reply to CMD1 has 786433 bytes, more than a message carries: 786432"
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
-use crate::role::{Effect, Event, Reaction, Role};
+use crate::role::{Event, Failure, Reaction, Role};
 
 /// Somebody who looks on: a service manager.
 pub trait Watcher {
@@ -40,23 +40,26 @@ pub(super) struct Emitting<R, E> {
     pub emit: E,
 }
 
-impl<R: Role, E: FnMut(R::Item)> Carried for Emitting<R, E> {
+impl<R: Role, E: FnMut(R::Item) -> Result<(), Failure>> Carried for Emitting<R, E> {
     fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Infallible> {
-        let effects = self.role.handle(now, event)?;
-        let emitted = effects.into_iter().filter_map(|effect| match effect {
-            Effect::Emit(item) => {
-                (self.emit)(item);
-                None
-            }
-            Effect::Subscribe(filter, qos) => Some(Effect::Subscribe(filter, qos)),
-            Effect::Unsubscribe(filter) => Some(Effect::Unsubscribe(filter)),
-            Effect::Publish(message) => Some(Effect::Publish(message)),
-            Effect::AwaitLine => Some(Effect::AwaitLine),
-            Effect::Note(text) => Some(Effect::Note(text)),
-            Effect::Warn(text) => Some(Effect::Warn(text)),
-            Effect::Finish => Some(Effect::Finish),
-        });
-        Ok(emitted.collect())
+        let effects = self.role.handle(now, event)?.into_iter();
+        let emitted = effects.map(|effect| effect.emitted(&mut self.emit));
+        let emitted = emitted
+            .filter_map(Result::transpose)
+            .collect::<Result<_, _>>()?;
+        debug_assert!(
+            !matches!(event, Event::Deadline) || self.role.deadline().is_none_or(|at| at > now),
+            "handling a deadline moves it"
+        );
+        debug_assert!(
+            self.role.is_done()
+                || self
+                    .role
+                    .deadline()
+                    .is_none_or(|at| { self.role.time_limit().is_none_or(|limit| at <= limit) }),
+            "a deadline is never later than the time limit"
+        );
+        Ok(emitted)
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use log::{info, warn};
 
-use super::{Link, options};
+use super::Link;
 use crate::link::engine::outbox::Packet;
-use crate::role::{Effect, Event};
+use crate::mqtt::{MAX_PAYLOAD, Message};
+use crate::role::{Effect, Event, Undeliverable};
 
 impl Link<'_> {
     /// Tells the role, and takes up what it wants. `cause` is the serial number of the received message.
@@ -17,11 +18,15 @@ impl Link<'_> {
         }
         match self.role.handle(Instant::now(), event) {
             Ok(effects) => self.carry_out(effects, cause),
-            Err(failure) => self.failure = Some(failure),
+            Err(failure) => {
+                self.role_failed = true;
+                self.failure = Some(failure);
+            }
         }
     }
 
     fn carry_out(&mut self, effects: Vec<Effect<Infallible>>, cause: Option<u64>) {
+        let mut dropped = Vec::new();
         for effect in effects {
             match effect {
                 Effect::Subscribe(filter, qos) => {
@@ -32,7 +37,7 @@ impl Link<'_> {
                     self.subscriptions.remove(&filter);
                     self.post(Packet::Unsubscribe(filter), cause);
                 }
-                Effect::Publish(message) => self.post(Packet::Publish(message), cause),
+                Effect::Publish(message) => dropped.extend(self.publish(message, cause).err()),
                 Effect::Emit(never) => match never {},
                 Effect::AwaitLine => self.awaits_line = true,
                 Effect::Note(text) => info!("{text}"),
@@ -40,26 +45,31 @@ impl Link<'_> {
                 Effect::Finish => self.finished = true,
             }
         }
+        for (message, why) in dropped {
+            self.tell(Event::Undeliverable(&message, why), cause);
+        }
     }
 
-    fn post(&mut self, packet: Packet, cause: Option<u64>) {
-        if let Packet::Publish(message) = &packet {
-            // rumqttc would take it, fail, and try the same again for ever.
-            if message.payload.len() > options::MAX_SENT {
-                let size = message.payload.len();
-                warn!(
-                    "did not publish on {}: {size} bytes are too many",
-                    message.topic
-                );
-                return;
-            }
+    fn publish(
+        &mut self,
+        message: Message,
+        cause: Option<u64>,
+    ) -> Result<(), (Message, Undeliverable)> {
+        // rumqttc would take it, fail, and try the same again for ever.
+        if message.payload.len() > MAX_PAYLOAD {
+            return Err((message, Undeliverable::TooLarge));
         }
-        if !self.outbox.has_room_for(&packet) {
+        if !self.outbox.has_room_for(&message) {
             if !std::mem::replace(&mut self.congested, true) {
                 warn!("dropping messages with QoS 0: more than the connection can carry");
             }
-            return;
+            return Err((message, Undeliverable::Congested));
         }
+        self.post(Packet::Publish(message), cause);
+        Ok(())
+    }
+
+    fn post(&mut self, packet: Packet, cause: Option<u64>) {
         if let Some(serial) = cause {
             self.inbound.await_one_more(serial);
         }

@@ -44,11 +44,10 @@ use rumqttc::{Client, Connection, ConnectionError, RecvTimeoutError};
 pub use carried::Watcher;
 pub use driver::tls::{Tls, TlsFiles};
 pub use lines::Lines;
-pub use options::{Address, Login, MAX_PAYLOAD, Options, Session};
+pub use options::{Address, Login, Options, Session};
 pub use stop::Stop;
 
-use crate::mqtt::QoS;
-use crate::mqtt::TopicFilter;
+use crate::mqtt::{QoS, TopicFilter};
 use crate::role::{Event, Failure, Kind, Role};
 use backoff::Backoff;
 use carried::{Carried, Emitting, Unwatched};
@@ -71,59 +70,70 @@ pub enum End {
     Stopped,
 }
 
-/// Runs `role` against the broker of `options`, or one of several, until it finishes, fails or is
-/// stopped. What the role emits goes to `emit`.
+/// A run of one role against the broker of `options`, or one of several.
 ///
-/// Ends within 3 s of a stop, unless the network itself keeps a call from returning (a name look-up).
-///
-/// # Errors
-/// The role's own failure, or the broker's final refusal, or no connection within the role's time limit.
-pub fn run<R: Role>(
-    role: R,
-    options: &Options,
-    stop: &Stop,
-    emit: impl FnMut(R::Item),
-) -> Result<End, Failure> {
-    run_watched(role, options, stop, &mut Unwatched, emit)
+/// ```text
+/// Run::new(&options, &stop).watched_by(&mut systemd).carry(role, |item| print(item))
+/// ```
+pub struct Run<'a> {
+    options: &'a Options,
+    stop: &'a Stop,
+    watcher: Option<&'a mut dyn Watcher>,
+    lines: Option<&'a Lines>,
 }
 
-/// [`run`], with somebody who looks on.
-///
-/// # Errors
-/// Those of [`run`].
-pub fn run_watched<R: Role>(
-    role: R,
-    options: &Options,
-    stop: &Stop,
-    watcher: &mut dyn Watcher,
-    emit: impl FnMut(R::Item),
-) -> Result<End, Failure> {
-    let mut link = Link::new(Box::new(Emitting { role, emit }), options, stop, watcher);
-    let end = link.serve();
-    link.close(&end);
-    end
-}
+impl<'a> Run<'a> {
+    /// A run that ends when the role finishes or fails, or when `stop` is requested.
+    #[must_use]
+    pub fn new(options: &'a Options, stop: &'a Stop) -> Self {
+        Self {
+            options,
+            stop,
+            watcher: None,
+            lines: None,
+        }
+    }
 
-/// [`run`], for a role that works on `lines`.
-///
-/// # Errors
-/// Those of [`run`], and a line that cannot be used.
-pub fn run_on_lines<R: Role>(
-    role: R,
-    options: &Options,
-    stop: &Stop,
-    lines: &Lines,
-    emit: impl FnMut(R::Item),
-) -> Result<End, Failure> {
-    let role = Box::new(Emitting { role, emit });
-    let mut unwatched = Unwatched;
-    let mut link = Link::new(role, options, stop, &mut unwatched);
-    let client = link.client.clone();
-    lines.set_wake(move || wake(&client));
-    link.lines = Some(lines);
-    let end = link.serve();
-    link.close(&end);
-    end
+    /// The same run with a service manager that watches its progress.
+    #[must_use]
+    pub fn watched_by(mut self, watcher: &'a mut dyn Watcher) -> Self {
+        self.watcher = Some(watcher);
+        self
+    }
+
+    /// The same run for a role that works on `lines`.
+    #[must_use]
+    pub fn on_lines(mut self, lines: &'a Lines) -> Self {
+        self.lines = Some(lines);
+        self
+    }
+
+    /// Carries `role` until it finishes, fails or is stopped. What the role emits goes to `emit`, before
+    /// the message that led to it is acknowledged.
+    ///
+    /// Ends within 3 s of a stop, unless the network itself keeps a call from returning (a name look-up).
+    ///
+    /// # Errors
+    /// The role's own failure or that of `emit`, the broker's final refusal, no connection within the
+    /// role's time limit, or a line that cannot be used.
+    pub fn carry<R: Role>(
+        self,
+        role: R,
+        emit: impl FnMut(R::Item) -> Result<(), Failure>,
+    ) -> Result<End, Failure> {
+        let mut unwatched = Unwatched;
+        let watcher = self.watcher.unwrap_or(&mut unwatched);
+        let role = Box::new(Emitting { role, emit });
+        let mut link = Link::new(role, self.options, self.stop, watcher);
+        if let Some(lines) = self.lines {
+            let client = link.client.clone();
+            lines.set_wake(move || wake(&client));
+            link.lines = Some(lines);
+        }
+        let end = link.serve();
+        link.close(&end);
+        end
+    }
 }
 
 /// Where the connection stands.
@@ -172,6 +182,8 @@ struct Link<'a> {
     /// The end has come: what arrives now is somebody else's to handle.
     deaf: bool,
     failure: Option<Failure>,
+    /// The failure is the role's own, which its being done does not excuse.
+    role_failed: bool,
 }
 
 impl<'a> Link<'a> {
@@ -224,6 +236,7 @@ impl<'a> Link<'a> {
             poisoned: false,
             deaf: false,
             failure: None,
+            role_failed: false,
         }
     }
 
@@ -253,7 +266,7 @@ impl<'a> Link<'a> {
             }
             self.check_time_limit();
             if let Some(failure) = self.failure.take() {
-                if self.role.is_done() {
+                if self.role.is_done() && !self.role_failed {
                     info!("all is done, so this is no failure: {failure}");
                     return Ok(End::Finished);
                 }

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::link::engine::inbound::{Ack, Arrival, Inbound};
 use crate::link::engine::outbox::{Outbox, Packet, Replay};
-use crate::mqtt::TopicName;
-use crate::mqtt::{Message, QoS};
+use crate::mqtt::{Message, QoS, TopicName};
 
 /// What travels between the two.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,16 +6,10 @@ use std::time::Duration;
 use rumqttc::{MqttOptions, Transport};
 
 use super::Tls;
+use crate::mqtt::MAX_PAYLOAD;
 
-/// The largest message that is sent or asked for, in bytes.
-pub const MAX_PAYLOAD: usize = 256 * 1024;
-
-/// The largest packet that is accepted: a transformed message may be up to three times as long as the
-/// original (U+0390 in upper case), and a topic goes with it.
-const MAX_PACKET: usize = MAX_SENT + 128 * 1024;
-
-/// The largest payload that is put into a packet.
-pub(super) const MAX_SENT: usize = 3 * MAX_PAYLOAD;
+/// The largest packet that is accepted, in bytes: the largest payload, and a topic goes with it.
+const MAX_PACKET: usize = MAX_PAYLOAD + 128 * 1024;
 
 /// rumqttc's range of packet identifiers. SUBSCRIBEs that a lost connection makes necessary again use
 /// up identifiers while old PUBLISHes keep theirs; this leaves room for 16 windows of them.

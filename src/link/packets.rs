@@ -11,8 +11,7 @@ use super::trouble::Trouble;
 use super::{Connectivity, Link};
 use crate::link::engine::inbound::Arrival;
 use crate::link::engine::outbox::{Confirmed, Packet, Replay};
-use crate::mqtt::TopicName;
-use crate::mqtt::{Message, QoS, printable};
+use crate::mqtt::{Message, QoS, TopicName, printable};
 use crate::role::{Event, Failure, Kind};
 
 pub(super) fn to_wire(qos: QoS) -> WireQoS {

@@ -4,6 +4,10 @@ use std::fmt;
 
 use super::TopicName;
 
+/// The largest payload that this program publishes, in bytes. MQTT would allow 256 MB (section 2.2.3); a
+/// board with little memory needs a limit of its own.
+pub const MAX_PAYLOAD: usize = 768 * 1024;
+
 /// Quality of service (MQTT 3.1.1, section 4.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum QoS {

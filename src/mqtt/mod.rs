@@ -5,6 +5,6 @@ mod message;
 mod shown;
 mod topic;
 
-pub use message::{Message, QoS};
+pub use message::{MAX_PAYLOAD, Message, QoS};
 pub use shown::{one_line, printable};
 pub use topic::{Invalid, Level, MAX_BYTES, TopicFilter, TopicName};

@@ -18,14 +18,13 @@ use crate::device_session::LAST_WORDS;
 use crate::device_session::controller::Controller;
 use crate::device_session::device::{Device, Progress};
 use crate::device_session::report::Report;
-use crate::link::Lines;
-use crate::link::Stop;
-use crate::link::{self, End, MAX_PAYLOAD, Options, Session};
+use crate::link::{End, Lines, Options, Run, Session, Stop};
 use crate::mqtt::Level;
 use crate::program::prompt::ask_password;
 use crate::program::state_file::StateFile;
 use crate::program::systemd::Systemd;
 use crate::role::{Failure, Kind};
+use crate::text_request::MAX_TEXT;
 use crate::text_request::requester::Requester;
 use crate::text_request::responder::Responder;
 
@@ -75,11 +74,7 @@ pub fn run(command: Command) -> Result<u8, Failure> {
                     return ask_for_lines(role, &options, stop);
                 };
                 let role = Requester::new(&net_id, action, text, qos, patience, now);
-                let mut printed = Ok(());
-                let end = link::run(role, &options, stop, |answer: Vec<u8>| {
-                    printed = output::print(&answer);
-                })?;
-                printed.map(|()| end)
+                Run::new(&options, stop).carry(role, |answer| output::print(&answer))
             })
         }
         Command::Device {
@@ -99,32 +94,29 @@ pub fn run(command: Command) -> Result<u8, Failure> {
                     return Ok(End::Stopped);
                 }
                 let now = Instant::now();
-                let mut printed = Ok(());
                 let role = Device::new(user_id.clone(), replies, qos, patience, unfinished, now);
                 let mut systemd = Systemd::ready();
-                let end =
-                    link::run_watched(role, &options, stop, &mut systemd, |progress| {
-                        match (progress, &state) {
-                            (Progress::LoggedIn(unique_id), Some(state)) => {
-                                remember(state, &user_id, &unique_id);
-                            }
-                            (Progress::LoggedIn(_), None) => {}
-                            (Progress::Done, state) => {
-                                printed = output::print(LAST_WORDS.as_bytes());
-                                if let Some(state) = state {
-                                    forget(state);
-                                }
-                            }
+                let run = Run::new(&options, stop).watched_by(&mut systemd);
+                let end = run.carry(role, |progress| match (progress, &state) {
+                    (Progress::LoggedIn(unique_id), Some(state)) => {
+                        remember(state, &user_id, &unique_id);
+                        Ok(())
+                    }
+                    (Progress::LoggedIn(_), None) => Ok(()),
+                    (Progress::Done, state) => {
+                        if let Some(state) = state {
+                            forget(state);
                         }
-                    });
+                        output::print(LAST_WORDS.as_bytes())
+                    }
+                });
                 // A controller that has been silent for so long has given the session up, or has
                 // died: going on with it would be silence again, start after start.
                 let silent = matches!(&end, Err(failure) if failure.kind == Kind::NoAnswer);
                 if let (true, Some(state)) = (silent, &state) {
                     forget(state);
                 }
-                let end = end?;
-                printed.map(|()| end)
+                end
             })
         }
         Command::Controller {
@@ -141,10 +133,12 @@ pub fn run(command: Command) -> Result<u8, Failure> {
                 let mut all = 0;
                 let mut systemd = Systemd::ready();
                 let role = Controller::new(plan);
-                let end = link::run_watched(role, &options, stop, &mut systemd, |report| {
+                let run = Run::new(&options, stop).watched_by(&mut systemd);
+                let end = run.carry(role, |report| {
                     all += 1;
                     failed += u64::from(report.verdict.is_err());
                     reports.write(&report);
+                    Ok(())
                 })?;
                 match failed {
                     0 => Ok(end),
@@ -165,7 +159,9 @@ pub fn run(command: Command) -> Result<u8, Failure> {
                 return Ok(End::Stopped);
             }
             let role = Responder::new(qos, fastrand::u64(..)).shared(share);
-            link::run_watched(role, &options, stop, &mut Systemd::ready(), |()| {})
+            let mut systemd = Systemd::ready();
+            let run = Run::new(&options, stop).watched_by(&mut systemd);
+            run.carry(role, |()| Ok(()))
         }),
     }
 }
@@ -175,7 +171,7 @@ fn read_stdin() -> Result<String, Failure> {
     let mut text = Vec::new();
     std::io::stdin()
         .lock()
-        .take(MAX_PAYLOAD as u64 + 2)
+        .take(MAX_TEXT as u64 + 2)
         .read_to_end(&mut text)
         .map_err(|error| wrong(&format!("cannot be read: {error}")))?;
     if text.last() == Some(&b'\n') {
@@ -217,30 +213,29 @@ fn forget(state: &StateFile) {
 
 /// Each line of standard input is a request. A failure says which of them was not answered.
 fn ask_for_lines(role: Requester, options: &Options, stop: &Stop) -> Result<End, Failure> {
-    let lines = Lines::read(std::io::stdin(), MAX_PAYLOAD).map_err(|error| {
+    let lines = Lines::read(std::io::stdin(), MAX_TEXT).map_err(|error| {
         let text = format!("cannot start a thread: {error}");
         Failure::new(Kind::Config, text)
     })?;
     let mut answered = 0;
-    // Whether there is still somebody who reads the answers.
-    let mut reader = Ok(true);
-    let end = link::run_on_lines(role, options, stop, &lines, |answer: Vec<u8>| {
+    let mut reader_is_there = true;
+    let run = Run::new(options, stop).on_lines(&lines);
+    let end = run.carry(role, |answer| {
         answered += 1;
-        if reader == Ok(true) {
-            reader = output::print_to_reader(&answer);
-        }
-        if reader != Ok(true) {
+        reader_is_there = reader_is_there && output::print_to_reader(&answer)?;
+        if !reader_is_there {
             stop.request();
         }
+        Ok(())
     });
     let number = lines.taken();
-    match (reader?, end) {
-        (false, _) => Ok(End::Finished),
-        (true, Err(failure)) if answered < number => Err(Failure::new(
+    match end {
+        Ok(End::Stopped) if !reader_is_there => Ok(End::Finished),
+        Err(failure) if answered < number => Err(Failure::new(
             failure.kind,
             format!("line {number}: {}", failure.text),
         )),
-        (true, end) => end,
+        end => end,
     }
 }
 

@@ -9,7 +9,13 @@ use std::str::FromStr;
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::mqtt::{Level, TopicFilter, TopicName};
+use crate::mqtt::{Level, MAX_PAYLOAD, TopicFilter, TopicName};
+
+/// How many times longer than the request its answer may be, in bytes of UTF-8: U+0390 in upper case.
+pub const GROWTH: usize = 3;
+
+/// The longest text that may be asked for, in bytes: its answer can still be published.
+pub const MAX_TEXT: usize = MAX_PAYLOAD / GROWTH;
 
 /// What can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::late::Late;
 use super::{Action, request_topic, response_topic};
-use crate::mqtt::{Level, TopicFilter, TopicName};
-use crate::mqtt::{Message, QoS};
+use crate::mqtt::{Level, MAX_PAYLOAD, Message, QoS, TopicFilter, TopicName};
 use crate::role::repeats::Repeats;
-use crate::role::{Effect, Event, Failure, Kind, Reaction, Role};
+use crate::role::{Effect, Event, Failure, Kind, Reaction, Role, Undeliverable};
 
 /// When an unanswered request is repeated where there is no time limit, and the longest time between two
 /// repetitions then.
@@ -218,6 +217,19 @@ impl Role for Requester {
                     let repeat = self.repeats.after(now);
                     self.state = State::Asking { repeat };
                 }
+                Vec::new()
+            }
+            (Event::Undeliverable(message, Undeliverable::TooLarge), _) => {
+                let text = format!(
+                    "MESSAGE has {} bytes: a request carries {MAX_PAYLOAD} at the most",
+                    message.payload.len()
+                );
+                return Err(Failure::new(Kind::Input, text));
+            }
+            // As if it had been lost on the way, which QoS 0 allows: it is repeated when its time comes.
+            (Event::Undeliverable(_, Undeliverable::Congested), State::Asking { .. }) => {
+                let repeat = self.repeats.after(now);
+                self.state = State::Asking { repeat };
                 Vec::new()
             }
             (Event::Received(message), _) if message.topic != self.response => Vec::new(),

@@ -3,9 +3,8 @@
 use std::time::Instant;
 
 use super::{Action, parse_request_topic, request_filter, response_topic};
-use crate::mqtt::Level;
-use crate::mqtt::{Message, QoS, printable};
-use crate::role::{Effect, Event, Reaction, Role};
+use crate::mqtt::{Level, MAX_PAYLOAD, Message, QoS, printable};
+use crate::role::{Effect, Event, Reaction, Role, Undeliverable};
 
 /// The responder.
 #[derive(Debug)]
@@ -86,12 +85,25 @@ impl Role for Responder {
                 Action::ALL.map(|action| self.subscribe(action)).into()
             }
             Event::Received(message) => self.answer(message),
+            Event::Undeliverable(answer, Undeliverable::TooLarge) => vec![Effect::Warn(format!(
+                "no answer on {}: it would have {} bytes, more than {MAX_PAYLOAD}",
+                answer.topic,
+                answer.payload.len()
+            ))],
             _ => Vec::new(),
         })
     }
 
     fn deadline(&self) -> Option<Instant> {
         None
+    }
+
+    fn time_limit(&self) -> Option<Instant> {
+        None
+    }
+
+    fn is_done(&self) -> bool {
+        false
     }
 
     fn status(&self) -> String {

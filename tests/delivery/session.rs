@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 use mqtt_client::device_session::device::{Device, Progress};
 use mqtt_client::device_session::{LAST_WORDS, Replies};
 use mqtt_client::link::Stop;
-use mqtt_client::link::{self, End, Options, Session};
-use mqtt_client::mqtt::Level;
-use mqtt_client::mqtt::QoS;
+use mqtt_client::link::{End, Options, Run, Session};
+use mqtt_client::mqtt::{Level, QoS};
 use mqtt_client::role::{Effect, Event, Failure, Reaction, Role};
 
 use crate::controller::{Controller, GUARD, Heard};
@@ -89,6 +88,10 @@ impl Role for Watched {
         self.device.time_limit()
     }
 
+    fn is_done(&self) -> bool {
+        self.device.is_done()
+    }
+
     fn status(&self) -> String {
         self.device.status()
     }
@@ -144,8 +147,9 @@ fn start_device(
         resume: false,
         keep: false,
     };
-    let thread =
-        std::thread::spawn(move || link::run(watched, &options, &Stop::new(), |_progress| {}));
+    let thread = std::thread::spawn(move || {
+        Run::new(&options, &Stop::new()).carry(watched, |_progress| Ok(()))
+    });
     Running {
         ready,
         repeats,

@@ -95,6 +95,10 @@ impl Role for Paused {
         self.role.time_limit()
     }
 
+    fn is_done(&self) -> bool {
+        self.role.is_done()
+    }
+
     fn status(&self) -> String {
         self.role.status()
     }

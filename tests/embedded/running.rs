@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use mqtt_client::demo::Broker;
 use mqtt_client::link::Stop;
-use mqtt_client::link::{self, End, Options, Session};
+use mqtt_client::link::{End, Options, Run, Session};
 use mqtt_client::mqtt::Level;
 use mqtt_client::role::{Event, Failure, Reaction, Role};
 
@@ -51,8 +51,9 @@ impl<T: Send + 'static> Running<T> {
         let heard = stop.clone();
         let thread = std::thread::spawn(move || {
             let role = Watched { role, subscribed };
-            let result = link::run(role, &options, &heard, |it| {
+            let result = Run::new(&options, &heard).carry(role, |it| {
                 let _ = item.send(it);
+                Ok(())
             });
             let _ = ended.send(result);
         });
@@ -113,6 +114,10 @@ impl<R: Role> Role for Watched<R> {
 
     fn time_limit(&self) -> Option<Instant> {
         self.role.time_limit()
+    }
+
+    fn is_done(&self) -> bool {
+        self.role.is_done()
     }
 
     fn status(&self) -> String {

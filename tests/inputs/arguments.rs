@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use mqtt_client::cli::{Command, Text, parse};
-use mqtt_client::link::{MAX_PAYLOAD, Options};
+use mqtt_client::link::Options;
 use mqtt_client::mqtt::MAX_BYTES;
 use mqtt_client::role::Kind;
+use mqtt_client::text_request::MAX_TEXT;
 
 use crate::source::{bytes, choice, inputs, mutate, text};
 
@@ -195,7 +196,7 @@ fn any_command_line_is_understood_or_refused() {
                 },
             )) => {
                 if let Text::Typed(text) = message {
-                    assert!(text.len() <= MAX_PAYLOAD);
+                    assert!(text.len() <= MAX_TEXT);
                 }
                 ("request", Some(options))
             }

@@ -7,8 +7,7 @@ use fastrand::Rng;
 use mqtt_client::device_session::controller::{Controller, Plan};
 use mqtt_client::device_session::report::Report;
 use mqtt_client::device_session::{LAST_WORDS, login_topic, reply_topic};
-use mqtt_client::mqtt::{Level, TopicFilter, TopicName};
-use mqtt_client::mqtt::{Message, QoS};
+use mqtt_client::mqtt::{Level, Message, QoS, TopicFilter, TopicName};
 use mqtt_client::role::{Effect, Event, Role};
 
 use crate::requests::message;

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use mqtt_client::device_session::device::{Device, Progress};
 use mqtt_client::device_session::{LAST_WORDS, Replies, login_topic, unique_id_topic, words};
-use mqtt_client::mqtt::{Level, TopicFilter, TopicName};
-use mqtt_client::mqtt::{Message, QoS};
+use mqtt_client::mqtt::{Level, Message, QoS, TopicFilter, TopicName};
 use mqtt_client::role::{Effect, Event, Kind, Role};
 
 use crate::requests::message;

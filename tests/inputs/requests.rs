@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use mqtt_client::mqtt::{Level, TopicFilter, TopicName};
-use mqtt_client::mqtt::{Message, QoS};
+use mqtt_client::mqtt::{Level, Message, QoS, TopicFilter, TopicName};
 use mqtt_client::role::{Effect, Event, Kind, Role};
 use mqtt_client::text_request::requester::Requester;
 use mqtt_client::text_request::responder::Responder;

@@ -1,7 +1,6 @@
 //! Topic levels, names and filters, against the rules as the standard words them.
 
-use mqtt_client::mqtt::printable;
-use mqtt_client::mqtt::{Invalid, Level, MAX_BYTES, TopicFilter, TopicName};
+use mqtt_client::mqtt::{Invalid, Level, MAX_BYTES, TopicFilter, TopicName, printable};
 
 use crate::source::{bytes, inputs, text};
 

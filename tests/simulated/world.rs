@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use mqtt_client::mqtt::{Message, QoS};
-use mqtt_client::mqtt::{TopicFilter, TopicName};
+use mqtt_client::mqtt::{Message, QoS, TopicFilter, TopicName};
 use mqtt_client::role::{Effect, Event, Failure, Reaction, Role};
 
 /// A role whose items are told as text, so that different roles fit into one world.

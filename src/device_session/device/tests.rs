@@ -272,3 +272,30 @@ fn patience_counts_from_the_controllers_last_word() {
     device.handle(at(110), Event::Confirmed(&reply)).unwrap();
     assert_eq!(device.deadline(), None);
 }
+
+#[test]
+fn a_reply_that_cannot_be_published_is_counted_or_ends_the_session() {
+    for (why, ends) in [
+        (Undeliverable::TooLarge, true),
+        (Undeliverable::Congested, false),
+    ] {
+        let now = Instant::now();
+        let mut device = serving(now);
+        let command = message("U1", "CMD1", QoS::AtMostOnce);
+        let effects = device.handle(now, Event::Received(&command)).unwrap();
+        let [Publish(reply)] = &effects[..] else {
+            panic!("{effects:?}");
+        };
+        let reaction = device.handle(now, Event::Undeliverable(reply, why));
+        if ends {
+            let failure = reaction.unwrap_err();
+            assert_eq!(failure.kind, Kind::Config);
+            assert!(failure.text.contains("U1/CMD1"), "{failure}");
+            continue;
+        }
+        assert_eq!(reaction, Ok(vec![]));
+        let last = message("U1", LAST_WORDS, QoS::AtMostOnce);
+        let effects = device.handle(now, Event::Received(&last)).unwrap();
+        assert!(effects.contains(&Finish), "{effects:?}");
+    }
+}

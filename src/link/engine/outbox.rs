@@ -6,8 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::mqtt::TopicFilter;
-use crate::mqtt::{Message, QoS};
+use crate::mqtt::{Message, QoS, TopicFilter};
 
 /// How many packets may be outstanding: well below rumqttc's range of packet identifiers, and below
 /// the 20 that mosquitto takes at a time.
@@ -114,11 +113,11 @@ impl Outbox {
         });
     }
 
-    /// Whether `packet` may be added. Only a message with QoS 0 may not: MQTT lets it get lost (section
+    /// Whether `message` may be added. Only one with QoS 0 may not: MQTT lets it get lost (section
     /// 4.3.1), and what has a higher QoS the broker limits itself, by what is not acknowledged.
     #[must_use]
-    pub fn has_room_for(&self, packet: &Packet) -> bool {
-        packet.needs_identifier() || self.bytes + packet.bytes() <= MOST_BYTES
+    pub fn has_room_for(&self, message: &Message) -> bool {
+        message.qos > QoS::AtMostOnce || self.bytes + message.payload.len() <= MOST_BYTES
     }
 
     /// Whether a SUBSCRIBE for `filter` is on its way already.
@@ -378,17 +377,17 @@ mod tests {
         let half = "x".repeat(MOST_BYTES / 2);
         for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
             let packet = publish(&half, qos);
-            assert!(outbox.has_room_for(&packet));
+            assert!(outbox.has_room_for(&message(&packet)));
             outbox.push(packet, None);
         }
-        assert!(!outbox.has_room_for(&publish("x", QoS::AtMostOnce)));
-        assert!(outbox.has_room_for(&publish("x", QoS::AtLeastOnce)));
+        assert!(!outbox.has_room_for(&message(&publish("x", QoS::AtMostOnce))));
+        assert!(outbox.has_room_for(&message(&publish("x", QoS::AtLeastOnce))));
         outbox.submitted(0);
         outbox.sent_at_most_once();
-        assert!(outbox.has_room_for(&publish(&half, QoS::AtMostOnce)));
+        assert!(outbox.has_room_for(&message(&publish(&half, QoS::AtMostOnce))));
         outbox.session_lost(std::iter::empty());
-        assert!(outbox.has_room_for(&publish(&half, QoS::AtMostOnce)));
-        assert!(!outbox.has_room_for(&publish(&(half + "x"), QoS::AtMostOnce)));
+        assert!(outbox.has_room_for(&message(&publish(&half, QoS::AtMostOnce))));
+        assert!(!outbox.has_room_for(&message(&publish(&(half + "x"), QoS::AtMostOnce))));
     }
 
     #[test]
