@@ -10,20 +10,22 @@
     reason = "clippy allows them in tests only inside the test functions themselves"
 )]
 
-#[path = "../mosquitto/broker.rs"]
-#[expect(dead_code, reason = "the other tests use the rest")]
+#[path = "../harness/src/mosquitto.rs"]
+#[allow(dead_code, reason = "the other suites use the rest")]
 mod broker;
 mod controller;
 mod crash;
 mod device;
-#[path = "../mosquitto/installed.rs"]
-#[allow(dead_code, reason = "as above; rustc cannot expect it of variants")]
+#[path = "../harness/src/installed.rs"]
+#[allow(dead_code, reason = "the other suites use the rest")]
 mod installed;
 mod matrix;
 mod observer;
-#[path = "../mosquitto/process.rs"]
-#[expect(dead_code, reason = "the other tests use the rest")]
+#[path = "../harness/src/process.rs"]
+#[allow(dead_code, reason = "the other suites use the rest")]
 mod process;
+#[path = "../harness/src/proxy.rs"]
+#[allow(dead_code, reason = "the other suites use the rest")]
 mod proxy;
 mod restart;
 mod rivals;

@@ -24,16 +24,19 @@ fn options(text: &str) -> BTreeSet<String> {
 fn the_manual_and_the_completions_know_the_options_of_the_help() {
     let known = options(HELP);
     assert!(known.len() > 15, "{known:?}");
-    let fish = include_str!("../packaging/completions/mqtt_client.fish");
+    let fish = include_str!("../../packaging/completions/mqtt_client.fish");
     // fish names options without their dashes.
     let fish = fish.replace(" -l ", " --");
     for (name, text) in [
-        ("manual", include_str!("../packaging/mqtt_client.1")),
+        ("manual", include_str!("../../packaging/mqtt_client.1")),
         (
             "bash",
-            include_str!("../packaging/completions/mqtt_client.bash"),
+            include_str!("../../packaging/completions/mqtt_client.bash"),
         ),
-        ("zsh", include_str!("../packaging/completions/_mqtt_client")),
+        (
+            "zsh",
+            include_str!("../../packaging/completions/_mqtt_client"),
+        ),
         ("fish", &fish),
     ] {
         let found = options(text);
@@ -52,8 +55,8 @@ fn the_manual_and_the_completions_know_the_options_of_the_help() {
 
 #[test]
 fn the_manual_and_the_readme_know_the_exit_codes() {
-    let manual = include_str!("../packaging/mqtt_client.1");
-    let readme = include_str!("../README.md");
+    let manual = include_str!("../../packaging/mqtt_client.1");
+    let readme = include_str!("../../README.md");
     for code in ["0", "64", "65", "69", "74", "75", "76", "77", "78", "130"] {
         assert!(manual.contains(&format!(".B {code}\n")), "{code}");
         assert!(readme.contains(&format!("\n| {code} |")), "{code}");

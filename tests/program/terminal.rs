@@ -9,7 +9,7 @@ use crate::process::{Ended, run};
 use crate::tools::PYTHON;
 use crate::url::{PASSWORD, USER, locked_broker, responder};
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/secure/terminal.py");
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/program/terminal.py");
 
 /// The same command on a terminal, with somebody who types `typed` when asked.
 fn at_terminal(command: &Command, typed: &str) -> Ended {

@@ -10,15 +10,19 @@
 )]
 
 mod acks;
+#[path = "../harness/src/scripted.rs"]
+#[allow(dead_code, reason = "the other suites use the rest")]
 mod broker;
 mod case;
 mod connack;
 mod floods;
 mod messages;
 mod packets;
-#[path = "../mosquitto/process.rs"]
-#[expect(dead_code, reason = "the other tests use the rest")]
+#[path = "../harness/src/process.rs"]
+#[allow(dead_code, reason = "the other suites use the rest")]
 mod process;
 mod random;
 mod silence;
+#[path = "../harness/src/wire.rs"]
+#[allow(dead_code, reason = "the other suites use the rest")]
 mod wire;

@@ -15,22 +15,20 @@
     reason = "clippy allows them in tests only inside the test functions themselves"
 )]
 
-#[path = "../mosquitto/broker.rs"]
-#[expect(dead_code, reason = "the other tests use the rest")]
+#[path = "../harness/src/mosquitto.rs"]
+#[allow(dead_code, reason = "the other suites use the rest")]
 mod broker;
-#[path = "../secure/clock.rs"]
+#[path = "../harness/src/clock.rs"]
+#[allow(dead_code, reason = "the other suites use the rest")]
 mod clock;
 mod days;
-#[path = "../mosquitto/installed.rs"]
-#[allow(
-    dead_code,
-    reason = "the other tests use the rest; `expect` takes all of it for used"
-)]
+#[path = "../harness/src/installed.rs"]
+#[allow(dead_code, reason = "the other suites use the rest")]
 mod installed;
 mod journal;
 mod notices;
 mod notify;
-#[path = "../mosquitto/process.rs"]
-#[expect(dead_code, reason = "the other tests use the rest")]
+#[path = "../harness/src/process.rs"]
+#[allow(dead_code, reason = "the other suites use the rest")]
 mod process;
 mod unit;

@@ -1,10 +1,5 @@
 //! `mqtt_client demo`, as somebody types it. Only where the feature `demo` is built in, as in a plain
 //! `cargo test` at the root.
-#![cfg(feature = "demo")]
-#![expect(
-    clippy::unwrap_used,
-    reason = "clippy allows it in tests only inside the test functions themselves"
-)]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
