@@ -10,23 +10,11 @@
     reason = "clippy allows them in tests only inside the test functions themselves"
 )]
 
-#[path = "../harness/src/mosquitto.rs"]
-#[allow(dead_code, reason = "the other suites use the rest")]
-mod broker;
 mod controller;
 mod crash;
 mod device;
-#[path = "../harness/src/installed.rs"]
-#[allow(dead_code, reason = "the other suites use the rest")]
-mod installed;
 mod matrix;
 mod observer;
-#[path = "../harness/src/process.rs"]
-#[allow(dead_code, reason = "the other suites use the rest")]
-mod process;
-#[path = "../harness/src/proxy.rs"]
-#[allow(dead_code, reason = "the other suites use the rest")]
-mod proxy;
 mod restart;
 mod rivals;
 mod session;

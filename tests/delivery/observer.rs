@@ -8,8 +8,8 @@ use std::process::Command;
 use mqtt_client::mqtt::QoS;
 
 use crate::controller::Heard;
-use crate::installed::Needed;
-use crate::process::Process;
+use harness::needed::PAHO;
+use harness::process::Process;
 
 pub struct Observer {
     process: RefCell<Process>,
@@ -23,7 +23,7 @@ impl Observer {
     /// Connects and subscribes to `filters` at QoS 1.
     pub fn start(port: u16, filters: &[&str]) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/observer.py");
-        let mut command = Command::new(Needed::Paho.path().unwrap());
+        let mut command = Command::new(PAHO.path());
         // -B: leaves no __pycache__ in the source tree.
         command.arg("-B").arg(script);
         command.args(["127.0.0.1", &port.to_string()]).args(filters);

@@ -5,16 +5,15 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::broker::Broker;
-use crate::installed::Needed::{Mosquitto, MosquittoPub};
-use crate::installed::missing;
-use crate::outcome::{assert_answered, assert_fails, assert_plain, responder};
-use crate::process::{Ended, Process, mqtt_client, run};
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, MOSQUITTO_PUB, missing};
+use harness::outcome::{assert_answered, assert_fails, assert_plain, responder};
+use harness::process::{Ended, Process, mqtt_client, run};
 
 const ASKED: &str = "published on net/reverse/request, confirmed";
 
 /// A request that has been asked, and waits.
-fn asking(broker: &Broker, args: &[&str]) -> Process {
+fn asking(broker: &Mosquitto, args: &[&str]) -> Process {
     let usual = ["-v", "-W", "40", "net", "reverse", "abc"];
     let request = broker.client(args.iter().copied().chain(usual));
     let request = Process::start(request);
@@ -34,18 +33,18 @@ fn assert_honest(ended: &Ended, answer: &str) {
 }
 
 /// Somebody answers, without having been asked.
-fn answer(broker: &Broker) {
+fn answer(broker: &Mosquitto) {
     let args = ["-q", "1", "-t", "net/reverse/response", "-m", "cba"];
-    let published = run(broker.mosquitto_client(MosquittoPub, args));
+    let published = run(broker.mosquitto_client(MOSQUITTO_PUB, args));
     assert_eq!(published.code, Some(0), "{published:?}");
 }
 
 #[test]
 fn a_request_whose_client_id_is_taken_over_gets_its_answer_all_the_same() {
-    if missing(&[Mosquitto, MosquittoPub]) {
+    if missing(&[MOSQUITTO, MOSQUITTO_PUB]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let request = asking(&broker, &["--reconnect-delay", "0.05"]);
     // Connects as `net`, and goes again.
     broker.session_present("net");
@@ -65,10 +64,10 @@ fn a_request_whose_client_id_is_taken_over_gets_its_answer_all_the_same() {
 
 #[test]
 fn two_requests_with_one_client_id_are_honest_about_what_they_got() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let _responder = responder(&broker);
     let start = || Process::start(broker.client(["net", "reverse", "abc"]));
     let rivals: Vec<_> = (0..4).map(|_| start()).collect();
@@ -79,10 +78,10 @@ fn two_requests_with_one_client_id_are_honest_about_what_they_got() {
 
 #[test]
 fn two_who_ask_on_one_topic_both_end_with_the_one_answer() {
-    if missing(&[Mosquitto, MosquittoPub]) {
+    if missing(&[MOSQUITTO, MOSQUITTO_PUB]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let askers = ["first", "second"].map(|id| asking(&broker, &["-i", id]));
     answer(&broker);
     // The protocol has nothing that would tell whose answer it is.
@@ -94,10 +93,10 @@ fn two_who_ask_on_one_topic_both_end_with_the_one_answer() {
 
 #[test]
 fn a_request_has_a_time_limit_without_being_told_one() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let ended = run(Broker::open().client(["net", "reverse", "abc"]));
+    let ended = run(Mosquitto::open().client(["net", "reverse", "abc"]));
     assert_fails(&ended, 75, &["net/reverse/response", "10 s", "-W"]);
 }
 
@@ -124,10 +123,10 @@ fn a_connection_that_nobody_takes_ends_with_the_time_limit() {
 
 #[test]
 fn success_is_a_disconnect_and_leaves_no_will() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let _responder = responder(&broker);
     assert_answered(&run(broker.client(["net", "reverse", "abc"])), "cba");
     let log = broker.log();

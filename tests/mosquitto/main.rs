@@ -16,26 +16,14 @@
     reason = "clippy allows them in tests only inside the test functions themselves"
 )]
 
-#[path = "../harness/src/mosquitto.rs"]
-#[allow(dead_code, reason = "the other suites use the rest")]
-mod broker;
 mod brokers;
 mod bytes;
 mod controller;
 mod device;
 mod honest;
-#[path = "../harness/src/installed.rs"]
-#[allow(dead_code, reason = "the other suites use the rest")]
-mod installed;
 mod json;
 mod login;
-#[path = "../harness/src/outcome.rs"]
-#[allow(dead_code, reason = "the other suites use the rest")]
-mod outcome;
 mod peer;
-#[path = "../harness/src/process.rs"]
-#[allow(dead_code, reason = "the other suites use the rest")]
-mod process;
 mod request;
 mod retained;
 mod share;

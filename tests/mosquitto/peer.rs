@@ -3,19 +3,19 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::broker::Broker;
-use crate::installed::Needed;
 use crate::json::Json;
-use crate::process::Process;
+use harness::mosquitto::Mosquitto;
+use harness::needed::PAHO;
+use harness::process::Process;
 
 /// Starts a script of that folder against `broker`.
 pub fn start<'a>(
     script: &str,
-    broker: &Broker,
+    broker: &Mosquitto,
     args: impl IntoIterator<Item = &'a str>,
 ) -> Process {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers");
-    let mut command = Command::new(Needed::Paho.path().unwrap());
+    let mut command = Command::new(PAHO.path());
     // -B: leaves no __pycache__ in the source tree.
     command.arg("-B").arg(folder.join(script));
     command.args(["127.0.0.1", &broker.port()]).args(args);
@@ -23,7 +23,7 @@ pub fn start<'a>(
 }
 
 /// A responder that the broker has subscribed.
-pub fn responder(broker: &Broker) -> Process {
+pub fn responder(broker: &Mosquitto) -> Process {
     let responder = start("responder.py", broker, []);
     responder.wait_for_stdout("ready");
     responder
@@ -31,7 +31,7 @@ pub fn responder(broker: &Broker) -> Process {
 
 /// A controller that hears logins, and will send `commands` 3 s after the UNIQUE ID.
 pub fn controller<'a>(
-    broker: &Broker,
+    broker: &Mosquitto,
     qos: &'a str,
     commands: impl IntoIterator<Item = &'a str>,
 ) -> Process {

@@ -1,23 +1,23 @@
 //! A broker's Unix socket as host.
 
-use crate::broker::{Broker, Folder};
-use crate::installed::Needed::Mosquitto;
-use crate::installed::missing;
-use crate::outcome::{assert_answered, assert_fails, ready};
-use crate::process::{Process, mqtt_client, run};
+use harness::folder::Folder;
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, missing};
+use harness::outcome::{assert_answered, assert_fails, ready};
+use harness::process::{Process, mqtt_client, run};
 
 const REQUEST: [&str; 3] = ["net", "reverse", "abc"];
 
 #[test]
 fn both_protocols_work_over_a_unix_socket() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
     let folder = Folder::new();
     let socket = folder.path().join("socket");
     let socket = socket.to_str().unwrap().to_owned();
     let settings = format!("allow_anonymous true\nlistener 0 {socket}\n");
-    let broker = Broker::with(folder, &settings);
+    let broker = Mosquitto::with(folder, &settings);
     let host = ["-h", &*socket];
     let client = |args: &[&'static str]| mqtt_client(host.into_iter().chain(args.iter().copied()));
     let responder = ready(client(&["responder", "-v"]));

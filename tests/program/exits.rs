@@ -5,12 +5,12 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
-use crate::broker::{Broker, Folder};
-use crate::installed::Needed::{Mosquitto, MosquittoPasswd, MosquittoPub};
-use crate::installed::missing;
-use crate::outcome::{assert_answered, assert_fails, responder};
-use crate::process::{Process, mqtt_client, run};
 use crate::url::locked_broker;
+use harness::folder::Folder;
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, MOSQUITTO_PASSWD, MOSQUITTO_PUB, missing};
+use harness::outcome::{assert_answered, assert_fails, responder};
+use harness::process::{Process, mqtt_client, run};
 
 const REQUEST: [&str; 3] = ["net", "reverse", "abc"];
 
@@ -91,15 +91,15 @@ fn without_broker(folder: &Folder) -> Vec<(i32, Vec<&'static str>, Command)> {
 }
 
 /// Somebody on `broker` publishes this.
-fn publish(broker: &Broker, topic: &str, payload: &str) {
+fn publish(broker: &Mosquitto, topic: &str, payload: &str) {
     let args = ["-q", "1", "-t", topic, "-m", payload];
-    let ended = run(broker.mosquitto_client(MosquittoPub, args));
+    let ended = run(broker.mosquitto_client(MOSQUITTO_PUB, args));
     assert_eq!(ended.code, Some(0), "{ended:?}");
 }
 
 #[test]
 fn every_exit_code_of_the_help_has_its_line() {
-    if missing(&[Mosquitto, MosquittoPasswd, MosquittoPub]) {
+    if missing(&[MOSQUITTO, MOSQUITTO_PASSWD, MOSQUITTO_PUB]) {
         return;
     }
     let mut seen = BTreeSet::new();
@@ -120,7 +120,7 @@ fn every_exit_code_of_the_help_has_its_line() {
         shell.arg(mqtt_client([]).get_program()).arg(&file);
         assert_fails(&run(shell), 65, &["MESSAGE", words]);
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let nobody_answers = run(broker.client(["-W", "1", "net", "reverse", "abc"]));
     assert_fails(&nobody_answers, 75, &["net/reverse/response", "1 s"]);
     let args = ["-W", "1", "device", "alice"];
@@ -143,7 +143,7 @@ fn every_exit_code_of_the_help_has_its_line() {
     assert_eq!(seen, named_by_the_help());
 }
 
-fn unusable_unique_id(broker: &Broker) -> i32 {
+fn unusable_unique_id(broker: &Mosquitto) -> i32 {
     let device = Process::start(broker.client(["-v", "-i", "thing", "device", "alice"]));
     device.wait_for_stderr("published on login, confirmed");
     publish(broker, "alice/UUID", "#");
@@ -154,7 +154,7 @@ fn unusable_unique_id(broker: &Broker) -> i32 {
     76
 }
 
-fn failed_session(broker: &Broker) {
+fn failed_session(broker: &Mosquitto) {
     let args = ["-v", "-W", "1", "--delay", "0", "--sessions", "1"];
     let controller = args.into_iter().chain(["controller"]);
     let controller = Process::start(broker.client(controller));
@@ -166,7 +166,7 @@ fn failed_session(broker: &Broker) {
     assert!(last.contains("1 of 1 sessions failed"), "{ended:?}");
 }
 
-fn interrupted(broker: &Broker) -> i32 {
+fn interrupted(broker: &Mosquitto) -> i32 {
     let request = Process::start(broker.client(["-v", "-W", "0", "net", "reverse", "abc"]));
     request.wait_for_stderr("published on net/reverse/request, confirmed");
     request.signal("INT");

@@ -2,17 +2,16 @@
 
 use std::process::Command;
 
-use crate::broker::Broker;
-use crate::installed::Needed::{Mosquitto, MosquittoPub};
-use crate::installed::missing;
-use crate::outcome::{assert_fails, ready, responder};
-use crate::process::{Ended, Process, run};
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, MOSQUITTO_PUB, missing};
+use harness::outcome::{assert_fails, ready, responder};
+use harness::process::{Ended, Process, run};
 
 const LINES: [&str; 3] = ["--lines", "net", "uppercase"];
 
 /// To its end, with this standard input, of which it need not read all.
-fn run_on(broker: &Broker, options: &[&str], input: &[u8]) -> Ended {
-    let folder = crate::broker::Folder::new();
+fn run_on(broker: &Mosquitto, options: &[&str], input: &[u8]) -> Ended {
+    let folder = harness::folder::Folder::new();
     let file = folder.path().join("input");
     std::fs::write(&file, input).unwrap();
     let client = broker.client(options.iter().copied().chain(LINES));
@@ -27,10 +26,10 @@ fn run_on(broker: &Broker, options: &[&str], input: &[u8]) -> Ended {
 
 #[test]
 fn each_line_is_answered_before_the_next_is_written() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let _responder = responder(&broker);
     for qos in ["0", "1", "2"] {
         let args = ["-q", qos, "-W", "40"].into_iter().chain(LINES);
@@ -55,10 +54,10 @@ fn each_line_is_answered_before_the_next_is_written() {
 
 #[test]
 fn many_lines_are_answered_in_order_and_no_line_is_none() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let _responder = responder(&broker);
     let lines: Vec<_> = (0..300).map(|n| format!("LINE {n}\n")).collect();
     let ended = run_on(&broker, &[], lines.concat().to_lowercase().as_bytes());
@@ -71,10 +70,10 @@ fn many_lines_are_answered_in_order_and_no_line_is_none() {
 
 #[test]
 fn a_line_that_cannot_be_sent_is_named_when_the_others_are_answered() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let _responder = responder(&broker);
     let long = [&b"a\n"[..], &[b'x'; 300_000]].concat();
     for (input, why) in [(&b"a\n\xff\nb\n"[..], "not UTF-8"), (&long, "262144 bytes")] {
@@ -87,10 +86,10 @@ fn a_line_that_cannot_be_sent_is_named_when_the_others_are_answered() {
 
 #[test]
 fn a_line_without_an_answer_is_named() {
-    if missing(&[Mosquitto, MosquittoPub]) {
+    if missing(&[MOSQUITTO, MOSQUITTO_PUB]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let ended = run_on(&broker, &["-W", "1"], b"a\nb\n");
     assert_fails(&ended, 75, &["line 1: no answer", "net/uppercase/response"]);
     // The first is answered by somebody, who then goes.
@@ -99,7 +98,7 @@ fn a_line_without_an_answer_is_named() {
     request.write(b"a\n");
     request.wait_for_stderr("published on net/uppercase/request, confirmed");
     let args = ["-q", "1", "-t", "net/uppercase/response", "-m", "A"];
-    let published = run(broker.mosquitto_client(MosquittoPub, args));
+    let published = run(broker.mosquitto_client(MOSQUITTO_PUB, args));
     assert_eq!(published.code, Some(0), "{published:?}");
     request.wait_for_stdout("A");
     request.write(b"b\n");
@@ -111,10 +110,10 @@ fn a_line_without_an_answer_is_named() {
 
 #[test]
 fn nobody_is_hurried_to_write_a_line_and_ctrl_c_says_goodbye() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let _responder = responder(&broker);
     let args = ["-v", "-W", "1"].into_iter().chain(LINES);
     let mut request = Process::start(broker.client(args));
@@ -133,10 +132,10 @@ fn nobody_is_hurried_to_write_a_line_and_ctrl_c_says_goodbye() {
 
 #[test]
 fn a_reader_that_has_gone_ends_it_though_more_lines_could_come() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let _responder = responder(&broker);
     let client = broker.client(LINES);
     let mut shell = Command::new("sh");
@@ -149,10 +148,10 @@ fn a_reader_that_has_gone_ends_it_though_more_lines_could_come() {
 
 #[test]
 fn a_broker_that_restarts_between_two_lines_is_found_again() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let _responder = ready(broker.client(["responder", "-v"]));
     let args = ["-v", "--reconnect-delay", "0.05"].into_iter().chain(LINES);
     let mut request = Process::start(broker.client(args));

@@ -4,12 +4,12 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use crate::broker::{Broker, Folder};
-use crate::installed::Needed::{Mosquitto, MosquittoPasswd};
-use crate::installed::missing;
-use crate::outcome::{assert_fails, assert_plain};
-use crate::process::{Ended, mqtt_client, run};
 use crate::url::{LOGIN, PASSWORD, USER, locked_broker, responder};
+use harness::folder::Folder;
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, MOSQUITTO_PASSWD, missing};
+use harness::outcome::{assert_fails, assert_plain};
+use harness::process::{Ended, mqtt_client, run};
 
 const WRONG: &str = "gu3ss-w0rk";
 
@@ -23,7 +23,7 @@ fn assert_hides(ended: &Ended, secret: &str) {
 }
 
 /// Requests that give `password` in every way there is; `encoded` is user and password in a URL.
-fn every_way(broker: &Broker, folder: &Folder, password: &str, encoded: &str) -> Vec<Command> {
+fn every_way(broker: &Mosquitto, folder: &Folder, password: &str, encoded: &str) -> Vec<Command> {
     let file = folder.path().join("password");
     std::fs::write(&file, format!("{password}\n")).unwrap();
     std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
@@ -53,7 +53,7 @@ fn every_way(broker: &Broker, folder: &Folder, password: &str, encoded: &str) ->
 
 #[test]
 fn no_log_ever_shows_a_password() {
-    if missing(&[Mosquitto, MosquittoPasswd]) {
+    if missing(&[MOSQUITTO, MOSQUITTO_PASSWD]) {
         return;
     }
     let broker = locked_broker();

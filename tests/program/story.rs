@@ -1,10 +1,10 @@
 //! What `-v` tells: every step, in MQTT's words and in order.
 
-use crate::broker::{Broker, Folder};
-use crate::installed::Needed::{self, Mosquitto, MosquittoPub};
-use crate::installed::missing;
-use crate::outcome::{assert_plain, ready, responder};
-use crate::process::{Process, run};
+use harness::folder::Folder;
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, MOSQUITTO_PUB, missing};
+use harness::outcome::{assert_plain, ready, responder};
+use harness::process::{Process, run};
 
 /// The lines of a run, each less the program's name.
 fn told(stderr: &str) -> Vec<&str> {
@@ -15,10 +15,10 @@ fn told(stderr: &str) -> Vec<&str> {
 
 #[test]
 fn a_request_tells_its_five_steps() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let _responder = ready(broker.client(["-q", "2", "responder", "-v"]));
     let port = broker.port();
     for (qos, how) in [
@@ -42,10 +42,10 @@ fn a_request_tells_its_five_steps() {
 
 #[test]
 fn a_device_tells_its_session_from_login_to_last_words() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let plan = ["--sessions", "1", "--commands", "1", "--seed", "1"];
     let controller = broker.client(["-v", "controller"].into_iter().chain(plan));
     let controller = Process::start(controller);
@@ -93,10 +93,10 @@ fn a_device_tells_its_session_from_login_to_last_words() {
 
 #[test]
 fn a_device_that_comes_back_to_its_session_says_that_it_is_present() {
-    if missing(&[Mosquitto, MosquittoPub]) {
+    if missing(&[MOSQUITTO, MOSQUITTO_PUB]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let folder = Folder::new();
     let state = folder.path().to_str().unwrap();
     let start = || {
@@ -112,7 +112,7 @@ fn a_device_that_comes_back_to_its_session_says_that_it_is_present() {
     let first = start();
     first.wait_for_stderr("published on login, confirmed");
     let args = ["-q", "2", "-t", "alice/UUID", "-m", "id-1"];
-    let ended = run(broker.mosquitto_client(Needed::MosquittoPub, args));
+    let ended = run(broker.mosquitto_client(MOSQUITTO_PUB, args));
     assert_eq!(ended.code, Some(0), "{ended:?}");
     first.wait_for_stderr("subscribed to id-1, QoS 2 granted");
     let first = stop(first);
@@ -126,10 +126,10 @@ fn a_device_that_comes_back_to_its_session_says_that_it_is_present() {
 
 #[test]
 fn rust_log_wins_over_the_options() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let _responder = responder(&broker);
     // What it says, which options are given, and whether the story and the packets are told.
     for (filter, option, story, packets) in [

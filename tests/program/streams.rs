@@ -3,11 +3,10 @@
 use std::fs::OpenOptions;
 use std::process::{Command, Stdio};
 
-use crate::broker::Broker;
-use crate::installed::Needed::Mosquitto;
-use crate::installed::missing;
-use crate::outcome::{assert_plain, responder};
-use crate::process::{Ended, Process, mqtt_client, run};
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, missing};
+use harness::outcome::{assert_plain, responder};
+use harness::process::{Ended, Process, mqtt_client, run};
 
 const REQUEST: [&str; 3] = ["net", "reverse", "abc"];
 
@@ -57,10 +56,10 @@ fn assert_content(ended: &Ended) {
 
 #[test]
 fn an_answer_that_cannot_be_written_is_an_output_lost() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let _responder = responder(&broker);
     assert_output_lost(&run_into(full(), broker.client(REQUEST)));
     assert_output_lost(&run_into(full(), mqtt_client(["--help"])));
@@ -69,10 +68,10 @@ fn an_answer_that_cannot_be_written_is_an_output_lost() {
 
 #[test]
 fn a_reader_that_has_gone_is_no_failure() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let _responder = responder(&broker);
     assert_content(&run_into(gone(), broker.client(REQUEST)));
     assert_content(&run_into(gone(), mqtt_client(["--help"])));
@@ -80,10 +79,10 @@ fn a_reader_that_has_gone_is_no_failure() {
 
 #[test]
 fn a_session_whose_last_words_and_report_cannot_be_written_takes_place() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let args = ["-v", "controller", "--sessions", "1", "--report", "-"];
     let controller = broker.client(args);
     let mut full_controller = Command::new("sh");

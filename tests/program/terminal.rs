@@ -2,12 +2,10 @@
 
 use std::process::Command;
 
-use crate::broker::Broker;
-use crate::installed::Needed::{Mosquitto, MosquittoPasswd};
-use crate::installed::missing;
-use crate::process::{Ended, run};
-use crate::tools::PYTHON;
 use crate::url::{PASSWORD, USER, locked_broker, responder};
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, MOSQUITTO_PASSWD, PYTHON, missing};
+use harness::process::{Ended, run};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/program/terminal.py");
 
@@ -18,7 +16,7 @@ fn at_terminal(command: &Command, typed: &str) -> Ended {
 
 /// The same, and then somebody sends this signal.
 fn at_terminal_until(command: &Command, typed: &str, signal: &str) -> Ended {
-    let mut terminal = PYTHON.command();
+    let mut terminal = Command::new(PYTHON.path());
     terminal
         .arg(SCRIPT)
         .arg(command.get_program())
@@ -36,7 +34,7 @@ fn at_terminal_until(command: &Command, typed: &str, signal: &str) -> Ended {
 }
 
 /// Somebody who types `typed` when asked for [`USER`]'s password.
-fn asked(broker: &Broker, typed: &str) -> Ended {
+fn asked(broker: &Mosquitto, typed: &str) -> Ended {
     at_terminal(&broker.client(["-u", USER, "net", "reverse", "abc"]), typed)
 }
 
@@ -44,7 +42,7 @@ const PROMPT: &str = "password of al@ice";
 
 #[test]
 fn a_user_without_a_password_is_asked_and_nobody_can_read_along() {
-    if missing(&[Mosquitto, MosquittoPasswd]) || PYTHON.missing() {
+    if missing(&[MOSQUITTO, MOSQUITTO_PASSWD, PYTHON]) {
         return;
     }
     let broker = locked_broker();
@@ -73,7 +71,7 @@ fn interrupted() -> Ended {
 
 #[test]
 fn ctrl_c_at_the_prompt_ends_it() {
-    if missing(&[Mosquitto, MosquittoPasswd]) || PYTHON.missing() {
+    if missing(&[MOSQUITTO, MOSQUITTO_PASSWD, PYTHON]) {
         return;
     }
     let ended = interrupted();
@@ -84,7 +82,7 @@ fn ctrl_c_at_the_prompt_ends_it() {
 
 #[test]
 fn ctrl_c_at_the_prompt_leaves_the_terminal_as_it_was() {
-    if missing(&[Mosquitto, MosquittoPasswd]) || PYTHON.missing() {
+    if missing(&[MOSQUITTO, MOSQUITTO_PASSWD, PYTHON]) {
         return;
     }
     let ended = interrupted();
@@ -93,12 +91,12 @@ fn ctrl_c_at_the_prompt_leaves_the_terminal_as_it_was() {
 
 #[test]
 fn a_signal_at_the_prompt_ends_it_and_leaves_the_terminal_as_it_was() {
-    if PYTHON.missing() {
+    if missing(&[PYTHON]) {
         return;
     }
     let client = |role: &[&'static str]| {
         let user = ["-h", "127.0.0.1", "-p", "1", "-u", USER];
-        crate::process::mqtt_client(user.into_iter().chain(role.iter().copied()))
+        harness::process::mqtt_client(user.into_iter().chain(role.iter().copied()))
     };
     for signal in ["SIGTERM", "SIGINT", "SIGHUP"] {
         for (role, code) in [(&["net", "reverse", "abc"][..], 130), (&["responder"], 0)] {
@@ -114,7 +112,7 @@ fn a_signal_at_the_prompt_ends_it_and_leaves_the_terminal_as_it_was() {
 
 #[test]
 fn a_password_that_is_given_is_not_asked_for() {
-    if missing(&[Mosquitto, MosquittoPasswd]) || PYTHON.missing() {
+    if missing(&[MOSQUITTO, MOSQUITTO_PASSWD, PYTHON]) {
         return;
     }
     let broker = locked_broker();
@@ -126,29 +124,29 @@ fn a_password_that_is_given_is_not_asked_for() {
 
 #[test]
 fn without_a_terminal_nobody_is_asked() {
-    if missing(&[Mosquitto, MosquittoPasswd]) {
+    if missing(&[MOSQUITTO, MOSQUITTO_PASSWD]) {
         return;
     }
     let broker = locked_broker();
     let ended = run(broker.client(["-u", USER, "net", "reverse", "abc"]));
-    crate::outcome::assert_fails(&ended, 77, &[USER, "password"]);
+    harness::outcome::assert_fails(&ended, 77, &[USER, "password"]);
 }
 
 #[test]
 fn not_even_a_terminal_gets_colours() {
-    if missing(&[Mosquitto]) || PYTHON.missing() {
+    if missing(&[MOSQUITTO, PYTHON]) {
         return;
     }
-    let broker = Broker::open();
-    let _responder = crate::outcome::responder(&broker);
+    let broker = Mosquitto::open();
+    let _responder = harness::outcome::responder(&broker);
     let request = ["net", "reverse", "abc"];
     let talkative = broker.client(["-vv"].into_iter().chain(request));
     let said = at_terminal(&talkative, "");
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(said.stdout.contains("ConnAck"), "{said:?}");
-    let help = at_terminal(&crate::process::mqtt_client(["--help"]), "");
+    let help = at_terminal(&harness::process::mqtt_client(["--help"]), "");
     assert_eq!(help.code, Some(0), "{help:?}");
-    let wrong = at_terminal(&crate::process::mqtt_client(["--bogus"]), "");
+    let wrong = at_terminal(&harness::process::mqtt_client(["--bogus"]), "");
     assert_eq!(wrong.code, Some(64), "{wrong:?}");
     for ended in [said, help, wrong] {
         assert!(!ended.stdout.is_empty());

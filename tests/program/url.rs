@@ -2,11 +2,11 @@
 
 use std::process::Command;
 
-use crate::broker::{Broker, Folder};
-use crate::installed::Needed::{Mosquitto, MosquittoPasswd};
-use crate::installed::missing;
-use crate::outcome::{assert_answered, assert_fails, ready};
-use crate::process::{mqtt_client, run};
+use harness::folder::Folder;
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, MOSQUITTO_PASSWD, missing};
+use harness::outcome::{assert_answered, assert_fails, ready};
+use harness::process::{mqtt_client, run};
 
 pub const USER: &str = "al@ice";
 pub const PASSWORD: &str = "pass:wörd/?#";
@@ -17,26 +17,26 @@ pub const LOGIN: &str = "al%40ice:pass%3Aw%C3%B6rd%2F%3F%23";
 const REQUEST: [&str; 3] = ["net", "reverse", "abc"];
 
 /// A broker that wants [`USER`] and [`PASSWORD`].
-pub fn locked_broker() -> Broker {
+pub fn locked_broker() -> Mosquitto {
     let folder = Folder::new();
     let file = folder.path().join("passwords");
-    let mut command = Command::new(MosquittoPasswd.path().unwrap());
+    let mut command = Command::new(MOSQUITTO_PASSWD.path());
     command.args(["-b", "-c"]).arg(&file).args([USER, PASSWORD]);
     let ended = run(command);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let file = file.display();
     let settings = format!("allow_anonymous false\npassword_file {file}\n");
-    Broker::with(folder, &settings)
+    Mosquitto::with(folder, &settings)
 }
 
 /// A responder that has logged in.
-pub fn responder(broker: &Broker) -> crate::process::Process {
+pub fn responder(broker: &Mosquitto) -> harness::process::Process {
     ready(broker.client(["-u", USER, "-P", PASSWORD, "responder", "-v"]))
 }
 
 #[test]
 fn a_url_logs_in_with_what_it_says() {
-    if missing(&[Mosquitto, MosquittoPasswd]) {
+    if missing(&[MOSQUITTO, MOSQUITTO_PASSWD]) {
         return;
     }
     let broker = locked_broker();

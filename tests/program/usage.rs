@@ -1,6 +1,6 @@
 //! Command lines that make no sense.
 
-use crate::process::{mqtt_client, run};
+use harness::process::{mqtt_client, run};
 
 #[test]
 fn a_wrong_command_line_is_explained_in_a_few_lines_on_standard_error() {

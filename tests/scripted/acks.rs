@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-use crate::broker::{Peer, Turn};
 use crate::case::{Client, Expected, all, application, ends, ends_at_its_limit};
-use crate::wire;
+use harness::scripted::{Peer, Turn};
+use harness::wire;
 
 /// A broker that answers SUBSCRIBE its own way, and is right otherwise.
 fn subscriptions(

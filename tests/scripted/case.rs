@@ -4,9 +4,9 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::broker::{Broker, Connection, Peer, Turn};
-use crate::process::{Ended, Process, mqtt_client};
-use crate::wire::{self, Packet};
+use harness::process::{Ended, Process, mqtt_client};
+use harness::scripted::{Connection, Peer, ScriptedBroker, Turn};
+use harness::wire::{self, Packet};
 
 /// Who meets the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,11 +48,11 @@ impl Client {
     }
 
     /// Without a time limit.
-    pub fn start(self, broker: &Broker) -> Process {
+    pub fn start(self, broker: &ScriptedBroker) -> Process {
         Process::start(self.command(broker, &["-W", "0"]))
     }
 
-    pub fn command(self, broker: &Broker, more: &[&str]) -> Command {
+    pub fn command(self, broker: &ScriptedBroker, more: &[&str]) -> Command {
         let port = broker.port();
         let args = ["-h", "127.0.0.1", "-p", &port, "--reconnect-delay", "0.2"];
         let args = args.iter().chain(more).chain(self.args());
@@ -101,7 +101,7 @@ fn ends_with(
     script: impl Fn(&mut Peer) + Send + Sync + 'static,
     expected: Expected<'_>,
 ) -> Vec<Connection> {
-    let broker = Broker::start(script);
+    let broker = ScriptedBroker::start(script);
     let ended = Process::start(client.command(&broker, more)).end();
     let name = format!("{name}, {client:?}");
     let code = ended.code.unwrap_or(-1);
@@ -123,7 +123,7 @@ pub fn comes_back(
     script: impl Fn(&mut Peer) + Send + Sync + 'static,
     says: &str,
 ) {
-    let broker = Broker::start(script);
+    let broker = ScriptedBroker::start(script);
     let process = client.start(&broker);
     let name = format!("{name}, {client:?}");
     broker.wait_for(&name, |connections| (connections.len() >= 3).then_some(()));

@@ -1,8 +1,8 @@
 //! What can come in place of a CONNACK that accepts.
 
-use crate::broker::{Connection, Peer};
 use crate::case::{Client, Expected, all, comes_back, ends, ends_at_its_limit};
-use crate::wire;
+use harness::scripted::{Connection, Peer};
+use harness::wire;
 
 /// A whole packet of another protocol, or of none: what it says is never mistaken for a CONNACK.
 fn not_a_connack() -> Vec<(&'static str, Vec<u8>)> {

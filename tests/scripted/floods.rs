@@ -7,10 +7,10 @@ use std::process::Command;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use crate::broker::{Broker, Connection, Turn, answer};
 use crate::case::{Client, all, decent};
-use crate::process::{Ended, Process};
-use crate::wire;
+use harness::process::{Ended, Process};
+use harness::scripted::{Connection, ScriptedBroker, Turn, answer};
+use harness::wire;
 
 const FLOOD: u16 = 10_000;
 
@@ -82,7 +82,7 @@ fn survived(watched: Watched) -> Ended {
 #[test]
 fn ten_thousand_unique_ids() {
     all(vec![0, 1, 2], |qos| {
-        let broker = Broker::start(move |peer| {
+        let broker = ScriptedBroker::start(move |peer| {
             peer.send(wire::connack(false, 0));
             peer.serve(|peer, packet| {
                 match packet.kind {
@@ -113,7 +113,7 @@ fn ten_thousand_unique_ids() {
 fn ten_thousand_logins() {
     const REFUSED: u16 = 100;
     all(vec![0, 1, 2], |qos| {
-        let broker = Broker::start(move |peer| {
+        let broker = ScriptedBroker::start(move |peer| {
             peer.send(wire::connack(false, 0));
             peer.serve(|peer, packet| {
                 if packet.kind == wire::SUBSCRIBE && packet.filter().0 == "login" {
@@ -146,7 +146,7 @@ fn ten_thousand_logins() {
 #[test]
 fn ten_thousand_requests() {
     all(vec![0, 1, 2], |qos| {
-        let broker = Broker::start(move |peer| {
+        let broker = ScriptedBroker::start(move |peer| {
             peer.send(wire::connack(false, 0));
             let requests = (1..=FLOOD)
                 .map(|n| wire::publish(format!("net{n}/reverse/request"), qos, n, format!("{n}x")));
@@ -177,7 +177,7 @@ fn ten_thousand_requests() {
 fn a_broker_that_reads_nothing_for_a_second() {
     const REQUESTS: u16 = 40;
     all(vec![1, 2], |qos| {
-        let broker = Broker::start(move |peer| {
+        let broker = ScriptedBroker::start(move |peer| {
             peer.send(wire::connack(false, 0));
             for _ in 0..5 {
                 // Nothing where a session is emptied, at the end.
@@ -223,7 +223,7 @@ fn a_broker_that_reads_nothing_for_a_second() {
 /// At QoS 0 nobody has to wait for an answer before asking again.
 #[test]
 fn a_thousand_of_the_largest_requests() {
-    let broker = Broker::start(|peer| {
+    let broker = ScriptedBroker::start(|peer| {
         peer.send(wire::connack(false, 0));
         let mut writer = peer.writer();
         let largest = wire::publish("net/reverse/request", 0, 0, vec![b'x'; 256 * 1024]);

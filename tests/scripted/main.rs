@@ -5,24 +5,14 @@
 //! take their seed from `MQTT_CLIENT_SEED`, and print it.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     reason = "clippy allows them in tests only inside the test functions themselves"
 )]
 
 mod acks;
-#[path = "../harness/src/scripted.rs"]
-#[allow(dead_code, reason = "the other suites use the rest")]
-mod broker;
 mod case;
 mod connack;
 mod floods;
 mod messages;
 mod packets;
-#[path = "../harness/src/process.rs"]
-#[allow(dead_code, reason = "the other suites use the rest")]
-mod process;
 mod random;
 mod silence;
-#[path = "../harness/src/wire.rs"]
-#[allow(dead_code, reason = "the other suites use the rest")]
-mod wire;

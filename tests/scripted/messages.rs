@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::broker::{Broker, Peer, Turn};
 use crate::case::{Client, Expected, all, application, decent, ends};
-use crate::process::Process;
-use crate::wire;
+use harness::process::Process;
+use harness::scripted::{Peer, ScriptedBroker, Turn};
+use harness::wire;
 
 const KIB_256: usize = 256 * 1024;
 
@@ -227,7 +227,7 @@ fn a_login_that_is_no_topic_level_is_refused_and_the_next_is_served() {
         b"\xff",
         &[b'x'; KIB_256],
     ];
-    let broker = Broker::start(move |peer| {
+    let broker = ScriptedBroker::start(move |peer| {
         peer.send(wire::connack(false, 0));
         peer.serve(|peer, packet| {
             if packet.kind == wire::SUBSCRIBE && packet.filter().0 == "login" {
@@ -270,7 +270,7 @@ fn a_reply_that_is_none_fails_its_session() {
         ("", b"x".to_vec()),
     ];
     all(replies.to_vec(), |(level, payload)| {
-        let broker = Broker::start(move |peer| {
+        let broker = ScriptedBroker::start(move |peer| {
             peer.send(wire::connack(false, 0));
             let id = AtomicU16::new(0);
             peer.serve(|peer, packet| {
@@ -310,7 +310,7 @@ fn a_request_that_cannot_be_answered_is_named() {
         wire::publish("net/+/request", 1, 7, "x"),
     ];
     let count = requests.len();
-    let broker = Broker::start(move |peer| {
+    let broker = ScriptedBroker::start(move |peer| {
         peer.send(wire::connack(false, 0));
         peer.send(requests.concat());
         peer.send(wire::publish("net/uppercase/request", 1, 8, "x"));
@@ -342,7 +342,7 @@ fn a_topic_is_shown_without_its_control_characters() {
         0,
         b"\xff",
     );
-    let broker = Broker::start(move |peer| {
+    let broker = ScriptedBroker::start(move |peer| {
         peer.send(wire::connack(false, 0));
         peer.send(&bytes);
         peer.serve(|_, _| Turn::Answer);

@@ -1,8 +1,8 @@
 //! What can come after the CONNACK, and must not: broken packets, and those that no client receives.
 
-use crate::broker::Peer;
 use crate::case::{Client, Expected, LOST, all, application, comes_back, ends, ends_at_its_limit};
-use crate::wire;
+use harness::scripted::Peer;
+use harness::wire;
 
 /// What a client cannot take for anything: the connection is given up.
 fn broken() -> Vec<(&'static str, Vec<u8>)> {

@@ -2,10 +2,10 @@
 
 use fastrand::Rng;
 
-use crate::broker::{Broker, Peer, Turn};
 use crate::case::{Client, all, application, backs_off, decent};
-use crate::process::Process;
-use crate::wire;
+use harness::process::Process;
+use harness::scripted::{Peer, ScriptedBroker, Turn};
+use harness::wire;
 
 /// How many runs of each client.
 const RUNS: usize = 20;
@@ -90,7 +90,7 @@ fn script(seed: u64, keeps: u8) -> impl Fn(&mut Peer) + Send + Sync + 'static {
 }
 
 fn run(seed: u64, client: Client, keeps: u8, more: &[&str]) {
-    let broker = Broker::start(script(seed, keeps));
+    let broker = ScriptedBroker::start(script(seed, keeps));
     let more = [&["-W", "2"], more].concat();
     let ended = Process::start(client.command(&broker, &more)).end();
     let name = format!("MQTT_CLIENT_SEED={seed}, {client:?}");

@@ -1,14 +1,14 @@
 //! A broker that falls silent: what is awaited is awaited for a time.
 
-use crate::broker::{Broker, Peer, Turn, answer};
 use crate::case::{Client, Expected, all, application, backs_off, comes_back, decent, ends};
-use crate::process::Process;
-use crate::wire;
+use harness::process::Process;
+use harness::scripted::{Peer, ScriptedBroker, Turn, answer};
+use harness::wire;
 
 #[test]
 fn a_ping_that_is_never_answered_costs_the_connection() {
     all(Client::SERVICES.to_vec(), |client| {
-        let broker = Broker::start(|peer| {
+        let broker = ScriptedBroker::start(|peer| {
             peer.send(wire::connack(false, 0));
             peer.serve(|_, packet| match packet.kind {
                 wire::PINGREQ => Turn::Swallow,
@@ -33,7 +33,7 @@ fn a_ping_that_is_never_answered_costs_the_connection() {
 #[test]
 fn a_service_stops_without_the_brokers_consent() {
     all(Client::SERVICES.to_vec(), |client| {
-        let broker = Broker::start(|peer| {
+        let broker = ScriptedBroker::start(|peer| {
             peer.send(wire::connack(false, 0));
             peer.serve(|_, packet| match packet.kind {
                 wire::SUBSCRIBE => Turn::Answer,
@@ -76,7 +76,7 @@ fn a_device_comes_to_its_end_without_the_last_confirmations() {
 /// Both ends write, and the broker does not read: the program gives the connection up rather than wait.
 #[test]
 fn a_broker_that_reads_nothing_is_given_up() {
-    let broker = Broker::start(|peer| {
+    let broker = ScriptedBroker::start(|peer| {
         peer.send(wire::connack(false, 0));
         let request = wire::publish("net/uppercase/request", 0, 0, vec![b'x'; 256 * 1024]);
         for _ in 0..5 {

@@ -5,13 +5,13 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use crate::broker::{Broker, Folder};
-use crate::clock::Clock;
-use crate::installed::Needed::{Faketime, Mosquitto, MosquittoPub};
-use crate::installed::missing;
 use crate::notices::Notices;
 use crate::notify::publish;
-use crate::process::{Ended, Process, mqtt_client, run};
+use harness::clock::Clock;
+use harness::folder::Folder;
+use harness::mosquitto::Mosquitto;
+use harness::needed::{FAKETIME, MOSQUITTO, MOSQUITTO_PUB, missing};
+use harness::process::{Ended, Process, mqtt_client, run};
 
 fn warnings(said: &str) -> Vec<&str> {
     let warning = |line: &&str| line.starts_with("mqtt_client: warning: ");
@@ -52,7 +52,7 @@ fn no_name_server_at_boot_is_waited_for() {
 
 /// A whole session of a device, started by what `command` makes of its command line.
 fn session(command: impl FnOnce(Command) -> Command, state: &Path) -> Ended {
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let notices = Notices::new();
     let args = ["device", "alice", "--state-dir", state.to_str().unwrap()];
     let device = Process::start(notices.of(command(broker.client(args))));
@@ -78,7 +78,7 @@ fn assert_done_with_one_warning(ended: &Ended, why: &str) {
 
 #[test]
 fn a_state_folder_that_can_be_written_is_nothing_to_talk_about() {
-    if missing(&[Mosquitto, MosquittoPub]) {
+    if missing(&[MOSQUITTO, MOSQUITTO_PUB]) {
         return;
     }
     let folder = Folder::new();
@@ -90,7 +90,7 @@ fn a_state_folder_that_can_be_written_is_nothing_to_talk_about() {
 
 #[test]
 fn a_disk_without_room_for_the_state_does_not_end_the_session() {
-    if missing(&[Mosquitto, MosquittoPub]) {
+    if missing(&[MOSQUITTO, MOSQUITTO_PUB]) {
         return;
     }
     let folder = Folder::new();
@@ -101,7 +101,7 @@ fn a_disk_without_room_for_the_state_does_not_end_the_session() {
 
 #[test]
 fn a_state_folder_that_is_gone_does_not_end_the_session() {
-    if missing(&[Mosquitto, MosquittoPub]) {
+    if missing(&[MOSQUITTO, MOSQUITTO_PUB]) {
         return;
     }
     let folder = Folder::new();
@@ -139,7 +139,7 @@ fn no_mounts(test: &str) -> bool {
 #[test]
 fn a_full_file_system_does_not_end_the_session() {
     let test = "a_full_file_system_does_not_end_the_session";
-    if missing(&[Mosquitto, MosquittoPub]) || no_mounts(test) {
+    if missing(&[MOSQUITTO, MOSQUITTO_PUB]) || no_mounts(test) {
         return;
     }
     let folder = Folder::new();
@@ -152,7 +152,7 @@ fn a_full_file_system_does_not_end_the_session() {
 #[test]
 fn a_file_system_that_has_become_read_only_does_not_end_the_session() {
     let test = "a_file_system_that_has_become_read_only_does_not_end_the_session";
-    if missing(&[Mosquitto, MosquittoPub]) || no_mounts(test) {
+    if missing(&[MOSQUITTO, MOSQUITTO_PUB]) || no_mounts(test) {
         return;
     }
     let folder = Folder::new();
@@ -165,7 +165,7 @@ fn a_file_system_that_has_become_read_only_does_not_end_the_session() {
 /// A Pi has no clock of its own: until it finds a time server, it may be 1970.
 #[test]
 fn a_clock_that_is_not_set_is_nothing_to_talk_about() {
-    if missing(&[Mosquitto, MosquittoPub, Faketime]) {
+    if missing(&[MOSQUITTO, MOSQUITTO_PUB, FAKETIME]) {
         return;
     }
     let clock = Clock::unset();
@@ -182,11 +182,11 @@ fn a_clock_that_is_not_set_is_nothing_to_talk_about() {
 /// the program waits for takes longer or shorter for it.
 #[test]
 fn a_clock_that_is_set_in_the_middle_of_a_session_changes_nothing() {
-    if missing(&[Mosquitto, MosquittoPub, Faketime]) {
+    if missing(&[MOSQUITTO, MOSQUITTO_PUB, FAKETIME]) {
         return;
     }
     let clock = Clock::unset();
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let notices = Notices::new();
     let args = ["-v", "-W", "30", "device", "alice"];
     let device = Process::start(notices.of(clock.over(broker.client(args))));

@@ -5,9 +5,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::broker::Folder;
 use crate::notify::without_broker;
-use crate::process::run;
+use harness::folder::Folder;
+use harness::process::run;
 
 /// What a command writes to its standard error, which is a file.
 fn lines(folder: &Folder, command: &Command, stream: Option<String>) -> Vec<String> {

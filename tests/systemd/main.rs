@@ -15,20 +15,8 @@
     reason = "clippy allows them in tests only inside the test functions themselves"
 )]
 
-#[path = "../harness/src/mosquitto.rs"]
-#[allow(dead_code, reason = "the other suites use the rest")]
-mod broker;
-#[path = "../harness/src/clock.rs"]
-#[allow(dead_code, reason = "the other suites use the rest")]
-mod clock;
 mod days;
-#[path = "../harness/src/installed.rs"]
-#[allow(dead_code, reason = "the other suites use the rest")]
-mod installed;
 mod journal;
 mod notices;
 mod notify;
-#[path = "../harness/src/process.rs"]
-#[allow(dead_code, reason = "the other suites use the rest")]
-mod process;
 mod unit;

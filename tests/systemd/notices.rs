@@ -3,8 +3,8 @@
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 
-use crate::broker::Folder;
-use crate::process::GUARD;
+use harness::folder::Folder;
+use harness::process::GUARD;
 
 /// Between two signs of life that the unit asks for, in microseconds.
 const WATCHDOG: &str = "300000";

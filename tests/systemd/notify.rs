@@ -3,11 +3,11 @@
 use std::fs::{self, OpenOptions};
 use std::process::Command;
 
-use crate::broker::{Broker, Folder};
-use crate::installed::Needed::{Mosquitto, MosquittoPub};
-use crate::installed::missing;
 use crate::notices::Notices;
-use crate::process::{Process, mqtt_client, run};
+use harness::folder::Folder;
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, MOSQUITTO_PUB, missing};
+use harness::process::{Process, mqtt_client, run};
 
 /// The program where nobody listens.
 pub fn without_broker<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
@@ -16,9 +16,9 @@ pub fn without_broker<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
 }
 
 /// Says something for the controller.
-pub fn publish(broker: &Broker, topic: &str, payload: &str) {
+pub fn publish(broker: &Mosquitto, topic: &str, payload: &str) {
     let args = ["-q", "2", "-t", topic, "-m", payload];
-    let ended = run(broker.mosquitto_client(MosquittoPub, args));
+    let ended = run(broker.mosquitto_client(MOSQUITTO_PUB, args));
     assert_eq!(ended.code, Some(0), "{ended:?}");
 }
 
@@ -77,10 +77,10 @@ fn a_request_is_no_service_and_says_nothing() {
 
 #[test]
 fn the_status_says_in_words_where_a_session_stands() {
-    if missing(&[Mosquitto, MosquittoPub]) {
+    if missing(&[MOSQUITTO, MOSQUITTO_PUB]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let notices = Notices::new();
     let device = Process::start(notices.of(broker.client(["device", "alice"])));
     notices.wait_for("STATUS=waiting for a unique id");
@@ -96,10 +96,10 @@ fn the_status_says_in_words_where_a_session_stands() {
 
 #[test]
 fn the_status_of_a_controller_counts_its_sessions() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let notices = Notices::new();
     let plan = ["-v", "controller", "--commands", "1"];
     let controller = Process::start(notices.of(broker.client(plan)));
@@ -123,10 +123,10 @@ fn the_watchdog_is_fed_without_a_broker() {
 
 #[test]
 fn the_watchdog_is_fed_with_a_broker() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     for role in [&["device", "alice"][..], &["controller"], &["responder"]] {
         let notices = Notices::new();
         let args = role.iter().copied();
@@ -170,10 +170,10 @@ fn a_frozen_program_does_not_feed_the_watchdog() {
 /// pipe nobody reads.
 #[test]
 fn a_stuck_loop_in_a_living_process_does_not_feed_the_watchdog() {
-    if missing(&[Mosquitto, MosquittoPub]) {
+    if missing(&[MOSQUITTO, MOSQUITTO_PUB]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let folder = Folder::new();
     let pipe = folder.path().join("session.new");
     assert!(
@@ -198,10 +198,10 @@ fn a_stuck_loop_in_a_living_process_does_not_feed_the_watchdog() {
 
 #[test]
 fn the_end_is_announced() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     for role in [&["device", "alice"][..], &["controller"], &["responder"]] {
         let notices = Notices::new();
         let service = Process::start(notices.of(broker.client(role.iter().copied())));

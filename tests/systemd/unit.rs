@@ -6,8 +6,8 @@ use std::process::Command;
 
 use mqtt_client::role::Kind;
 
-use crate::broker::Folder;
-use crate::process::{Ended, run};
+use harness::folder::Folder;
+use harness::process::{Ended, run};
 
 const UNITS: [&str; 3] = [
     "mqtt_client.service",

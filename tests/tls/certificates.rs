@@ -1,10 +1,12 @@
 //! A certificate authority of the test's own, and what it signs.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use crate::broker::{Broker, Folder};
-use crate::process::{mqtt_client, run};
-use crate::tools::OPENSSL;
+use harness::folder::Folder;
+use harness::mosquitto::Mosquitto;
+use harness::needed::OPENSSL;
+use harness::process::{mqtt_client, run};
 
 /// The names of a broker on this machine.
 pub const HERE: &str = "DNS:localhost,IP:127.0.0.1";
@@ -56,7 +58,7 @@ const NEW_KEY: [&str; 5] = [
 ];
 
 fn openssl<'a>(folder: &Path, args: impl IntoIterator<Item = &'a str>) {
-    let mut command = OPENSSL.command();
+    let mut command = Command::new(OPENSSL.path());
     command.args(args).current_dir(folder);
     let ended = run(command);
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -134,12 +136,12 @@ impl Authority {
 }
 
 /// A broker that shows `signed`, asks nobody for anything, and takes `more` settings.
-pub fn broker(authority: &Authority, signed: &Signed, more: &str) -> Broker {
+pub fn broker(authority: &Authority, signed: &Signed, more: &str) -> Mosquitto {
     broker_in(Folder::new(), authority, signed, more)
 }
 
 /// The same, up to this version of TLS: mosquitto's own setting is for the lowest.
-pub fn old_broker(authority: &Authority, signed: &Signed, version: &str, more: &str) -> Broker {
+pub fn old_broker(authority: &Authority, signed: &Signed, version: &str, more: &str) -> Mosquitto {
     let folder = Folder::new();
     let settings = format!(
         "openssl_conf = any\n[any]\nssl_conf = ssl\n[ssl]\nsystem_default = old\n[old]\n\
@@ -149,22 +151,22 @@ pub fn old_broker(authority: &Authority, signed: &Signed, version: &str, more: &
     broker_in(folder, authority, signed, more)
 }
 
-fn broker_in(folder: Folder, authority: &Authority, signed: &Signed, more: &str) -> Broker {
+fn broker_in(folder: Folder, authority: &Authority, signed: &Signed, more: &str) -> Mosquitto {
     let settings = format!(
         "allow_anonymous true\ncafile {}\ncertfile {}\nkeyfile {}\n{more}",
         authority.certificate().display(),
         signed.certificate.display(),
         signed.key.display()
     );
-    Broker::with(folder, &settings)
+    Mosquitto::with(folder, &settings)
 }
 
 /// The program under test, led to a broker by the name `localhost`, trusting the authorities in `file`.
 pub fn client<'a>(
-    broker: &Broker,
+    broker: &Mosquitto,
     file: &Path,
     args: impl IntoIterator<Item = &'a str>,
-) -> std::process::Command {
+) -> Command {
     let mut command = mqtt_client(["-h", "localhost", "-p", &broker.port()]);
     command.arg("--cafile").arg(file).args(args);
     command

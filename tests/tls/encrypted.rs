@@ -1,17 +1,15 @@
 //! Both protocols over TLS, by every way to ask for it.
 
-use crate::broker::Broker;
 use crate::certificates::{Authority, HERE, Validity, broker, client, text};
-use crate::installed::Needed::Mosquitto;
-use crate::installed::missing;
-use crate::outcome::{assert_answered, ready};
-use crate::process::{Process, mqtt_client, run};
-use crate::tools::OPENSSL;
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, OPENSSL, missing};
+use harness::outcome::{assert_answered, ready};
+use harness::process::{Process, mqtt_client, run};
 
 const REQUEST: [&str; 3] = ["net", "reverse", "Hello, wörld"];
 const ANSWER: &str = "dlröw ,olleH";
 
-fn good_broker() -> (Authority, Broker) {
+fn good_broker() -> (Authority, Mosquitto) {
     let authority = Authority::new("Good");
     let signed = authority.sign("here", HERE, Validity::Now);
     let broker = broker(&authority, &signed, "");
@@ -20,7 +18,7 @@ fn good_broker() -> (Authority, Broker) {
 
 #[test]
 fn a_request_is_answered_over_tls_by_every_way_to_ask_for_it() {
-    if missing(&[Mosquitto]) || OPENSSL.missing() {
+    if missing(&[MOSQUITTO, OPENSSL]) {
         return;
     }
     let (authority, broker) = good_broker();
@@ -52,7 +50,7 @@ fn a_request_is_answered_over_tls_by_every_way_to_ask_for_it() {
 
 #[test]
 fn a_device_session_at_qos_2_passes_over_tls() {
-    if missing(&[Mosquitto]) || OPENSSL.missing() {
+    if missing(&[MOSQUITTO, OPENSSL]) {
         return;
     }
     let (authority, broker) = good_broker();

@@ -1,16 +1,16 @@
 //! Certificate and key files that are not there, or not what they should be.
 
-use crate::broker::Folder;
 use crate::certificates::{Authority, Validity, text};
-use crate::outcome::assert_fails;
-use crate::process::{mqtt_client, run};
-use crate::tools::OPENSSL;
+use harness::folder::Folder;
+use harness::needed::{OPENSSL, missing};
+use harness::outcome::assert_fails;
+use harness::process::{mqtt_client, run};
 
 const REQUEST: [&str; 3] = ["net", "reverse", "abc"];
 
 #[test]
 fn a_file_that_is_no_use_is_named() {
-    if OPENSSL.missing() {
+    if missing(&[OPENSSL]) {
         return;
     }
     let authority = Authority::new("Good");

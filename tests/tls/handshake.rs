@@ -2,16 +2,14 @@
 
 use std::process::Command;
 
-use crate::broker::Broker;
 use crate::certificates::{Authority, HERE, Signed, Validity, broker, client, old_broker, text};
-use crate::installed::Needed::Mosquitto;
-use crate::installed::missing;
-use crate::outcome::assert_fails;
-use crate::process::run;
-use crate::tools::OPENSSL;
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, OPENSSL, missing};
+use harness::outcome::assert_fails;
+use harness::process::run;
 
 /// Every role's failure, with a certificate of its own or without.
-fn every_role(broker: &Broker, authority: &Authority, alice: Option<&Signed>) -> Vec<Command> {
+fn every_role(broker: &Mosquitto, authority: &Authority, alice: Option<&Signed>) -> Vec<Command> {
     let roles: [&[&str]; 3] = [
         &["net", "reverse", "abc"],
         &["device", "alice"],
@@ -30,7 +28,7 @@ fn every_role(broker: &Broker, authority: &Authority, alice: Option<&Signed>) ->
 
 #[test]
 fn tls_1_2_calls_a_missing_certificate_a_failed_handshake_and_means_the_certificate() {
-    if missing(&[Mosquitto]) || OPENSSL.missing() {
+    if missing(&[MOSQUITTO, OPENSSL]) {
         return;
     }
     let authority = Authority::new("Good");
@@ -44,7 +42,7 @@ fn tls_1_2_calls_a_missing_certificate_a_failed_handshake_and_means_the_certific
 
 #[test]
 fn ciphers_that_do_not_match_are_not_taken_for_a_missing_certificate() {
-    if missing(&[Mosquitto]) || OPENSSL.missing() {
+    if missing(&[MOSQUITTO, OPENSSL]) {
         return;
     }
     let authority = Authority::new("Good");
@@ -78,7 +76,7 @@ fn ciphers_that_do_not_match_are_not_taken_for_a_missing_certificate() {
 
 #[test]
 fn a_broker_that_is_too_old_for_tls_1_2_is_called_so() {
-    if missing(&[Mosquitto]) || OPENSSL.missing() {
+    if missing(&[MOSQUITTO, OPENSSL]) {
         return;
     }
     let authority = Authority::new("Good");

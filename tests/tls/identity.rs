@@ -2,15 +2,13 @@
 
 use std::path::Path;
 
-use crate::broker::Broker;
 use crate::certificates::{Authority, HERE, Signed, Validity, broker, client, text};
-use crate::installed::Needed::Mosquitto;
-use crate::installed::missing;
-use crate::outcome::{assert_answered, assert_fails, ready};
-use crate::process::{Ended, run};
-use crate::tools::OPENSSL;
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, OPENSSL, missing};
+use harness::outcome::{assert_answered, assert_fails, ready};
+use harness::process::{Ended, run};
 
-fn strict_broker(authority: &Authority) -> Broker {
+fn strict_broker(authority: &Authority) -> Mosquitto {
     let signed = authority.sign("here", HERE, Validity::Now);
     broker(authority, &signed, "require_certificate true\n")
 }
@@ -27,7 +25,7 @@ fn with<'a>(signed: &'a Signed, role: &[&'a str]) -> Vec<&'a str> {
 
 #[test]
 fn the_right_certificate_is_let_in() {
-    if missing(&[Mosquitto]) || OPENSSL.missing() {
+    if missing(&[MOSQUITTO, OPENSSL]) {
         return;
     }
     let authority = Authority::new("Good");
@@ -42,7 +40,7 @@ fn the_right_certificate_is_let_in() {
 
 /// What each role says to a broker that does not let it in. The alert comes after the handshake's end
 /// (TLS 1.3), together with, or instead of, the CONNACK.
-fn every_role(broker: &Broker, trusted: &Path, signed: Option<&Signed>, words: &[&str]) {
+fn every_role(broker: &Mosquitto, trusted: &Path, signed: Option<&Signed>, words: &[&str]) {
     for role in [
         ["net", "reverse", "abc"].as_slice(),
         &["device", "alice"],
@@ -60,7 +58,7 @@ fn every_role(broker: &Broker, trusted: &Path, signed: Option<&Signed>, words: &
 
 #[test]
 fn without_a_certificate_every_role_is_refused_and_told_the_options() {
-    if missing(&[Mosquitto]) || OPENSSL.missing() {
+    if missing(&[MOSQUITTO, OPENSSL]) {
         return;
     }
     let authority = Authority::new("Good");
@@ -71,7 +69,7 @@ fn without_a_certificate_every_role_is_refused_and_told_the_options() {
 
 #[test]
 fn a_certificate_that_the_broker_does_not_accept_is_a_refusal() {
-    if missing(&[Mosquitto]) || OPENSSL.missing() {
+    if missing(&[MOSQUITTO, OPENSSL]) {
         return;
     }
     let (authority, other) = (Authority::new("Good"), Authority::new("Other"));

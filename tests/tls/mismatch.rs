@@ -1,22 +1,20 @@
 //! TLS where the broker speaks none, and none where it speaks TLS.
 
-use crate::broker::Broker;
 use crate::certificates::{Authority, HERE, Validity, broker, client};
-use crate::installed::Needed::Mosquitto;
-use crate::installed::missing;
-use crate::outcome::{assert_fails, assert_plain};
-use crate::process::{Process, run};
-use crate::tools::OPENSSL;
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, OPENSSL, missing};
+use harness::outcome::{assert_fails, assert_plain};
+use harness::process::{Process, run};
 
 const REQUEST: [&str; 3] = ["net", "reverse", "abc"];
 
 #[test]
 fn tls_to_a_port_without_it_is_explained() {
-    if missing(&[Mosquitto]) || OPENSSL.missing() {
+    if missing(&[MOSQUITTO, OPENSSL]) {
         return;
     }
     let authority = Authority::new("Good");
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let ended = run(client(&broker, &authority.certificate(), REQUEST));
     let words = ["TLS on this port", &broker.port()];
     assert_fails(&ended, 69, &words);
@@ -28,7 +26,7 @@ fn tls_to_a_port_without_it_is_explained() {
 
 #[test]
 fn no_tls_to_a_port_with_it_is_explained() {
-    if missing(&[Mosquitto]) || OPENSSL.missing() {
+    if missing(&[MOSQUITTO, OPENSSL]) {
         return;
     }
     let authority = Authority::new("Good");

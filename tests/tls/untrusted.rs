@@ -5,14 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use crate::broker::{Broker, Folder};
 use crate::certificates::{Authority, HERE, Signed, Validity, broker, client, text};
-use crate::clock::Clock;
-use crate::installed::Needed::{Faketime, Mosquitto};
-use crate::installed::missing;
-use crate::outcome::assert_fails;
-use crate::process::{Ended, Process, mqtt_client, run};
-use crate::tools::OPENSSL;
+use harness::clock::Clock;
+use harness::folder::Folder;
+use harness::mosquitto::Mosquitto;
+use harness::needed::{FAKETIME, MOSQUITTO, OPENSSL, missing};
+use harness::outcome::assert_fails;
+use harness::process::{Ended, Process, mqtt_client, run};
 
 const REQUEST: [&str; 3] = ["net", "reverse", "abc"];
 
@@ -24,7 +23,7 @@ const ROLES: [&[&str]; 4] = [
 ];
 
 /// Every role gives up at the first try: waiting would not mend it.
-fn assert_distrusted(broker: &Broker, trusted: &Path, words: &[&str]) {
+fn assert_distrusted(broker: &Mosquitto, trusted: &Path, words: &[&str]) {
     let address = format!("localhost:{}", broker.port());
     let words: Vec<&str> = words.iter().copied().chain([&*address]).collect();
     for role in ROLES {
@@ -35,7 +34,7 @@ fn assert_distrusted(broker: &Broker, trusted: &Path, words: &[&str]) {
 
 #[test]
 fn a_certificate_of_an_unknown_authority_ends_every_role_and_names_the_option() {
-    if missing(&[Mosquitto]) || OPENSSL.missing() {
+    if missing(&[MOSQUITTO, OPENSSL]) {
         return;
     }
     let (good, other) = (Authority::new("Good"), Authority::new("Other"));
@@ -62,7 +61,7 @@ fn a_certificate_of_an_unknown_authority_ends_every_role_and_names_the_option() 
 
 #[test]
 fn an_authority_of_the_same_name_is_not_the_same_authority() {
-    if missing(&[Mosquitto]) || OPENSSL.missing() {
+    if missing(&[MOSQUITTO, OPENSSL]) {
         return;
     }
     let (good, impostor) = (Authority::new("Good"), Authority::new("Good"));
@@ -74,7 +73,7 @@ fn an_authority_of_the_same_name_is_not_the_same_authority() {
 
 /// Shows a certificate that is wrong in one respect, to every role.
 fn assert_refused_for(sign: impl Fn(&Authority) -> Signed, words: &[&str]) {
-    if missing(&[Mosquitto]) || OPENSSL.missing() {
+    if missing(&[MOSQUITTO, OPENSSL]) {
         return;
     }
     let authority = Authority::new("Good");
@@ -133,7 +132,7 @@ fn a_certificate_for_clients_is_none_for_a_broker() {
 
 #[test]
 fn a_certificate_from_the_future_ends_a_request() {
-    if missing(&[Mosquitto]) || OPENSSL.missing() {
+    if missing(&[MOSQUITTO, OPENSSL]) {
         return;
     }
     let authority = Authority::new("Good");
@@ -176,7 +175,7 @@ impl Switch {
 
 #[test]
 fn a_device_whose_clock_is_not_set_yet_warns_and_waits_until_it_is() {
-    if missing(&[Mosquitto]) || OPENSSL.missing() {
+    if missing(&[MOSQUITTO, OPENSSL]) {
         return;
     }
     // Nobody but root can set the clock: instead the certificate becomes the right one.
@@ -205,7 +204,7 @@ fn a_device_whose_clock_is_not_set_yet_warns_and_waits_until_it_is() {
 
 #[test]
 fn a_device_whose_clock_is_never_set_can_be_stopped() {
-    if missing(&[Mosquitto]) || OPENSSL.missing() {
+    if missing(&[MOSQUITTO, OPENSSL]) {
         return;
     }
     let authority = Authority::new("Good");
@@ -221,7 +220,7 @@ fn a_device_whose_clock_is_never_set_can_be_stopped() {
 
 #[test]
 fn a_device_that_begins_in_1970_gets_on_when_its_clock_is_set() {
-    if missing(&[Mosquitto, Faketime]) || OPENSSL.missing() {
+    if missing(&[MOSQUITTO, FAKETIME, OPENSSL]) {
         return;
     }
     let clock = Clock::unset();

@@ -1,11 +1,11 @@
-//! A clock that nobody has set, as a Pi has it until it finds a time server: libfaketime, which shows one
-//! program another time (Debian's package faketime).
+//! The clock of a Pi that has not found a time server yet: libfaketime, which shows one program another
+//! time (Debian's package faketime).
 
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::broker::Folder;
-use crate::installed::Needed;
+use crate::folder::Folder;
+use crate::needed::FAKETIME;
 
 /// What a program that is run by it takes for the time of day.
 pub struct Clock {
@@ -17,7 +17,7 @@ impl Clock {
     /// A clock that begins with the year 1970.
     pub fn unset() -> Self {
         let clock = Self {
-            library: Needed::Faketime.path().unwrap(),
+            library: FAKETIME.path(),
             folder: Folder::new(),
         };
         clock.set("@1970-01-01 00:00:30");

@@ -1,62 +1,37 @@
 //! A mosquitto: its folder, its settings, its port and its log.
 
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use rumqttc::{Client, Event, MqttOptions, Packet};
 
-use crate::installed::Needed;
-use crate::process::{GUARD, Process, line_with, mqtt_client};
-
-/// A folder for a test's files, removed at the end.
-pub struct Folder(PathBuf);
-
-impl Folder {
-    pub fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("mqtt_client-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
+use crate::folder::Folder;
+use crate::needed::{MOSQUITTO, MOSQUITTO_PASSWD, Needed};
+use crate::process::{GUARD, Process, line_with, mqtt_client, run};
 
 /// A running mosquitto.
-pub struct Broker {
+pub struct Mosquitto {
     process: Process,
     port: u16,
     _folder: Folder,
 }
 
-impl Broker {
-    /// One that lets everybody do everything.
+impl Mosquitto {
+    /// One that allows every client everything.
     pub fn open() -> Self {
         Self::with(Folder::new(), "allow_anonymous true\n")
     }
 
     /// One with these settings, whose files are in `folder`. A file `openssl.cnf` there is its OpenSSL's.
     pub fn with(folder: Folder, settings: &str) -> Self {
-        let mosquitto = Needed::Mosquitto.path().unwrap();
+        let mosquitto = MOSQUITTO.path();
         let file = folder.path().join("mosquitto.conf");
         let mut why = String::new();
-        // Somebody else may take the port between the choice and mosquitto's start.
+        // Another process may take the port between the choice and mosquitto's start.
         for _ in 0..10 {
             let port = free_port();
-            // Of the logs only standard error is not buffered. `user` counts for root alone, who
-            // could not be read otherwise. 2,000 commands in a burst exceed the usual queue.
+            // Of mosquitto's logs only standard error is not buffered. `user` counts only where root
+            // starts it: otherwise it could not read root's files. 2,000 commands in a burst exceed the usual queue.
             let settings = format!(
                 "listener {port} 127.0.0.1\nuser root\nlog_dest stderr\nlog_type all\nmax_queued_messages 0\n{settings}"
             );
@@ -84,6 +59,19 @@ impl Broker {
         panic!("mosquitto does not start: {why}");
     }
 
+    /// One that wants this login, and allows nothing without it.
+    pub fn with_login(user: &str, password: &str) -> Self {
+        let folder = Folder::new();
+        let file = folder.path().join("passwords");
+        let mut command = Command::new(MOSQUITTO_PASSWD.path());
+        command.args(["-b", "-c"]).arg(&file).args([user, password]);
+        let ended = run(command);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let file = file.display();
+        let settings = format!("allow_anonymous false\npassword_file {file}\n");
+        Self::with(folder, &settings)
+    }
+
     /// Its port on 127.0.0.1.
     pub fn port(&self) -> String {
         self.port.to_string()
@@ -102,7 +90,7 @@ impl Broker {
         program: Needed,
         args: impl IntoIterator<Item = &'a str>,
     ) -> Command {
-        let mut command = Command::new(program.path().unwrap());
+        let mut command = Command::new(program.path());
         command.args(["-h", "127.0.0.1", "-p", &self.port()]);
         command.args(args);
         command
@@ -144,7 +132,7 @@ impl Broker {
     }
 }
 
-/// A port that nobody listens on at the moment.
+/// A port that no process listens on at the moment.
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()

@@ -1,6 +1,6 @@
 //! What every failure has in common, whatever went wrong.
 
-use crate::broker::Broker;
+use crate::mosquitto::Mosquitto;
 use crate::process::{Ended, Process};
 
 const POINTER: &str = "mqtt_client: try `mqtt_client --help`\n";
@@ -50,6 +50,6 @@ pub fn ready(command: std::process::Command) -> Process {
 }
 
 /// Our responder on this broker.
-pub fn responder(broker: &Broker) -> Process {
+pub fn responder(broker: &Mosquitto) -> Process {
     ready(broker.client(["responder", "-v"]))
 }

@@ -1,6 +1,7 @@
 //! A child process: what it says, line by line, what it is sent, and how it ends, never hanging.
 
 use std::io::{Read, Write};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -12,9 +13,20 @@ pub const GUARD: Duration = Duration::from_secs(60);
 /// Between two looks at a child that has closed its outputs and is about to end.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
+/// The file of the program under test. Cargo (1.94 and newer) names it to the tests that it runs; for
+/// others, and for a test that a debugger runs, it lies one folder above the test itself.
+pub fn program() -> PathBuf {
+    let named = std::env::var_os("CARGO_BIN_EXE_mqtt_client");
+    let above = || {
+        let test = std::env::current_exe().unwrap();
+        test.ancestors().nth(2).unwrap().join("mqtt_client")
+    };
+    named.map_or_else(above, PathBuf::from)
+}
+
 /// The program under test, without what the developer's own environment would tell it.
 pub fn mqtt_client<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mqtt_client"));
+    let mut command = Command::new(program());
     command.args(args).env_remove("RUST_LOG");
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("MQTT_CLIENT_") {
@@ -22,6 +34,26 @@ pub fn mqtt_client<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
         }
     }
     command
+}
+
+/// The same command, started by `wrapper`: its program and its arguments become the wrapper's last
+/// arguments, and its environment the wrapper's.
+pub fn through(mut wrapper: Command, command: &Command) -> Command {
+    wrapper.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => wrapper.env(name, value),
+            None => wrapper.env_remove(name),
+        };
+    }
+    wrapper
+}
+
+/// The same command, started by the shell with this script, in which `"$@"` stands for it.
+pub fn in_shell(script: &str, command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, "sh"]);
+    through(shell, command)
 }
 
 /// Runs a command to its end, with nothing on its standard input.

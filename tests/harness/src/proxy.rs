@@ -38,8 +38,11 @@ pub enum Ending {
 /// One cut: after so many bytes in one direction, counted from the cut before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cut {
+    /// The direction whose bytes count.
     pub way: Way,
+    /// How many bytes get through before it.
     pub after: u64,
+    /// How the connection ends.
     pub ending: Ending,
 }
 
@@ -119,6 +122,7 @@ impl Proxy {
         Self { port, traffic }
     }
 
+    /// The port on 127.0.0.1 where it takes connections.
     pub fn port(&self) -> u16 {
         self.port
     }

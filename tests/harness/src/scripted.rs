@@ -15,11 +15,13 @@ use crate::wire::{self, Packet};
 pub struct Connection {
     /// When it was accepted, before the script said anything on it.
     pub accepted: Instant,
+    /// CleanSession, as its CONNECT said.
     pub clean_session: bool,
     /// The filters that it subscribed to.
     pub filters: Vec<String>,
     /// Topic and payload of what it published, of payloads no longer than 1 KiB.
     pub published: Vec<(String, Vec<u8>)>,
+    /// Whether it ended with DISCONNECT.
     pub disconnected: bool,
 }
 
@@ -31,12 +33,12 @@ struct Books {
 }
 
 /// The broker. Listens until it is dropped.
-pub struct Broker {
+pub struct ScriptedBroker {
     port: u16,
     books: Arc<Books>,
 }
 
-impl Broker {
+impl ScriptedBroker {
     /// Runs `script` on each connection, on a thread of its own, once its CONNECT has come. The
     /// connection ends where the script ends.
     pub fn start(script: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
@@ -65,6 +67,7 @@ impl Broker {
         broker
     }
 
+    /// Its port on 127.0.0.1.
     pub fn port(&self) -> String {
         self.port.to_string()
     }
@@ -89,7 +92,7 @@ impl Broker {
     }
 }
 
-impl Drop for Broker {
+impl Drop for ScriptedBroker {
     fn drop(&mut self) {
         self.books.over.store(true, Ordering::SeqCst);
         self.books.more.notify_all();

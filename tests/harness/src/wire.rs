@@ -1,15 +1,25 @@
 //! MQTT 3.1.1 by hand: right and wrong packets as bytes, and what the client sent, read back.
 
-/// Packet types, as the first four bits carry them (section 2.2.1).
+// Packet types, as the first four bits carry them (section 2.2.1).
+
+/// What a client begins with.
 pub const CONNECT: u8 = 1;
+/// A message.
 pub const PUBLISH: u8 = 3;
+/// The first answer to a message at QoS 2.
 pub const PUBREC: u8 = 5;
+/// The answer to PUBREC.
 pub const PUBREL: u8 = 6;
+/// The wish to hear the messages on a filter.
 pub const SUBSCRIBE: u8 = 8;
+/// The wish to hear them no more.
 pub const UNSUBSCRIBE: u8 = 10;
+/// A sign of life.
 pub const PINGREQ: u8 = 12;
+/// What a client ends with.
 pub const DISCONNECT: u8 = 14;
 
+/// The answer to PINGREQ, whole.
 pub const PINGRESP: &[u8] = &[0xd0, 0];
 
 /// A packet with this first byte. Its remaining length is right.
@@ -34,6 +44,7 @@ pub fn remaining_length(mut length: usize) -> Vec<u8> {
     }
 }
 
+/// The answer to CONNECT.
 pub fn connack(session_present: bool, code: u8) -> Vec<u8> {
     packet(0x20, &[session_present.into(), code])
 }
@@ -43,6 +54,7 @@ pub fn ack(first: u8, pkid: u16) -> Vec<u8> {
     packet(first, &pkid.to_be_bytes())
 }
 
+/// The answer to SUBSCRIBE.
 pub fn suback(pkid: u16, codes: &[u8]) -> Vec<u8> {
     packet(0x90, &[&pkid.to_be_bytes(), codes].concat())
 }
@@ -67,12 +79,16 @@ pub fn string(bytes: &[u8]) -> Vec<u8> {
 /// A packet of the client's.
 #[derive(Debug, Clone)]
 pub struct Packet {
+    /// Its type: one of the constants above.
     pub kind: u8,
+    /// The other four bits of its first byte.
     pub flags: u8,
+    /// All that follows its length.
     pub body: Vec<u8>,
 }
 
 impl Packet {
+    /// The QoS of a PUBLISH.
     pub fn qos(&self) -> u8 {
         self.flags >> 1 & 3
     }
