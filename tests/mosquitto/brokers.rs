@@ -3,6 +3,7 @@
 use crate::subscription::broker_that_refuses;
 use harness::mosquitto::Mosquitto;
 use harness::needed::{DYNAMIC_SECURITY, MOSQUITTO, missing};
+use harness::outcome::{ready, responder};
 use harness::process::{Process, mqtt_client, run};
 
 fn hosts(brokers: &[&Mosquitto]) -> String {
@@ -24,10 +25,7 @@ fn a_request_finds_the_one_of_three_that_is_there() {
         return;
     }
     let broker = Mosquitto::open();
-    let responder = Process::start(broker.client(["-v", "responder"]));
-    responder.wait_in_stderr("five subscriptions", |said| {
-        (said.matches("subscribed to +/").count() == 5).then_some(())
-    });
+    let _responder = responder(&broker);
     let hosts = format!("127.0.0.1:1,{},[::1]:1", hosts(&[&broker]));
     // Where it begins is random.
     for _ in 0..10 {
@@ -65,10 +63,7 @@ fn a_subscription_that_one_broker_refuses_is_asked_of_the_next() {
     }
     let refuses = broker_that_refuses("net/reverse/response");
     let open = Mosquitto::open();
-    let responder = Process::start(open.client(["-v", "responder"]));
-    responder.wait_in_stderr("five subscriptions", |said| {
-        (said.matches("subscribed to +/").count() == 5).then_some(())
-    });
+    let _responder = responder(&open);
     let ask = |hosts: &str| {
         let args = ["-h", hosts, "--reconnect-delay", "0.05"];
         run(mqtt_client(
@@ -113,10 +108,7 @@ fn responder_and_device_go_on_at_the_other_broker_when_theirs_is_killed() {
     let port = left.port();
     let again = format!("connected to 127.0.0.1:{port} again, no session present");
     device.wait_for_stderr(&again);
-    let responder = start(&["responder"]);
-    responder.wait_in_stderr("five subscriptions", |said| {
-        (said.matches("subscribed to +/").count() == 5).then_some(())
-    });
+    let _responder = ready(mqtt_client(usual.into_iter().chain(["responder"])));
     let args = usual[1..].iter().copied().chain(["net", "reverse", "abc"]);
     let ended = run(mqtt_client(args));
     assert_eq!(

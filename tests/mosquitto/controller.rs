@@ -5,6 +5,7 @@ use crate::json::Json;
 use crate::peer;
 use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, PAHO, missing};
+use harness::peers;
 use harness::process::{Ended, Process};
 
 /// A controller of one session that waits for logins and reports on standard output.
@@ -63,7 +64,7 @@ fn the_first_command_comes_3_s_after_the_unique_id_and_not_before() {
     }
     let broker = Mosquitto::open();
     let controller = controller(&broker, &["--commands", "5-15"]);
-    let device = peer::start("device.py", &broker, ["alice", "right"]);
+    let device = peers::start("device.py", &broker.port(), ["alice", "right"]);
     let controller = controller.end();
     assert_eq!(controller.code, Some(0), "{controller:?}");
     let seen = peer::report(device);
@@ -87,7 +88,7 @@ fn assert_fails(mode: &str, args: &[&str], why: &str) {
     let broker = Mosquitto::open();
     let args = ["--commands", "1"].iter().chain(args).copied();
     let controller = controller(&broker, &args.collect::<Vec<_>>());
-    let device = peer::start("device.py", &broker, ["mallory", mode]);
+    let device = peers::start("device.py", &broker.port(), ["mallory", mode]);
     let controller = controller.end();
     assert_eq!(controller.code, Some(76), "{controller:?}");
     let report = report(&controller);

@@ -17,17 +17,7 @@ const PASSWORD: &str = "pass wörd";
 
 /// A broker that wants [`USER`] and [`PASSWORD`].
 fn locked_broker() -> Mosquitto {
-    let folder = Folder::new();
-    let file = folder.path().join("passwords");
-    let mut command = Command::new(MOSQUITTO_PASSWD.path());
-    command.args(["-b", "-c"]).arg(&file).args([USER, PASSWORD]);
-    let ended = run(command);
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-    let file = file.display();
-    Mosquitto::with(
-        folder,
-        &format!("allow_anonymous false\npassword_file {file}\n"),
-    )
+    Mosquitto::with_login(USER, PASSWORD)
 }
 
 /// A password file with these permissions.

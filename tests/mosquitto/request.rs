@@ -3,6 +3,7 @@
 use crate::peer;
 use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, MOSQUITTO_RR, PAHO, missing};
+use harness::outcome::responder;
 use harness::process::{Ended, Process, mqtt_client, run};
 
 /// The answer on standard output with a line feed, and not a word besides.
@@ -16,15 +17,6 @@ fn sorted(text: &str) -> Vec<char> {
     let mut all: Vec<char> = text.chars().collect();
     all.sort_unstable();
     all
-}
-
-/// Our responder, once the broker has granted its five subscriptions.
-fn our_responder(broker: &Mosquitto) -> Process {
-    let responder = Process::start(broker.client(["responder", "-v"]));
-    responder.wait_in_stderr("five subscriptions", |said| {
-        (said.matches("subscribed to +/").count() == 5).then_some(())
-    });
-    responder
 }
 
 #[test]
@@ -141,7 +133,7 @@ fn our_responder_answers_our_requester() {
         return;
     }
     let broker = Mosquitto::open();
-    let _responder = our_responder(&broker);
+    let _responder = responder(&broker);
     for (action, text, answer) in [
         ("uppercase", "straße", "STRASSE"),
         ("lowercase", "ΟΔΟΣ", "οδος"),
@@ -162,7 +154,7 @@ fn our_responder_answers_mosquitto_rr() {
         return;
     }
     let broker = Mosquitto::open();
-    let _responder = our_responder(&broker);
+    let _responder = responder(&broker);
     for qos in ["0", "1", "2"] {
         let topics = ["-t", "net/reverse/request", "-e", "net/reverse/response"];
         let rest = [

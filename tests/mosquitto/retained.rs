@@ -5,20 +5,13 @@ use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, MOSQUITTO_PUB, PAHO, missing};
 use harness::process::{Process, run};
 
-/// Leaves a message on a topic, as somebody did long ago.
-fn retain(broker: &Mosquitto, topic: &str, payload: &str) {
-    let args = ["-r", "-q", "1", "-t", topic, "-m", payload];
-    let ended = run(broker.mosquitto_client(MOSQUITTO_PUB, args));
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-}
-
 #[test]
 fn an_old_answer_is_not_printed_when_nobody_answers() {
     if missing(&[MOSQUITTO, MOSQUITTO_PUB]) {
         return;
     }
     let broker = Mosquitto::open();
-    retain(&broker, "net/reverse/response", "an old answer");
+    broker.retain("net/reverse/response", "an old answer");
     let ended = run(broker.client(["-W", "1", "net", "reverse", "abc"]));
     assert_eq!(ended.code, Some(75), "{ended:?}");
     assert_eq!(ended.stdout, "");
@@ -38,7 +31,7 @@ fn an_old_answer_does_not_stand_in_for_the_right_one() {
     }
     let broker = Mosquitto::open();
     let _responder = peer::responder(&broker);
-    retain(&broker, "net/reverse/response", "an old answer");
+    broker.retain("net/reverse/response", "an old answer");
     let ended = run(broker.client(["net", "reverse", "abc"]));
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(ended.stdout, "cba\n");
@@ -56,8 +49,8 @@ fn old_orders_to_a_device_are_not_obeyed() {
         return;
     }
     let broker = Mosquitto::open();
-    retain(&broker, "alice/UUID", "an-old-session");
-    retain(&broker, "4e1d-unique", "Well done my IoT!");
+    broker.retain("alice/UUID", "an-old-session");
+    broker.retain("4e1d-unique", "Well done my IoT!");
     let controller = peer::controller(&broker, "2", ["CMD4"]);
     let ended = run(broker.client(["device", "alice"]));
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -77,7 +70,7 @@ fn an_old_login_begins_no_session() {
         return;
     }
     let broker = Mosquitto::open();
-    retain(&broker, "login", "ghost");
+    broker.retain("login", "ghost");
     let controller = Process::start(broker.client(["controller", "-v"]));
     controller.wait_for_stderr("retained message on login");
     controller.signal("TERM");

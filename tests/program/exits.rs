@@ -10,7 +10,7 @@ use harness::folder::Folder;
 use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, MOSQUITTO_PASSWD, MOSQUITTO_PUB, missing};
 use harness::outcome::{assert_answered, assert_fails, responder};
-use harness::process::{Process, mqtt_client, run};
+use harness::process::{Process, in_shell, mqtt_client, run};
 
 const REQUEST: [&str; 3] = ["net", "reverse", "abc"];
 
@@ -90,13 +90,6 @@ fn without_broker(folder: &Folder) -> Vec<(i32, Vec<&'static str>, Command)> {
     ]
 }
 
-/// Somebody on `broker` publishes this.
-fn publish(broker: &Mosquitto, topic: &str, payload: &str) {
-    let args = ["-q", "1", "-t", topic, "-m", payload];
-    let ended = run(broker.mosquitto_client(MOSQUITTO_PUB, args));
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-}
-
 #[test]
 fn every_exit_code_of_the_help_has_its_line() {
     if missing(&[MOSQUITTO, MOSQUITTO_PASSWD, MOSQUITTO_PUB]) {
@@ -115,9 +108,9 @@ fn every_exit_code_of_the_help_has_its_line() {
         let file = folder.path().join("message");
         std::fs::write(&file, content).unwrap();
         // From a file, which stays there for a program that does not read all of it.
-        let mut shell = Command::new("sh");
-        shell.args(["-c", "exec \"$0\" net reverse - <\"$1\""]);
-        shell.arg(mqtt_client([]).get_program()).arg(&file);
+        let request = mqtt_client(["net", "reverse", "-"]);
+        let mut shell = in_shell("exec \"$@\" <\"$INPUT\"", &request);
+        shell.env("INPUT", &file);
         assert_fails(&run(shell), 65, &["MESSAGE", words]);
     }
     let broker = Mosquitto::open();
@@ -135,9 +128,7 @@ fn every_exit_code_of_the_help_has_its_line() {
     let _responder = responder(&broker);
     assert_answered(&run(broker.client(REQUEST)), "cba");
     seen.insert(0);
-    let mut full = Command::new("sh");
-    full.args(["-c", "exec \"$0\" --version >/dev/full"]);
-    full.arg(mqtt_client([]).get_program());
+    let full = in_shell("exec \"$@\" >/dev/full", &mqtt_client(["--version"]));
     assert_fails(&run(full), 74, &["standard output"]);
     seen.insert(74);
     assert_eq!(seen, named_by_the_help());
@@ -146,7 +137,7 @@ fn every_exit_code_of_the_help_has_its_line() {
 fn unusable_unique_id(broker: &Mosquitto) -> i32 {
     let device = Process::start(broker.client(["-v", "-i", "thing", "device", "alice"]));
     device.wait_for_stderr("published on login, confirmed");
-    publish(broker, "alice/UUID", "#");
+    broker.publish("1", "alice/UUID", "#");
     let ended = device.end();
     assert_eq!((ended.code, &*ended.stdout), (Some(76), ""), "{ended:?}");
     let last = ended.stderr.lines().last().unwrap();
@@ -159,7 +150,7 @@ fn failed_session(broker: &Mosquitto) {
     let controller = args.into_iter().chain(["controller"]);
     let controller = Process::start(broker.client(controller));
     controller.wait_for_stderr("waiting for logins");
-    publish(broker, "login", "ghost");
+    broker.publish("1", "login", "ghost");
     let ended = controller.end();
     assert_eq!((ended.code, &*ended.stdout), (Some(76), ""), "{ended:?}");
     let last = ended.stderr.lines().last().unwrap();

@@ -1,11 +1,9 @@
 //! `--lines`: each line is sent as it comes, and answered before the next one has to be there.
 
-use std::process::Command;
-
 use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, MOSQUITTO_PUB, missing};
 use harness::outcome::{assert_fails, ready, responder};
-use harness::process::{Ended, Process, run};
+use harness::process::{Ended, Process, in_shell, run};
 
 const LINES: [&str; 3] = ["--lines", "net", "uppercase"];
 
@@ -15,13 +13,9 @@ fn run_on(broker: &Mosquitto, options: &[&str], input: &[u8]) -> Ended {
     let file = folder.path().join("input");
     std::fs::write(&file, input).unwrap();
     let client = broker.client(options.iter().copied().chain(LINES));
-    let mut shell = Command::new("sh");
-    shell.args(["-c", "input=$0; exec \"$@\" <\"$input\""]);
-    shell.arg(&file).arg(client.get_program());
-    run({
-        shell.args(client.get_args());
-        shell
-    })
+    let mut shell = in_shell("exec \"$@\" <\"$INPUT\"", &client);
+    shell.env("INPUT", &file);
+    run(shell)
 }
 
 #[test]
@@ -97,9 +91,7 @@ fn a_line_without_an_answer_is_named() {
     let mut request = Process::start(broker.client(args));
     request.write(b"a\n");
     request.wait_for_stderr("published on net/uppercase/request, confirmed");
-    let args = ["-q", "1", "-t", "net/uppercase/response", "-m", "A"];
-    let published = run(broker.mosquitto_client(MOSQUITTO_PUB, args));
-    assert_eq!(published.code, Some(0), "{published:?}");
+    broker.publish("1", "net/uppercase/response", "A");
     request.wait_for_stdout("A");
     request.write(b"b\n");
     let ended = request.end();
@@ -138,11 +130,8 @@ fn a_reader_that_has_gone_ends_it_though_more_lines_could_come() {
     let broker = Mosquitto::open();
     let _responder = responder(&broker);
     let client = broker.client(LINES);
-    let mut shell = Command::new("sh");
     // `yes` has no end of its own.
-    shell.args(["-c", "(yes | \"$0\" \"$@\"; echo $? >&2) | head -n 2"]);
-    shell.arg(client.get_program()).args(client.get_args());
-    let ended = run(shell);
+    let ended = run(in_shell("(yes | \"$@\"; echo $? >&2) | head -n 2", &client));
     assert_eq!((&*ended.stdout, &*ended.stderr), ("Y\nY\n", "0\n"));
 }
 

@@ -111,9 +111,7 @@ fn a_device_that_comes_back_to_its_session_says_that_it_is_present() {
     };
     let first = start();
     first.wait_for_stderr("published on login, confirmed");
-    let args = ["-q", "2", "-t", "alice/UUID", "-m", "id-1"];
-    let ended = run(broker.mosquitto_client(MOSQUITTO_PUB, args));
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    broker.publish("2", "alice/UUID", "id-1");
     first.wait_for_stderr("subscribed to id-1, QoS 2 granted");
     let first = stop(first);
     assert!(first.contains(", no session present\n"), "{first}");

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, missing};
 use harness::outcome::{assert_plain, responder};
-use harness::process::{Ended, Process, mqtt_client, run};
+use harness::process::{Ended, Process, in_shell, mqtt_client, run};
 
 const REQUEST: [&str; 3] = ["net", "reverse", "abc"];
 
@@ -85,13 +85,7 @@ fn a_session_whose_last_words_and_report_cannot_be_written_takes_place() {
     let broker = Mosquitto::open();
     let args = ["-v", "controller", "--sessions", "1", "--report", "-"];
     let controller = broker.client(args);
-    let mut full_controller = Command::new("sh");
-    full_controller.args(["-c", "exec \"$0\" \"$@\" >/dev/full"]);
-    full_controller.arg(controller.get_program());
-    let controller = Process::start({
-        full_controller.args(controller.get_args());
-        full_controller
-    });
+    let controller = Process::start(in_shell("exec \"$@\" >/dev/full", &controller));
     controller.wait_for_stderr("waiting for logins");
     let device = run_into(full(), broker.client(["device", "alice"]));
     assert_output_lost(&device);

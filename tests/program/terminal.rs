@@ -5,35 +5,27 @@ use std::process::Command;
 use crate::url::{PASSWORD, USER, locked_broker, responder};
 use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, MOSQUITTO_PASSWD, PYTHON, missing};
-use harness::process::{Ended, run};
+use harness::process::{Ended, mqtt_client, run, through};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/program/terminal.py");
 
-/// The same command on a terminal, with somebody who types `typed` when asked.
+/// The same command on a terminal, where a person types `typed` when asked.
 fn at_terminal(command: &Command, typed: &str) -> Ended {
     at_terminal_until(command, typed, "")
 }
 
-/// The same, and then somebody sends this signal.
+/// The same, and then it is sent this signal.
 fn at_terminal_until(command: &Command, typed: &str, signal: &str) -> Ended {
     let mut terminal = Command::new(PYTHON.path());
     terminal
         .arg(SCRIPT)
-        .arg(command.get_program())
-        .args(command.get_args())
         .env("TYPED", typed)
         .env("SENT", signal)
         .env("TERM", "xterm-256color");
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => terminal.env(name, value),
-            None => terminal.env_remove(name),
-        };
-    }
-    run(terminal)
+    run(through(terminal, command))
 }
 
-/// Somebody who types `typed` when asked for [`USER`]'s password.
+/// A request of [`USER`], who types `typed` when asked for the password.
 fn asked(broker: &Mosquitto, typed: &str) -> Ended {
     at_terminal(&broker.client(["-u", USER, "net", "reverse", "abc"]), typed)
 }
@@ -96,7 +88,7 @@ fn a_signal_at_the_prompt_ends_it_and_leaves_the_terminal_as_it_was() {
     }
     let client = |role: &[&'static str]| {
         let user = ["-h", "127.0.0.1", "-p", "1", "-u", USER];
-        harness::process::mqtt_client(user.into_iter().chain(role.iter().copied()))
+        mqtt_client(user.into_iter().chain(role.iter().copied()))
     };
     for signal in ["SIGTERM", "SIGINT", "SIGHUP"] {
         for (role, code) in [(&["net", "reverse", "abc"][..], 130), (&["responder"], 0)] {
@@ -144,9 +136,9 @@ fn not_even_a_terminal_gets_colours() {
     let said = at_terminal(&talkative, "");
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(said.stdout.contains("ConnAck"), "{said:?}");
-    let help = at_terminal(&harness::process::mqtt_client(["--help"]), "");
+    let help = at_terminal(&mqtt_client(["--help"]), "");
     assert_eq!(help.code, Some(0), "{help:?}");
-    let wrong = at_terminal(&harness::process::mqtt_client(["--bogus"]), "");
+    let wrong = at_terminal(&mqtt_client(["--bogus"]), "");
     assert_eq!(wrong.code, Some(64), "{wrong:?}");
     for ended in [said, help, wrong] {
         assert!(!ended.stdout.is_empty());

@@ -1,8 +1,5 @@
 //! `--url`: host, port and login in one, against a broker that wants the login.
 
-use std::process::Command;
-
-use harness::folder::Folder;
 use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, MOSQUITTO_PASSWD, missing};
 use harness::outcome::{assert_answered, assert_fails, ready};
@@ -18,15 +15,7 @@ const REQUEST: [&str; 3] = ["net", "reverse", "abc"];
 
 /// A broker that wants [`USER`] and [`PASSWORD`].
 pub fn locked_broker() -> Mosquitto {
-    let folder = Folder::new();
-    let file = folder.path().join("passwords");
-    let mut command = Command::new(MOSQUITTO_PASSWD.path());
-    command.args(["-b", "-c"]).arg(&file).args([USER, PASSWORD]);
-    let ended = run(command);
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-    let file = file.display();
-    let settings = format!("allow_anonymous false\npassword_file {file}\n");
-    Mosquitto::with(folder, &settings)
+    Mosquitto::with_login(USER, PASSWORD)
 }
 
 /// A responder that has logged in.

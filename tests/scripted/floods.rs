@@ -8,7 +8,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use crate::case::{Client, all, decent};
-use harness::process::{Ended, Process};
+use harness::process::{Ended, Process, in_shell};
 use harness::scripted::{Connection, ScriptedBroker, Turn, answer};
 use harness::wire;
 
@@ -26,19 +26,8 @@ struct Watched {
 impl Watched {
     /// The shell says its number, and becomes the program.
     fn start(command: &Command) -> Self {
-        let mut shell = Command::new("sh");
-        shell.args([
-            "-c",
-            "echo \"mqtt_client: process $$.\" >&2; exec \"$0\" \"$@\"",
-        ]);
-        shell.arg(command.get_program()).args(command.get_args());
-        for (name, value) in command.get_envs() {
-            match value {
-                Some(value) => shell.env(name, value),
-                None => shell.env_remove(name),
-            };
-        }
-        let process = Process::start(shell);
+        let script = "echo \"mqtt_client: process $$.\" >&2; exec \"$@\"";
+        let process = Process::start(in_shell(script, command));
         let line = process.wait_for_stderr("process ");
         let id = line.split(['.', ' ']).nth(2).unwrap().to_owned();
         Self { process, id }

@@ -7,22 +7,14 @@ use std::process::Command;
 
 use crate::notify::without_broker;
 use harness::folder::Folder;
-use harness::process::run;
+use harness::process::{in_shell, run};
 
 /// What a command writes to its standard error, which is a file.
 fn lines(folder: &Folder, command: &Command, stream: Option<String>) -> Vec<String> {
     let log = folder.path().join("log");
     // Not truncated by the shell, so that the inode is the one in JOURNAL_STREAM.
-    let mut shell = Command::new("sh");
-    shell.args(["-c", "exec \"$@\" 2>>\"$LOG\"", "sh"]);
-    shell.arg(command.get_program()).args(command.get_args());
+    let mut shell = in_shell("exec \"$@\" 2>>\"$LOG\"", command);
     shell.env("LOG", &log);
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => shell.env(name, value),
-            None => shell.env_remove(name),
-        };
-    }
     match stream {
         Some(stream) => shell.env("JOURNAL_STREAM", stream),
         None => shell.env_remove("JOURNAL_STREAM"),

@@ -7,7 +7,8 @@ use std::process::Command;
 use mqtt_client::role::Kind;
 
 use harness::folder::Folder;
-use harness::process::{Ended, run};
+use harness::needed::{SYSTEMD_ANALYZE, missing};
+use harness::process::{Ended, program, run};
 
 const UNITS: [&str; 3] = [
     "mqtt_client.service",
@@ -25,7 +26,7 @@ fn installed_in(folder: &Folder) {
     for unit in UNITS {
         let text = fs::read_to_string(from.join(unit)).unwrap();
         assert!(text.contains("ExecStart=/usr/bin/mqtt_client "), "{text}");
-        let text = text.replace("/usr/bin/mqtt_client", env!("CARGO_BIN_EXE_mqtt_client"));
+        let text = text.replace("/usr/bin/mqtt_client", program().to_str().unwrap());
         fs::write(folder.path().join(unit), text).unwrap();
     }
     for drop_ins in ["mqtt_client.service.d", "mqtt_client-.service.d"] {
@@ -35,23 +36,8 @@ fn installed_in(folder: &Folder) {
     }
 }
 
-/// Whether systemd-analyze is missing. Says so; with `CI=true` a failure.
-fn no_systemd_analyze(test: &str) -> bool {
-    let there = Command::new("systemd-analyze")
-        .arg("--version")
-        .output()
-        .is_ok();
-    let ci = std::env::var_os("CI").is_some_and(|value| value == "true");
-    assert!(there || !ci, "not installed: systemd-analyze");
-    if !there {
-        let line = format!("NOT RUN: {test}: not installed: systemd-analyze\n");
-        std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()).unwrap();
-    }
-    !there
-}
-
 fn systemd_analyze(folder: &Folder, args: &[&str], unit: &str) -> Ended {
-    let mut command = Command::new("systemd-analyze");
+    let mut command = Command::new(SYSTEMD_ANALYZE.path());
     // Without a pager, and without the man pages, which are not installed by a build.
     command
         .args(args)
@@ -70,7 +56,7 @@ fn exposure(folder: &Folder, unit: &str) -> f64 {
 
 #[test]
 fn the_units_are_locked_in() {
-    if no_systemd_analyze("the_units_are_locked_in") {
+    if missing(&[SYSTEMD_ANALYZE]) {
         return;
     }
     let folder = Folder::new();
@@ -90,7 +76,7 @@ fn the_units_are_locked_in() {
 
 #[test]
 fn without_its_drop_in_a_unit_is_rated_as_open() {
-    if no_systemd_analyze("without_its_drop_in_a_unit_is_rated_as_open") {
+    if missing(&[SYSTEMD_ANALYZE]) {
         return;
     }
     let folder = Folder::new();
@@ -106,7 +92,7 @@ fn without_its_drop_in_a_unit_is_rated_as_open() {
 
 #[test]
 fn systemd_has_nothing_to_say_against_the_units() {
-    if no_systemd_analyze("systemd_has_nothing_to_say_against_the_units") {
+    if missing(&[SYSTEMD_ANALYZE]) {
         return;
     }
     let folder = Folder::new();

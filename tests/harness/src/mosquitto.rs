@@ -6,7 +6,7 @@ use std::process::Command;
 use rumqttc::{Client, Event, MqttOptions, Packet};
 
 use crate::folder::Folder;
-use crate::needed::{MOSQUITTO, MOSQUITTO_PASSWD, Needed};
+use crate::needed::{MOSQUITTO, MOSQUITTO_PASSWD, MOSQUITTO_PUB, Needed};
 use crate::process::{GUARD, Process, line_with, mqtt_client, run};
 
 /// A running mosquitto.
@@ -94,6 +94,21 @@ impl Mosquitto {
         command.args(["-h", "127.0.0.1", "-p", &self.port()]);
         command.args(args);
         command
+    }
+
+    /// A client by another hand publishes a message at this QoS, and the broker has confirmed it.
+    pub fn publish(&self, qos: &str, topic: &str, payload: &str) {
+        self.publish_with(&["-q", qos, "-t", topic, "-m", payload]);
+    }
+
+    /// The same at QoS 1, and the broker keeps the message for later subscribers.
+    pub fn retain(&self, topic: &str, payload: &str) {
+        self.publish_with(&["-r", "-q", "1", "-t", topic, "-m", payload]);
+    }
+
+    fn publish_with(&self, args: &[&str]) {
+        let ended = run(self.mosquitto_client(MOSQUITTO_PUB, args.iter().copied()));
+        assert_eq!(ended.code, Some(0), "{ended:?}");
     }
 
     /// Whether it holds a session for `client_id`, as a CONNECT with CleanSession 0 learns. Leaves one.
