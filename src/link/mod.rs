@@ -6,6 +6,8 @@ mod driver;
 pub mod engine;
 mod lines;
 mod options;
+#[cfg(test)]
+mod simulation;
 mod stop;
 mod watcher;
 

@@ -2,10 +2,10 @@
 //! too.
 
 use rumqttc::mqttbytes::QoS;
-use rumqttc::{MqttState, Packet, Publish, StateError};
+use rumqttc::{Event, MqttState, Outgoing, Packet, Publish, StateError};
 
 use super::wire;
-use crate::link::engine::{IDENTIFIERS, Outgoing};
+use crate::link::engine::{self, IDENTIFIERS, Input};
 
 /// Takes a packet through rumqttc's books: as it goes to the broker, with its packet identifier.
 ///
@@ -14,7 +14,7 @@ use crate::link::engine::{IDENTIFIERS, Outgoing};
 ///
 /// # Errors
 /// Those of rumqttc.
-pub fn enter(state: &mut MqttState, outgoing: Outgoing<'_>) -> Result<Packet, StateError> {
+pub fn enter(state: &mut MqttState, outgoing: engine::Outgoing<'_>) -> Result<Packet, StateError> {
     let request = wire::to_request(outgoing);
     for _ in 0..IDENTIFIERS {
         let packet = state.handle_outgoing_packet(request.clone())?;
@@ -38,6 +38,31 @@ pub fn expect_releases(state: &mut MqttState, pkids: impl IntoIterator<Item = u1
         publish.pkid = pkid;
         let _ = state.handle_incoming_packet(Packet::Publish(publish.clone()));
         state.events.pop_back();
+    }
+}
+
+/// What the engine is to hear of an event of rumqttc's, if anything.
+pub fn take(state: &mut MqttState, event: Event) -> Option<Input> {
+    match event {
+        Event::Incoming(packet) => {
+            if let Packet::PubRel(pubrel) = &packet {
+                // It may come again: the broker repeats it until it has heard PUBCOMP.
+                expect_releases(state, [pubrel.pkid]);
+            }
+            wire::to_incoming(packet).map(Input::Packet)
+        }
+        Event::Outgoing(Outgoing::PingReq) => Some(Input::PingSent),
+        Event::Outgoing(_) => None,
+    }
+}
+
+/// The packet identifier of a packet for the broker; 0 where it has none.
+pub fn pkid(packet: &Packet) -> u16 {
+    match packet {
+        Packet::Publish(publish) => publish.pkid,
+        Packet::Subscribe(subscribe) => subscribe.pkid,
+        Packet::Unsubscribe(unsubscribe) => unsubscribe.pkid,
+        _ => 0,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Carries out what the engine wants over rumqttc. The only room that names rumqttc, reads the clock, or
 //! waits; it decides nothing.
 
-mod books;
+pub(super) mod books;
 mod errors;
 mod quick_ack;
 mod sending;
@@ -10,7 +10,7 @@ mod wire;
 
 use std::time::{Duration, Instant};
 
-use log::{debug, info};
+use log::debug;
 use rumqttc::{Client, Connection, ConnectionError, Packet};
 
 use super::engine::{Engine, ErasedRole, Input, Output};
@@ -227,23 +227,15 @@ impl<'a> Driver<'a> {
                 self.engine
                     .handle(now, Input::Connected { session_present });
             }
-            rumqttc::Event::Incoming(packet) => {
-                if let Packet::PubRel(pubrel) = &packet {
-                    books::expect_releases(state, [pubrel.pkid]);
-                }
-                if let Some(packet) = wire::to_incoming(packet) {
-                    self.engine.handle(now, Input::Packet(packet));
-                }
-            }
-            rumqttc::Event::Outgoing(outgoing) => {
-                self.is_unanswered = false;
-                match outgoing {
-                    rumqttc::Outgoing::PingReq => self.engine.handle(now, Input::PingSent),
-                    rumqttc::Outgoing::Disconnect => {
-                        info!("disconnected");
+            event => {
+                if let rumqttc::Event::Outgoing(outgoing) = &event {
+                    self.is_unanswered = false;
+                    if let rumqttc::Outgoing::Disconnect = outgoing {
                         self.quick_ack.finish(self.options.tls.is_some());
                     }
-                    _ => {}
+                }
+                if let Some(input) = books::take(state, event) {
+                    self.engine.handle(now, input);
                 }
             }
         }

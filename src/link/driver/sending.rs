@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use rumqttc::{EventLoop, PingReq, Request, StateError};
 
-use super::{Driver, books, wire};
+use super::{Driver, books};
 use crate::link::engine::Outgoing;
 
 /// How many bytes may wait in the buffer. Below 8 KiB tokio-util's `Framed`, to which rumqttc writes,
@@ -71,7 +71,7 @@ fn write(
     waiting: &mut usize,
 ) -> Result<u16, StateError> {
     let packet = books::enter(&mut eventloop.state, outgoing)?;
-    let pkid = wire::pkid(&packet);
+    let pkid = books::pkid(&packet);
     *waiting += books::size(&packet);
     let network = eventloop.network.as_mut();
     let network = network.ok_or(StateError::ConnectionAborted)?;

@@ -77,16 +77,6 @@ pub fn to_request(packet: Outgoing<'_>) -> Request {
     }
 }
 
-/// The packet identifier of a packet for the broker; 0 where it has none.
-pub fn pkid(packet: &Packet) -> u16 {
-    match packet {
-        Packet::Publish(publish) => publish.pkid,
-        Packet::Subscribe(subscribe) => subscribe.pkid,
-        Packet::Unsubscribe(unsubscribe) => unsubscribe.pkid,
-        _ => 0,
-    }
-}
-
 /// A packet from the broker, as the engine takes it; `None` for one that it need not know.
 pub fn to_incoming(packet: Packet) -> Option<Incoming> {
     Some(match packet {

@@ -353,9 +353,17 @@ impl Engine<'_> {
 
     /// The last connection has ended. What the broker may keep of the session has still to go.
     fn on_closed(&mut self) {
-        let Phase::Closing { deadline, end, .. } = &self.phase else {
+        let Phase::Closing {
+            step,
+            deadline,
+            end,
+        } = &self.phase
+        else {
             return;
         };
+        if let Step::Disconnecting { .. } = step {
+            info!("disconnected");
+        }
         let (deadline, end) = (*deadline, end.clone());
         self.phase = match self.leaves_nothing(&end) {
             true => Phase::emptying(Some((end, deadline))),
