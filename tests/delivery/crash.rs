@@ -7,11 +7,11 @@ use std::time::Instant;
 use mqtt_client::device_session::LAST_WORDS;
 use mqtt_client::mqtt::QoS;
 
-use crate::broker::Broker;
 use crate::controller::{Controller, GUARD, Heard};
 use crate::device::{Device, LOOK_AGAIN, Output};
-use crate::installed::{Needed, missing};
-use crate::proxy::{Cut, Ending, Proxy, Way};
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, missing};
+use harness::proxy::{Cut, Ending, Proxy, Way};
 
 /// Sessions at one time.
 const WORKERS: usize = 6;
@@ -238,7 +238,7 @@ fn every_session_survives_kill_9(qos: QoS) {
         for worker in 0..WORKERS {
             let (cases, tally) = (&cases, &tally);
             scope.spawn(move || {
-                let broker = Broker::open();
+                let broker = Mosquitto::open();
                 let port = broker.port().parse().unwrap();
                 let controller = Controller::connect(port);
                 for number in 0.. {
@@ -276,7 +276,7 @@ fn every_session_survives_kill_9(qos: QoS) {
 
 #[test]
 fn a_session_at_qos_1_goes_on_after_kill_9() {
-    if missing(&[Needed::Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
     every_session_survives_kill_9(QoS::AtLeastOnce);
@@ -284,7 +284,7 @@ fn a_session_at_qos_1_goes_on_after_kill_9() {
 
 #[test]
 fn a_session_at_qos_2_goes_on_after_kill_9() {
-    if missing(&[Needed::Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
     every_session_survives_kill_9(QoS::ExactlyOnce);

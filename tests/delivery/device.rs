@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use mqtt_client::mqtt::QoS;
 
-use crate::broker::Folder;
 use crate::controller::GUARD;
-use crate::process::mqtt_client;
+use harness::folder::Folder;
+use harness::process::mqtt_client;
 
 /// Between two looks at it.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(1);

@@ -10,21 +10,11 @@
     reason = "clippy allows them in tests only inside the test functions themselves"
 )]
 
-#[path = "../mosquitto/broker.rs"]
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod broker;
 mod controller;
 mod crash;
 mod device;
-#[path = "../mosquitto/installed.rs"]
-#[allow(dead_code, reason = "as above; rustc cannot expect it of variants")]
-mod installed;
 mod matrix;
 mod observer;
-#[path = "../mosquitto/process.rs"]
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod process;
-mod proxy;
 mod restart;
 mod rivals;
 mod session;

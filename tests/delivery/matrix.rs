@@ -5,11 +5,12 @@ use std::sync::Mutex;
 
 use mqtt_client::mqtt::QoS;
 
-use crate::broker::{Broker, Folder};
 use crate::controller::Controller;
-use crate::installed::{Needed, missing};
-use crate::proxy::{Cut, Ending, Proxy, Way};
 use crate::session::{self, Outcome};
+use harness::folder::Folder;
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, missing};
+use harness::proxy::{Cut, Ending, Proxy, Way};
 
 /// Sessions at one time. They wait for the network most of the time.
 const WORKERS: usize = 12;
@@ -54,8 +55,8 @@ impl Tally {
     }
 }
 
-fn mosquitto() -> (Broker, u16) {
-    let broker = Broker::with(
+fn mosquitto() -> (Mosquitto, u16) {
+    let broker = Mosquitto::with(
         Folder::new(),
         "allow_anonymous true\nset_tcp_nodelay true\n",
     );
@@ -126,7 +127,7 @@ fn length(qos: QoS) -> (u64, u64) {
 }
 
 fn every_byte(qos: QoS, ending: Ending) {
-    if missing(&[Needed::Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
     let (up, down) = length(qos);
@@ -166,7 +167,7 @@ fn qos_2_survives_a_reset_at_every_byte() {
 /// Random runs, each with up to four cuts, also while reconnecting.
 #[test]
 fn random_cuts_and_cuts_while_reconnecting() {
-    if missing(&[Needed::Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
     let seed = std::env::var("MQTT_CLIENT_SEED").ok();

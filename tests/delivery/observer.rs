@@ -2,14 +2,12 @@
 //! after a reconnect it loses the first of two new messages whose packet identifiers are taken.)
 
 use std::cell::{Cell, RefCell};
-use std::path::Path;
-use std::process::Command;
 
 use mqtt_client::mqtt::QoS;
 
 use crate::controller::Heard;
-use crate::installed::Needed;
-use crate::process::Process;
+use harness::peers;
+use harness::process::Process;
 
 pub struct Observer {
     process: RefCell<Process>,
@@ -22,13 +20,10 @@ pub struct Observer {
 impl Observer {
     /// Connects and subscribes to `filters` at QoS 1.
     pub fn start(port: u16, filters: &[&str]) -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/observer.py");
-        let mut command = Command::new(Needed::Paho.path().unwrap());
-        // -B: leaves no __pycache__ in the source tree.
-        command.arg("-B").arg(script);
-        command.args(["127.0.0.1", &port.to_string()]).args(filters);
+        let filters = filters.iter().copied();
+        let process = peers::start("observer.py", &port.to_string(), filters);
         let observer = Self {
-            process: RefCell::new(Process::start(command)),
+            process: RefCell::new(process),
             read: Cell::new(0),
             connections: Cell::new(0),
         };

@@ -8,13 +8,13 @@ use std::time::Instant;
 use mqtt_client::device_session::LAST_WORDS;
 use mqtt_client::mqtt::QoS;
 
-use crate::broker::Folder;
 use crate::controller::{GUARD, Heard};
 use crate::device::LOOK_AGAIN;
-use crate::installed::{Needed, missing};
 use crate::observer::Observer;
-use crate::process::{Process, line_with, mqtt_client};
-use crate::proxy::Proxy;
+use harness::folder::Folder;
+use harness::needed::{MOSQUITTO, PAHO, missing};
+use harness::process::{Process, line_with, mqtt_client};
+use harness::proxy::Proxy;
 
 /// What a broker remembers over a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,13 +42,13 @@ const WAYS: [(Memory, Ending); 4] = [
 ];
 
 /// A mosquitto that can be started again.
-struct Mosquitto {
+struct RestartableMosquitto {
     folder: Folder,
     port: u16,
     process: Option<Process>,
 }
 
-impl Mosquitto {
+impl RestartableMosquitto {
     fn start(memory: Memory) -> Self {
         let folder = Folder::new();
         let port = steady_port();
@@ -73,7 +73,7 @@ impl Mosquitto {
     }
 
     fn start_again(&mut self) {
-        let mut command = Command::new(Needed::Mosquitto.path().unwrap());
+        let mut command = Command::new(MOSQUITTO.path());
         command
             .arg("-c")
             .arg(self.folder.path().join("mosquitto.conf"));
@@ -160,7 +160,7 @@ struct Session {
 const COMMANDS: usize = 20;
 
 impl Session {
-    fn begin(broker: &Mosquitto, qos: QoS) -> Self {
+    fn begin(broker: &RestartableMosquitto, qos: QoS) -> Self {
         let table: String = (1..=2 * COMMANDS)
             .map(|n| format!("CMD{n}=word {n}\n"))
             .collect();
@@ -227,7 +227,7 @@ impl Session {
 
 fn a_device_goes_on(qos: QoS) {
     for_every_way(|memory, ending| {
-        let mut broker = Mosquitto::start(memory);
+        let mut broker = RestartableMosquitto::start(memory);
         let mut session = Session::begin(&broker, qos);
         session.introduce();
         for number in 1..=COMMANDS {
@@ -252,7 +252,7 @@ fn a_device_goes_on(qos: QoS) {
 
 #[test]
 fn a_device_at_qos_1_goes_on_after_a_broker_restart() {
-    if missing(&[Needed::Mosquitto, Needed::Paho]) {
+    if missing(&[MOSQUITTO, PAHO]) {
         return;
     }
     a_device_goes_on(QoS::AtLeastOnce);
@@ -260,7 +260,7 @@ fn a_device_at_qos_1_goes_on_after_a_broker_restart() {
 
 #[test]
 fn a_device_at_qos_2_goes_on_after_a_broker_restart() {
-    if missing(&[Needed::Mosquitto, Needed::Paho]) {
+    if missing(&[MOSQUITTO, PAHO]) {
         return;
     }
     a_device_goes_on(QoS::ExactlyOnce);
@@ -270,10 +270,10 @@ fn a_device_at_qos_2_goes_on_after_a_broker_restart() {
 /// subscription that was made since is not.
 #[test]
 fn a_device_subscribes_again_where_the_broker_has_gone_back_in_time() {
-    if missing(&[Needed::Mosquitto, Needed::Paho]) {
+    if missing(&[MOSQUITTO, PAHO]) {
         return;
     }
-    let mut broker = Mosquitto::start(Memory::Stale);
+    let mut broker = RestartableMosquitto::start(Memory::Stale);
     let session = Session::begin(&broker, QoS::ExactlyOnce);
     broker.save();
     session.introduce();
@@ -287,11 +287,11 @@ fn a_device_subscribes_again_where_the_broker_has_gone_back_in_time() {
 
 #[test]
 fn a_request_gets_its_answer_although_the_broker_restarts_in_between() {
-    if missing(&[Needed::Mosquitto, Needed::Paho]) {
+    if missing(&[MOSQUITTO, PAHO]) {
         return;
     }
     for_every_way(|memory, ending| {
-        let mut broker = Mosquitto::start(memory);
+        let mut broker = RestartableMosquitto::start(memory);
         let responder = Observer::start(broker.port, &["net/reverse/request"]);
         let proxy = Proxy::start(broker.port, []);
         let request = client(proxy.port(), ["-W", "30", "net", "reverse", "abc"]);
@@ -315,11 +315,11 @@ fn a_request_gets_its_answer_although_the_broker_restarts_in_between() {
 
 #[test]
 fn a_responder_answers_after_a_broker_restart() {
-    if missing(&[Needed::Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
     for_every_way(|memory, ending| {
-        let mut broker = Mosquitto::start(memory);
+        let mut broker = RestartableMosquitto::start(memory);
         let responder = broker.client(["responder"]);
         responder.wait_for_stderr("subscribed to +/shuffle/request");
         assert_answered(&broker);
@@ -335,7 +335,7 @@ fn a_responder_answers_after_a_broker_restart() {
     });
 }
 
-fn assert_answered(broker: &Mosquitto) {
+fn assert_answered(broker: &RestartableMosquitto) {
     let ended = broker
         .client(["-W", "30", "net", "uppercase", "straße"])
         .end();
@@ -345,11 +345,11 @@ fn assert_answered(broker: &Mosquitto) {
 
 #[test]
 fn a_controller_serves_a_session_after_a_broker_restart() {
-    if missing(&[Needed::Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
     for_every_way(|memory, ending| {
-        let mut broker = Mosquitto::start(memory);
+        let mut broker = RestartableMosquitto::start(memory);
         let controller = broker.client(["--delay", "0.1", "--sessions", "2", "controller"]);
         controller.wait_for_stderr("waiting for logins");
         assert_served(&broker, "alice");
@@ -365,7 +365,7 @@ fn a_controller_serves_a_session_after_a_broker_restart() {
     });
 }
 
-fn assert_served(broker: &Mosquitto, user_id: &str) {
+fn assert_served(broker: &RestartableMosquitto, user_id: &str) {
     let ended = broker.client(["device", user_id]).end();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert_eq!(ended.stdout, format!("{LAST_WORDS}\n"));

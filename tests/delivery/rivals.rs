@@ -7,10 +7,11 @@ use mqtt_client::device_session::LAST_WORDS;
 use mqtt_client::mqtt::QoS;
 use rumqttc::{Client, Connection, Event, MqttOptions, Packet};
 
-use crate::broker::{Broker, Folder};
 use crate::controller::{Controller, GUARD, Heard};
-use crate::installed::{Needed, missing};
-use crate::process::{Ended, Process};
+use harness::folder::Folder;
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, missing};
+use harness::process::{Ended, Process};
 
 /// Between two looks at what somebody else writes.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -22,10 +23,10 @@ const MOST_CONNECTIONS: usize = 12;
 
 #[test]
 fn two_devices_with_one_client_id_throw_each_other_out_slowly_and_say_why() {
-    if missing(&[Needed::Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let first = Process::start(broker.client(["-v", "device", "alice"]));
     first.wait_for_stderr("connected to");
     let second = Process::start(broker.client(["-v", "-i", "alice", "device", "alice"]));
@@ -60,7 +61,7 @@ const DISCONNECTED: &str = "$SYS/broker/clients/disconnected";
 const SUBSCRIPTIONS: &str = "$SYS/broker/subscriptions/count";
 
 impl Books {
-    fn read(broker: &Broker) -> Self {
+    fn read(broker: &Mosquitto) -> Self {
         let port = broker.port().parse().unwrap();
         let options = MqttOptions::new("auditor", "127.0.0.1", port);
         let (client, connection) = Client::new(options, 10);
@@ -96,7 +97,7 @@ impl Books {
 
 /// A broker that keeps books, a controller, and what the books say without any device.
 struct Scene {
-    broker: Broker,
+    broker: Mosquitto,
     controller: Controller,
     books: Books,
 }
@@ -110,7 +111,7 @@ const OF_A_DEVICE: u64 = 2;
 impl Scene {
     fn new() -> Self {
         let settings = "allow_anonymous true\nsys_interval 1\n";
-        let broker = Broker::with(Folder::new(), settings);
+        let broker = Mosquitto::with(Folder::new(), settings);
         let controller = Controller::connect(broker.port().parse().unwrap());
         let mut books = Books::read(&broker);
         books.await_entry(0, WITHOUT_A_DEVICE);
@@ -164,7 +165,7 @@ fn assert_done(device: Process) {
 
 #[test]
 fn a_finished_session_leaves_no_trace_in_the_brokers_books() {
-    if missing(&[Needed::Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
     let mut scene = Scene::new();
@@ -178,7 +179,7 @@ fn a_finished_session_leaves_no_trace_in_the_brokers_books() {
 
 #[test]
 fn a_device_that_is_stopped_in_mid_session_leaves_no_trace_without_a_state_dir() {
-    if missing(&[Needed::Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
     let mut scene = Scene::new();
@@ -191,7 +192,7 @@ fn a_device_that_is_stopped_in_mid_session_leaves_no_trace_without_a_state_dir()
 
 #[test]
 fn a_device_that_is_stopped_in_mid_session_goes_on_with_it_from_its_state_dir() {
-    if missing(&[Needed::Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
     let mut scene = Scene::new();

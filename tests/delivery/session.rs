@@ -12,7 +12,7 @@ use mqtt_client::mqtt::{Level, QoS};
 use mqtt_client::role::{Effect, Event, Failure, Reaction, Role};
 
 use crate::controller::{Controller, GUARD, Heard};
-use crate::proxy::Proxy;
+use harness::proxy::Proxy;
 
 /// Four commands with a repeat, and what they come to.
 pub const COMMANDS: [&str; 4] = ["CMD1", "CMD2", "CMD1", "CMD3"];

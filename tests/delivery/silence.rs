@@ -7,12 +7,12 @@ use std::time::Duration;
 use mqtt_client::device_session::LAST_WORDS;
 use mqtt_client::mqtt::QoS;
 
-use crate::broker::Broker;
 use crate::controller::{Controller, Heard};
-use crate::installed::{Needed, missing};
-use crate::process::{Process, mqtt_client};
-use crate::proxy::{Cut, Ending, Proxy, Way};
 use crate::session;
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, missing};
+use harness::process::{Process, mqtt_client};
+use harness::proxy::{Cut, Ending, Proxy, Way};
 
 /// The shortest that MQTT can say, `-k 1`: most of a run is waiting for it.
 const KEEP_ALIVE: Duration = Duration::from_secs(1);
@@ -20,8 +20,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// Links that fall silent, each in a session of its own.
 const POSITIONS: u64 = 20;
 
-fn mosquitto() -> (Broker, u16) {
-    let broker = Broker::open();
+fn mosquitto() -> (Mosquitto, u16) {
+    let broker = Mosquitto::open();
     let port = broker.port().parse().unwrap();
     (broker, port)
 }
@@ -92,7 +92,7 @@ fn every_session_survives_silence(qos: QoS) {
 
 #[test]
 fn qos_1_survives_a_link_that_falls_silent() {
-    if missing(&[Needed::Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
     every_session_survives_silence(QoS::AtLeastOnce);
@@ -100,7 +100,7 @@ fn qos_1_survives_a_link_that_falls_silent() {
 
 #[test]
 fn qos_2_survives_a_link_that_falls_silent() {
-    if missing(&[Needed::Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
     every_session_survives_silence(QoS::ExactlyOnce);
@@ -109,7 +109,7 @@ fn qos_2_survives_a_link_that_falls_silent() {
 /// The program itself, while it waits for a command and has nothing to say.
 #[test]
 fn an_idle_device_notices_by_its_keep_alive_that_the_link_is_half_open() {
-    if missing(&[Needed::Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
     let (_broker, port) = mosquitto();

@@ -8,18 +8,18 @@ use std::net::TcpStream;
 use mqtt_client::device_session::LAST_WORDS;
 use mqtt_client::mqtt::QoS;
 
-use crate::broker::Broker;
 use crate::controller::{Controller, GUARD, Heard};
 use crate::device::{Device, Output};
-use crate::installed::{Needed, missing};
-use crate::proxy::{Cut, Ending, Proxy, Way};
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, missing};
+use harness::proxy::{Cut, Ending, Proxy, Way};
 
 /// More than a device has in flight.
 const COMMANDS: usize = 20;
 
 /// A device called alice behind a proxy, and a controller.
 struct Scene {
-    broker: Broker,
+    broker: Mosquitto,
     controller: Controller,
     proxy: Proxy,
     device: Device,
@@ -27,7 +27,7 @@ struct Scene {
 
 impl Scene {
     fn new(qos: QoS) -> Self {
-        let broker = Broker::open();
+        let broker = Mosquitto::open();
         let port = broker.port().parse().unwrap();
         let proxy = Proxy::start(port, []);
         Self {
@@ -122,7 +122,7 @@ fn replies_outlive_a_crash_after_the_last_words(qos: QoS) {
 
 #[test]
 fn a_crash_after_the_last_words_costs_no_reply_at_qos_1() {
-    if missing(&[Needed::Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
     replies_outlive_a_crash_after_the_last_words(QoS::AtLeastOnce);
@@ -130,7 +130,7 @@ fn a_crash_after_the_last_words_costs_no_reply_at_qos_1() {
 
 #[test]
 fn a_crash_after_the_last_words_costs_no_reply_at_qos_2() {
-    if missing(&[Needed::Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
     replies_outlive_a_crash_after_the_last_words(QoS::ExactlyOnce);
@@ -140,7 +140,7 @@ fn a_crash_after_the_last_words_costs_no_reply_at_qos_2() {
 /// PUBREC, drops it, and closes the connection. Those of a process that was killed count, too.
 #[test]
 fn a_device_that_was_killed_with_replies_half_said_loses_none_when_it_goes_on() {
-    if missing(&[Needed::Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
     let mut scene = Scene::new(QoS::ExactlyOnce);
@@ -157,7 +157,7 @@ fn a_device_that_was_killed_with_replies_half_said_loses_none_when_it_goes_on() 
 }
 
 /// What a device leaves that was killed twice, each time with replies that were not released.
-fn publish_and_never_release(broker: &Broker, client_id: &str, topic: &str, payload: &str) {
+fn publish_and_never_release(broker: &Mosquitto, client_id: &str, topic: &str, payload: &str) {
     let port: u16 = broker.port().parse().unwrap();
     let connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
     connection.set_read_timeout(Some(GUARD)).unwrap();
@@ -187,7 +187,7 @@ fn publish_and_never_release(broker: &Broker, client_id: &str, topic: &str, payl
 /// Whatever stands where the session was: the old one is gone for good, and a new one begins.
 #[test]
 fn a_damaged_or_foreign_state_file_means_a_fresh_login_and_a_warning() {
-    if missing(&[Needed::Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
     type Damage = fn(&str) -> String;
@@ -236,7 +236,7 @@ fn a_session_without_a_state_file(name: &str, prepare: fn(&Device)) {
 
 #[test]
 fn a_state_folder_that_cannot_be_used_costs_only_a_warning() {
-    if missing(&[Needed::Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
     a_session_without_a_state_file("no folder", |device| {

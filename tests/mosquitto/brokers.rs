@@ -1,18 +1,18 @@
 //! Several brokers: where one fails, the next is tried.
 
-use crate::broker::Broker;
-use crate::installed::Needed::{DynamicSecurity, Mosquitto};
-use crate::installed::missing;
-use crate::process::{Process, mqtt_client, run};
 use crate::subscription::broker_that_refuses;
+use harness::mosquitto::Mosquitto;
+use harness::needed::{DYNAMIC_SECURITY, MOSQUITTO, missing};
+use harness::outcome::{ready, responder};
+use harness::process::{Process, mqtt_client, run};
 
-fn hosts(brokers: &[&Broker]) -> String {
-    let address = |broker: &&Broker| format!("127.0.0.1:{}", broker.port());
+fn hosts(brokers: &[&Mosquitto]) -> String {
+    let address = |broker: &&Mosquitto| format!("127.0.0.1:{}", broker.port());
     brokers.iter().map(address).collect::<Vec<_>>().join(",")
 }
 
 /// Takes away the broker that this line says it is connected to; the other one is left.
-fn kill_the_one_in(line: &str, one: Broker, two: Broker) -> Broker {
+fn kill_the_one_in(line: &str, one: Mosquitto, two: Mosquitto) -> Mosquitto {
     match line.contains(&format!(":{},", one.port())) {
         true => two,
         false => one,
@@ -21,14 +21,11 @@ fn kill_the_one_in(line: &str, one: Broker, two: Broker) -> Broker {
 
 #[test]
 fn a_request_finds_the_one_of_three_that_is_there() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
-    let responder = Process::start(broker.client(["-v", "responder"]));
-    responder.wait_in_stderr("five subscriptions", |said| {
-        (said.matches("subscribed to +/").count() == 5).then_some(())
-    });
+    let broker = Mosquitto::open();
+    let _responder = responder(&broker);
     let hosts = format!("127.0.0.1:1,{},[::1]:1", hosts(&[&broker]));
     // Where it begins is random.
     for _ in 0..10 {
@@ -61,15 +58,12 @@ fn a_request_that_finds_none_names_each() {
 
 #[test]
 fn a_subscription_that_one_broker_refuses_is_asked_of_the_next() {
-    if missing(&[Mosquitto, DynamicSecurity]) {
+    if missing(&[MOSQUITTO, DYNAMIC_SECURITY]) {
         return;
     }
     let refuses = broker_that_refuses("net/reverse/response");
-    let open = Broker::open();
-    let responder = Process::start(open.client(["-v", "responder"]));
-    responder.wait_in_stderr("five subscriptions", |said| {
-        (said.matches("subscribed to +/").count() == 5).then_some(())
-    });
+    let open = Mosquitto::open();
+    let _responder = responder(&open);
     let ask = |hosts: &str| {
         let args = ["-h", hosts, "--reconnect-delay", "0.05"];
         run(mqtt_client(
@@ -97,10 +91,10 @@ fn a_subscription_that_one_broker_refuses_is_asked_of_the_next() {
 
 #[test]
 fn responder_and_device_go_on_at_the_other_broker_when_theirs_is_killed() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let (one, two) = (Broker::open(), Broker::open());
+    let (one, two) = (Mosquitto::open(), Mosquitto::open());
     let hosts = hosts(&[&one, &two]);
     let usual = ["-v", "-h", &hosts, "--reconnect-delay", "0.05"];
     let start = |args: &[&'static str]| {
@@ -114,10 +108,7 @@ fn responder_and_device_go_on_at_the_other_broker_when_theirs_is_killed() {
     let port = left.port();
     let again = format!("connected to 127.0.0.1:{port} again, no session present");
     device.wait_for_stderr(&again);
-    let responder = start(&["responder"]);
-    responder.wait_in_stderr("five subscriptions", |said| {
-        (said.matches("subscribed to +/").count() == 5).then_some(())
-    });
+    let _responder = ready(mqtt_client(usual.into_iter().chain(["responder"])));
     let args = usual[1..].iter().copied().chain(["net", "reverse", "abc"]);
     let ended = run(mqtt_client(args));
     assert_eq!(

@@ -5,10 +5,9 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
-use crate::broker::Broker;
-use crate::installed::Needed::Mosquitto;
-use crate::installed::missing;
-use crate::process::{GUARD, Process, mqtt_client};
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, missing};
+use harness::process::{GUARD, Process, mqtt_client};
 
 /// The remaining length in one byte is enough here.
 fn packet(first: u8, parts: &[&[u8]]) -> Vec<u8> {
@@ -81,10 +80,10 @@ impl Peer {
 
 #[test]
 fn mosquittos_test_for_its_request_client_passes() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let port = broker.port().parse().unwrap();
     let mut peer = Peer::new(TcpStream::connect(("127.0.0.1", port)).unwrap());
     peer.send(&connect("sub-test"));

@@ -1,15 +1,15 @@
 //! Our controller, with devices that behave and devices that do not.
 
-use crate::broker::Broker;
 use crate::device::TABLE;
-use crate::installed::Needed::{Mosquitto, Paho};
-use crate::installed::missing;
 use crate::json::Json;
 use crate::peer;
-use crate::process::{Ended, Process};
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, PAHO, missing};
+use harness::peers;
+use harness::process::{Ended, Process};
 
 /// A controller of one session that waits for logins and reports on standard output.
-fn controller(broker: &Broker, args: &[&str]) -> Process {
+fn controller(broker: &Mosquitto, args: &[&str]) -> Process {
     let usual = ["controller", "-v", "--sessions", "1", "--report", "-"];
     let controller = Process::start(broker.client(usual.iter().chain(args).copied()));
     controller.wait_for_stderr("waiting for logins");
@@ -28,12 +28,12 @@ fn word(command: &str) -> &'static str {
 
 #[test]
 fn our_controller_and_our_device_end_a_session_well_at_each_qos() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
     // All at the same time: most of it is the controller's pause.
     let sessions = ["0", "1", "2"].map(|qos| {
-        let broker = Broker::open();
+        let broker = Mosquitto::open();
         let controller = controller(&broker, &["-q", qos, "--commands", "40"]);
         let device = Process::start(broker.client(["device", "alice", "-q", qos]));
         (broker, controller, device)
@@ -59,12 +59,12 @@ fn our_controller_and_our_device_end_a_session_well_at_each_qos() {
 
 #[test]
 fn the_first_command_comes_3_s_after_the_unique_id_and_not_before() {
-    if missing(&[Mosquitto, Paho]) {
+    if missing(&[MOSQUITTO, PAHO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let controller = controller(&broker, &["--commands", "5-15"]);
-    let device = peer::start("device.py", &broker, ["alice", "right"]);
+    let device = peers::start("device.py", &broker.port(), ["alice", "right"]);
     let controller = controller.end();
     assert_eq!(controller.code, Some(0), "{controller:?}");
     let seen = peer::report(device);
@@ -85,10 +85,10 @@ fn the_first_command_comes_3_s_after_the_unique_id_and_not_before() {
 
 /// A session with a device that misbehaves: fails for this reason, and the device is not praised.
 fn assert_fails(mode: &str, args: &[&str], why: &str) {
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let args = ["--commands", "1"].iter().chain(args).copied();
     let controller = controller(&broker, &args.collect::<Vec<_>>());
-    let device = peer::start("device.py", &broker, ["mallory", mode]);
+    let device = peers::start("device.py", &broker.port(), ["mallory", mode]);
     let controller = controller.end();
     assert_eq!(controller.code, Some(76), "{controller:?}");
     let report = report(&controller);
@@ -109,7 +109,7 @@ fn assert_fails(mode: &str, args: &[&str], why: &str) {
 
 #[test]
 fn a_wrong_word_fails_the_session() {
-    if missing(&[Mosquitto, Paho]) {
+    if missing(&[MOSQUITTO, PAHO]) {
         return;
     }
     assert_fails("wrong-word", &[], "`Ape` instead of");
@@ -117,7 +117,7 @@ fn a_wrong_word_fails_the_session() {
 
 #[test]
 fn a_missing_reply_fails_the_session() {
-    if missing(&[Mosquitto, Paho]) {
+    if missing(&[MOSQUITTO, PAHO]) {
         return;
     }
     assert_fails("missing-reply", &["-W", "1"], "missing");
@@ -125,7 +125,7 @@ fn a_missing_reply_fails_the_session() {
 
 #[test]
 fn a_reply_too_many_fails_the_session() {
-    if missing(&[Mosquitto, Paho]) {
+    if missing(&[MOSQUITTO, PAHO]) {
         return;
     }
     assert_fails("extra-reply", &[], "too many");
@@ -133,7 +133,7 @@ fn a_reply_too_many_fails_the_session() {
 
 #[test]
 fn a_reply_at_another_qos_fails_the_session() {
-    if missing(&[Mosquitto, Paho]) {
+    if missing(&[MOSQUITTO, PAHO]) {
         return;
     }
     assert_fails("wrong-qos", &[], "QoS 1");

@@ -1,11 +1,10 @@
 //! Our device, led through its session by a controller in Python.
 
-use crate::broker::Broker;
-use crate::installed::Needed::{Mosquitto, Paho};
-use crate::installed::missing;
 use crate::json::Json;
 use crate::peer;
-use crate::process::{Ended, Process};
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, PAHO, missing};
+use harness::process::{Ended, Process};
 
 /// The table of the mission, written down here once more, so that a slip in the program's own shows.
 pub const TABLE: [(&str, &str); 7] = [
@@ -41,7 +40,7 @@ fn replies_seen(report: &Json) -> Vec<(String, String, f64)> {
 
 /// A session of a device called alice: how the device ended, and what the controller saw.
 fn session(qos: &str, commands: &[&str], device: &[&str]) -> (Ended, Json) {
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let controller = peer::controller(&broker, qos, commands.iter().copied());
     let args = ["device", "alice"].iter().chain(device).copied();
     let ended = Process::start(broker.client(args)).end();
@@ -69,7 +68,7 @@ fn burst(length: usize) -> Vec<&'static str> {
 
 #[test]
 fn a_device_answers_a_python_controller_at_qos_0() {
-    if missing(&[Mosquitto, Paho]) {
+    if missing(&[MOSQUITTO, PAHO]) {
         return;
     }
     assert_every_reply_once_and_in_order("0", &burst(15));
@@ -77,7 +76,7 @@ fn a_device_answers_a_python_controller_at_qos_0() {
 
 #[test]
 fn a_device_answers_a_python_controller_at_qos_1() {
-    if missing(&[Mosquitto, Paho]) {
+    if missing(&[MOSQUITTO, PAHO]) {
         return;
     }
     assert_every_reply_once_and_in_order("1", &burst(15));
@@ -85,7 +84,7 @@ fn a_device_answers_a_python_controller_at_qos_1() {
 
 #[test]
 fn a_device_answers_a_python_controller_at_qos_2() {
-    if missing(&[Mosquitto, Paho]) {
+    if missing(&[MOSQUITTO, PAHO]) {
         return;
     }
     assert_every_reply_once_and_in_order("2", &burst(15));
@@ -93,7 +92,7 @@ fn a_device_answers_a_python_controller_at_qos_2() {
 
 #[test]
 fn a_burst_of_2000_commands_at_qos_1_gets_every_reply_once_and_in_order() {
-    if missing(&[Mosquitto, Paho]) {
+    if missing(&[MOSQUITTO, PAHO]) {
         return;
     }
     assert_every_reply_once_and_in_order("1", &burst(2000));
@@ -101,7 +100,7 @@ fn a_burst_of_2000_commands_at_qos_1_gets_every_reply_once_and_in_order() {
 
 #[test]
 fn a_burst_of_2000_commands_at_qos_2_gets_every_reply_once_and_in_order() {
-    if missing(&[Mosquitto, Paho]) {
+    if missing(&[MOSQUITTO, PAHO]) {
         return;
     }
     assert_every_reply_once_and_in_order("2", &burst(2000));
@@ -109,7 +108,7 @@ fn a_burst_of_2000_commands_at_qos_2_gets_every_reply_once_and_in_order() {
 
 #[test]
 fn unknown_commands_are_named_and_skipped() {
-    if missing(&[Mosquitto, Paho]) {
+    if missing(&[MOSQUITTO, PAHO]) {
         return;
     }
     let commands = ["CMD1", "CMD8", "", "cmd2", "CMD1 CMD2", "Well done", "CMD7"];
@@ -126,7 +125,7 @@ fn unknown_commands_are_named_and_skipped() {
 
 #[test]
 fn a_device_with_a_lower_qos_gets_and_answers_at_that() {
-    if missing(&[Mosquitto, Paho]) {
+    if missing(&[MOSQUITTO, PAHO]) {
         return;
     }
     let (device, report) = session("2", &["CMD3", "CMD3", "CMD5"], &["-q", "1"]);

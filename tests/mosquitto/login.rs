@@ -7,27 +7,17 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::broker::{Broker, Folder};
-use crate::installed::Needed::{self, Mosquitto, MosquittoPasswd};
-use crate::installed::missing;
-use crate::process::{Ended, Process, mqtt_client, run};
+use harness::folder::Folder;
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, MOSQUITTO_PASSWD, missing};
+use harness::process::{Ended, Process, mqtt_client, run};
 
 const USER: &str = "alice";
 const PASSWORD: &str = "pass wörd";
 
 /// A broker that wants [`USER`] and [`PASSWORD`].
-fn locked_broker() -> Broker {
-    let folder = Folder::new();
-    let file = folder.path().join("passwords");
-    let mut command = Command::new(Needed::MosquittoPasswd.path().unwrap());
-    command.args(["-b", "-c"]).arg(&file).args([USER, PASSWORD]);
-    let ended = run(command);
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-    let file = file.display();
-    Broker::with(
-        folder,
-        &format!("allow_anonymous false\npassword_file {file}\n"),
-    )
+fn locked_broker() -> Mosquitto {
+    Mosquitto::with_login(USER, PASSWORD)
 }
 
 /// A password file with these permissions.
@@ -55,7 +45,7 @@ fn assert_refused(ended: &Ended, what: &[&str]) {
 
 #[test]
 fn the_right_password_is_let_in_by_every_way_to_give_it() {
-    if missing(&[Mosquitto, MosquittoPasswd]) {
+    if missing(&[MOSQUITTO, MOSQUITTO_PASSWD]) {
         return;
     }
     let broker = locked_broker();
@@ -81,7 +71,7 @@ fn the_right_password_is_let_in_by_every_way_to_give_it() {
 
 #[test]
 fn a_wrong_password_or_none_is_a_refusal_and_ends_every_role_at_once() {
-    if missing(&[Mosquitto, MosquittoPasswd]) {
+    if missing(&[MOSQUITTO, MOSQUITTO_PASSWD]) {
         return;
     }
     let broker = locked_broker();

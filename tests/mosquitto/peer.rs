@@ -1,42 +1,25 @@
-//! The clients in `tests/peers`, in Python with paho: started, and asked what they saw.
+//! The clients in `tests/peers`, ready to play their part, and asked what they saw.
 
-use std::path::Path;
-use std::process::Command;
-
-use crate::broker::Broker;
-use crate::installed::Needed;
 use crate::json::Json;
-use crate::process::Process;
-
-/// Starts a script of that folder against `broker`.
-pub fn start<'a>(
-    script: &str,
-    broker: &Broker,
-    args: impl IntoIterator<Item = &'a str>,
-) -> Process {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers");
-    let mut command = Command::new(Needed::Paho.path().unwrap());
-    // -B: leaves no __pycache__ in the source tree.
-    command.arg("-B").arg(folder.join(script));
-    command.args(["127.0.0.1", &broker.port()]).args(args);
-    Process::start(command)
-}
+use harness::mosquitto::Mosquitto;
+use harness::peers;
+use harness::process::Process;
 
 /// A responder that the broker has subscribed.
-pub fn responder(broker: &Broker) -> Process {
-    let responder = start("responder.py", broker, []);
+pub fn responder(broker: &Mosquitto) -> Process {
+    let responder = peers::start("responder.py", &broker.port(), []);
     responder.wait_for_stdout("ready");
     responder
 }
 
 /// A controller that hears logins, and will send `commands` 3 s after the UNIQUE ID.
 pub fn controller<'a>(
-    broker: &Broker,
+    broker: &Mosquitto,
     qos: &'a str,
     commands: impl IntoIterator<Item = &'a str>,
 ) -> Process {
     let args = [qos, "3"].into_iter().chain(commands);
-    let controller = start("controller.py", broker, args);
+    let controller = peers::start("controller.py", &broker.port(), args);
     controller.wait_for_stdout("ready");
     controller
 }

@@ -1,10 +1,10 @@
 //! Text requests, against responders and requesters by other hands and by ours.
 
-use crate::broker::Broker;
-use crate::installed::Needed::{Mosquitto, MosquittoRr, Paho};
-use crate::installed::missing;
 use crate::peer;
-use crate::process::{Ended, Process, mqtt_client, run};
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, MOSQUITTO_RR, PAHO, missing};
+use harness::outcome::responder;
+use harness::process::{Ended, Process, mqtt_client, run};
 
 /// The answer on standard output with a line feed, and not a word besides.
 fn assert_answered(ended: &Ended, answer: &str) {
@@ -19,21 +19,12 @@ fn sorted(text: &str) -> Vec<char> {
     all
 }
 
-/// Our responder, once the broker has granted its five subscriptions.
-fn our_responder(broker: &Broker) -> Process {
-    let responder = Process::start(broker.client(["responder", "-v"]));
-    responder.wait_in_stderr("five subscriptions", |said| {
-        (said.matches("subscribed to +/").count() == 5).then_some(())
-    });
-    responder
-}
-
 #[test]
 fn a_python_responder_answers_all_five_actions() {
-    if missing(&[Mosquitto, Paho]) {
+    if missing(&[MOSQUITTO, PAHO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let _responder = peer::responder(&broker);
     for (action, text, answer) in [
         ("uppercase", "Hello, world", "HELLO, WORLD"),
@@ -54,10 +45,10 @@ fn a_python_responder_answers_all_five_actions() {
 
 #[test]
 fn host_and_port_may_stand_anywhere() {
-    if missing(&[Mosquitto, Paho]) {
+    if missing(&[MOSQUITTO, PAHO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let _responder = peer::responder(&broker);
     let port = &broker.port();
     let host = "127.0.0.1";
@@ -74,10 +65,10 @@ fn host_and_port_may_stand_anywhere() {
 
 #[test]
 fn after_two_dashes_nothing_is_an_option() {
-    if missing(&[Mosquitto, Paho]) {
+    if missing(&[MOSQUITTO, PAHO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let _responder = peer::responder(&broker);
     for (args, answer) in [
         (["--", "NETID", "reverse", "-v"], "v-"),
@@ -90,10 +81,10 @@ fn after_two_dashes_nothing_is_an_option() {
 
 #[test]
 fn the_message_may_come_from_standard_input() {
-    if missing(&[Mosquitto, Paho]) {
+    if missing(&[MOSQUITTO, PAHO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let _responder = peer::responder(&broker);
     for (input, answer) in [
         ("from a pipe\n", "FROM A PIPE"),
@@ -110,10 +101,10 @@ fn the_message_may_come_from_standard_input() {
 
 #[test]
 fn text_beyond_ascii_arrives_as_it_was_sent() {
-    if missing(&[Mosquitto, Paho]) {
+    if missing(&[MOSQUITTO, PAHO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let _responder = peer::responder(&broker);
     for (action, text, answer) in [
         ("uppercase", "grüße, ÿ, δεξιά", "GRÜSSE, Ÿ, ΔΕΞΙΆ"),
@@ -126,10 +117,10 @@ fn text_beyond_ascii_arrives_as_it_was_sent() {
 
 #[test]
 fn a_message_of_60000_bytes_is_answered_in_full() {
-    if missing(&[Mosquitto, Paho]) {
+    if missing(&[MOSQUITTO, PAHO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let _responder = peer::responder(&broker);
     let text: String = ('a'..='z').cycle().take(60_000).collect();
     let ended = run(broker.client(["net", "uppercase", &text]));
@@ -138,11 +129,11 @@ fn a_message_of_60000_bytes_is_answered_in_full() {
 
 #[test]
 fn our_responder_answers_our_requester() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
-    let _responder = our_responder(&broker);
+    let broker = Mosquitto::open();
+    let _responder = responder(&broker);
     for (action, text, answer) in [
         ("uppercase", "straße", "STRASSE"),
         ("lowercase", "ΟΔΟΣ", "οδος"),
@@ -159,11 +150,11 @@ fn our_responder_answers_our_requester() {
 
 #[test]
 fn our_responder_answers_mosquitto_rr() {
-    if missing(&[Mosquitto, MosquittoRr]) {
+    if missing(&[MOSQUITTO, MOSQUITTO_RR]) {
         return;
     }
-    let broker = Broker::open();
-    let _responder = our_responder(&broker);
+    let broker = Mosquitto::open();
+    let _responder = responder(&broker);
     for qos in ["0", "1", "2"] {
         let topics = ["-t", "net/reverse/request", "-e", "net/reverse/response"];
         let rest = [
@@ -176,7 +167,7 @@ fn our_responder_answers_mosquitto_rr() {
             "-W",
             "30",
         ];
-        let ended = run(broker.mosquitto_client(MosquittoRr, topics.into_iter().chain(rest)));
+        let ended = run(broker.mosquitto_client(MOSQUITTO_RR, topics.into_iter().chain(rest)));
         assert_answered(&ended, "dlröw ,olleH");
     }
 }

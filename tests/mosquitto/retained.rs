@@ -1,25 +1,17 @@
 //! Old messages that the broker has kept: never an answer, never an order.
 
-use crate::broker::Broker;
-use crate::installed::Needed::{Mosquitto, MosquittoPub, Paho};
-use crate::installed::missing;
 use crate::peer;
-use crate::process::{Process, run};
-
-/// Leaves a message on a topic, as somebody did long ago.
-fn retain(broker: &Broker, topic: &str, payload: &str) {
-    let args = ["-r", "-q", "1", "-t", topic, "-m", payload];
-    let ended = run(broker.mosquitto_client(MosquittoPub, args));
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-}
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, MOSQUITTO_PUB, PAHO, missing};
+use harness::process::{Process, run};
 
 #[test]
 fn an_old_answer_is_not_printed_when_nobody_answers() {
-    if missing(&[Mosquitto, MosquittoPub]) {
+    if missing(&[MOSQUITTO, MOSQUITTO_PUB]) {
         return;
     }
-    let broker = Broker::open();
-    retain(&broker, "net/reverse/response", "an old answer");
+    let broker = Mosquitto::open();
+    broker.retain("net/reverse/response", "an old answer");
     let ended = run(broker.client(["-W", "1", "net", "reverse", "abc"]));
     assert_eq!(ended.code, Some(75), "{ended:?}");
     assert_eq!(ended.stdout, "");
@@ -34,12 +26,12 @@ fn an_old_answer_is_not_printed_when_nobody_answers() {
 
 #[test]
 fn an_old_answer_does_not_stand_in_for_the_right_one() {
-    if missing(&[Mosquitto, MosquittoPub, Paho]) {
+    if missing(&[MOSQUITTO, MOSQUITTO_PUB, PAHO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let _responder = peer::responder(&broker);
-    retain(&broker, "net/reverse/response", "an old answer");
+    broker.retain("net/reverse/response", "an old answer");
     let ended = run(broker.client(["net", "reverse", "abc"]));
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(ended.stdout, "cba\n");
@@ -53,12 +45,12 @@ fn an_old_answer_does_not_stand_in_for_the_right_one() {
 
 #[test]
 fn old_orders_to_a_device_are_not_obeyed() {
-    if missing(&[Mosquitto, MosquittoPub, Paho]) {
+    if missing(&[MOSQUITTO, MOSQUITTO_PUB, PAHO]) {
         return;
     }
-    let broker = Broker::open();
-    retain(&broker, "alice/UUID", "an-old-session");
-    retain(&broker, "4e1d-unique", "Well done my IoT!");
+    let broker = Mosquitto::open();
+    broker.retain("alice/UUID", "an-old-session");
+    broker.retain("4e1d-unique", "Well done my IoT!");
     let controller = peer::controller(&broker, "2", ["CMD4"]);
     let ended = run(broker.client(["device", "alice"]));
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -74,11 +66,11 @@ fn old_orders_to_a_device_are_not_obeyed() {
 
 #[test]
 fn an_old_login_begins_no_session() {
-    if missing(&[Mosquitto, MosquittoPub]) {
+    if missing(&[MOSQUITTO, MOSQUITTO_PUB]) {
         return;
     }
-    let broker = Broker::open();
-    retain(&broker, "login", "ghost");
+    let broker = Mosquitto::open();
+    broker.retain("login", "ghost");
     let controller = Process::start(broker.client(["controller", "-v"]));
     controller.wait_for_stderr("retained message on login");
     controller.signal("TERM");

@@ -1,12 +1,12 @@
 //! `--share`: two of a kind split the work, and one of them is killed half-way.
 
-use crate::broker::{Broker, Folder};
-use crate::installed::Needed::Mosquitto;
-use crate::installed::missing;
-use crate::process::{Ended, Process};
+use harness::folder::Folder;
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, missing};
+use harness::process::{Ended, Process};
 
 /// One of a group, with its subscriptions granted.
-fn member(broker: &Broker, id: &str, role: &str, args: &[&str]) -> Process {
+fn member(broker: &Mosquitto, id: &str, role: &str, args: &[&str]) -> Process {
     let usual = ["-v", "--share", "west", "-i", id, role];
     let process = Process::start(broker.client(usual.iter().chain(args).copied()));
     let all = if role == "responder" { 5 } else { 1 };
@@ -37,10 +37,10 @@ fn assert_ended_well(device: &Ended) {
 
 #[test]
 fn two_responders_share_the_requests_and_one_that_is_killed_loses_none() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let doomed = member(&broker, "doomed", "responder", &[]);
     let other = member(&broker, "other", "responder", &[]);
     let ask = |number: usize| {
@@ -76,10 +76,10 @@ fn two_responders_share_the_requests_and_one_that_is_killed_loses_none() {
 
 #[test]
 fn two_controllers_share_the_logins_and_one_that_is_killed_finds_its_own_again() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let plan = ["--delay", "0.2", "--commands", "3"];
     let doomed = member(&broker, "doomed", "controller", &plan);
     let other = member(&broker, "other", "controller", &plan);
@@ -113,10 +113,10 @@ fn two_controllers_share_the_logins_and_one_that_is_killed_finds_its_own_again()
 
 #[test]
 fn a_device_whose_controller_was_killed_in_mid_session_logs_in_anew_at_its_next_start() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let folder = Folder::new();
     let state = folder.path().to_str().unwrap();
     let controller = member(&broker, "only", "controller", &["--delay", "100"]);

@@ -3,15 +3,14 @@
 use std::io::Read;
 use std::net::TcpListener;
 
-use crate::broker::Broker;
-use crate::installed::Needed::Mosquitto;
-use crate::installed::missing;
-use crate::process::{Process, mqtt_client};
 use crate::unreachable::NOBODY;
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, missing};
+use harness::process::{Process, mqtt_client};
 
 /// Stops a service role that has come as far as to say `ready`, and looks at what is left of it.
 fn assert_leaves_nothing(role: &[&str], client_id: &str, ready: &str) {
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let args = role.iter().copied().chain(["-v", "-i", client_id]);
     let process = Process::start(broker.client(args));
     process.wait_for_stderr(ready);
@@ -25,7 +24,7 @@ fn assert_leaves_nothing(role: &[&str], client_id: &str, ready: &str) {
 }
 
 /// Every connection of this client ended with DISCONNECT.
-fn assert_left_cleanly(broker: &Broker, client_id: &str) {
+fn assert_left_cleanly(broker: &Mosquitto, client_id: &str) {
     let log = broker.log();
     let count = |what: &[&str]| {
         let all = |line: &&str| what.iter().all(|what| line.contains(what));
@@ -43,7 +42,7 @@ fn assert_left_cleanly(broker: &Broker, client_id: &str) {
 
 #[test]
 fn a_stopped_device_leaves_nothing_on_the_broker() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
     let login = "published on login, confirmed";
@@ -52,7 +51,7 @@ fn a_stopped_device_leaves_nothing_on_the_broker() {
 
 #[test]
 fn a_stopped_controller_leaves_nothing_on_the_broker() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
     assert_leaves_nothing(&["controller"], "boss-1", "waiting for logins");
@@ -60,7 +59,7 @@ fn a_stopped_controller_leaves_nothing_on_the_broker() {
 
 #[test]
 fn a_stopped_responder_leaves_nothing_on_the_broker() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
     let last = "subscribed to +/shuffle/request";
@@ -69,10 +68,10 @@ fn a_stopped_responder_leaves_nothing_on_the_broker() {
 
 #[test]
 fn a_device_and_a_controller_whose_session_is_done_leave_nothing_on_the_broker() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let controller = Process::start(broker.client(["controller", "-v", "--sessions", "1"]));
     controller.wait_for_stderr("waiting for logins");
     let device = Process::start(broker.client(["device", "alice"]));
@@ -111,10 +110,10 @@ fn a_device_that_is_stopped_while_a_broker_keeps_silent_ends_well() {
 
 #[test]
 fn a_request_that_is_interrupted_says_so_by_its_exit_code() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let request = Process::start(broker.client(["-v", "-W", "0", "net", "reverse", "abc"]));
     request.wait_for_stderr("published on net/reverse/request, confirmed");
     request.signal("INT");

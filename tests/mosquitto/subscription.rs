@@ -3,13 +3,13 @@
 //! Not by `acl_file`: mosquitto 2.0.11 grants every SUBSCRIBE under one and then delivers nothing. Its
 //! plugin for dynamic security refuses.
 
-use crate::broker::{Broker, Folder};
-use crate::installed::Needed::{DynamicSecurity, Mosquitto};
-use crate::installed::missing;
-use crate::process::run;
+use harness::folder::Folder;
+use harness::mosquitto::Mosquitto;
+use harness::needed::{DYNAMIC_SECURITY, MOSQUITTO, missing};
+use harness::process::run;
 
 /// A broker where nobody may subscribe to `filter`.
-pub fn broker_that_refuses(filter: &str) -> Broker {
+pub fn broker_that_refuses(filter: &str) -> Mosquitto {
     let folder = Folder::new();
     let file = folder.path().join("dynamic-security.json");
     let settings = format!(
@@ -27,13 +27,13 @@ pub fn broker_that_refuses(filter: &str) -> Broker {
         }}"#
     );
     std::fs::write(&file, settings).unwrap();
-    let plugin = DynamicSecurity.path().unwrap();
+    let plugin = DYNAMIC_SECURITY.path();
     let settings = format!(
         "allow_anonymous true\nplugin {}\nplugin_opt_config_file {}\n",
         plugin.display(),
         file.display()
     );
-    Broker::with(folder, &settings)
+    Mosquitto::with(folder, &settings)
 }
 
 fn assert_refused(filter: &str, args: &[&str]) {
@@ -47,7 +47,7 @@ fn assert_refused(filter: &str, args: &[&str]) {
 
 #[test]
 fn a_request_that_may_not_hear_the_answer_says_so() {
-    if missing(&[Mosquitto, DynamicSecurity]) {
+    if missing(&[MOSQUITTO, DYNAMIC_SECURITY]) {
         return;
     }
     assert_refused("net/reverse/response", &["net", "reverse", "abc"]);
@@ -55,7 +55,7 @@ fn a_request_that_may_not_hear_the_answer_says_so() {
 
 #[test]
 fn a_device_that_may_not_hear_its_unique_id_says_so() {
-    if missing(&[Mosquitto, DynamicSecurity]) {
+    if missing(&[MOSQUITTO, DYNAMIC_SECURITY]) {
         return;
     }
     assert_refused("alice/UUID", &["device", "alice"]);
@@ -63,7 +63,7 @@ fn a_device_that_may_not_hear_its_unique_id_says_so() {
 
 #[test]
 fn a_controller_that_may_not_hear_logins_says_so() {
-    if missing(&[Mosquitto, DynamicSecurity]) {
+    if missing(&[MOSQUITTO, DYNAMIC_SECURITY]) {
         return;
     }
     assert_refused("login", &["controller"]);
@@ -71,7 +71,7 @@ fn a_controller_that_may_not_hear_logins_says_so() {
 
 #[test]
 fn a_responder_that_may_not_hear_one_kind_of_requests_says_so() {
-    if missing(&[Mosquitto, DynamicSecurity]) {
+    if missing(&[MOSQUITTO, DYNAMIC_SECURITY]) {
         return;
     }
     assert_refused("+/shuffle/request", &["responder"]);

@@ -3,10 +3,9 @@
 use std::io::Read;
 use std::net::TcpListener;
 
-use crate::broker::Broker;
-use crate::installed::Needed::Mosquitto;
-use crate::installed::missing;
-use crate::process::{Ended, Process, mqtt_client, run};
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, missing};
+use harness::process::{Ended, Process, mqtt_client, run};
 
 /// A port of the loopback interface on which, unlike on one that has just become free, no test listens.
 pub const NOBODY: [&str; 4] = ["-h", "127.0.0.1", "-p", "1"];
@@ -51,10 +50,10 @@ fn a_server_that_never_answers_is_given_up_after_the_time_limit() {
 
 #[test]
 fn no_responder_within_the_time_limit_is_no_answer() {
-    if missing(&[Mosquitto]) {
+    if missing(&[MOSQUITTO]) {
         return;
     }
-    let broker = Broker::open();
+    let broker = Mosquitto::open();
     let ended = run(broker.client(["-W", "2", "net", "reverse", "abc"]));
     assert_eq!(ended.code, Some(75), "{ended:?}");
     assert_eq!(ended.stdout, "");

@@ -219,7 +219,7 @@ impl Inbound {
     }
 
     /// The message's handling is over, or one of the packets that it led to is confirmed.
-    pub fn settle(&mut self, serial: u64) {
+    pub fn resolve_one(&mut self, serial: u64) {
         if let Some(entry) = self.entry(serial) {
             entry.open = entry.open.saturating_sub(1);
         }

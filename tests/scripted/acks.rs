@@ -1,0 +1,239 @@
+//! Acknowledgements that are wrong, and that never come.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use crate::case::{Client, Expected, all, application, ends, ends_at_its_limit};
+use harness::scripted::{Peer, Turn};
+use harness::wire;
+
+/// A broker that answers SUBSCRIBE its own way, and is right otherwise.
+fn subscriptions(
+    answer: impl Fn(u16) -> Vec<u8> + Send + Sync + 'static,
+) -> impl Fn(&mut Peer) + Send + Sync + 'static {
+    move |peer| {
+        peer.send(wire::connack(false, 0));
+        peer.serve(|peer, packet| {
+            let turn = application(peer, packet);
+            if packet.kind != wire::SUBSCRIBE {
+                return turn;
+            }
+            peer.send(answer(packet.pkid()));
+            Turn::Swallow
+        });
+    }
+}
+
+/// A broker that answers PUBLISH its own way, and brings nobody's answer.
+fn publications(
+    answer: impl Fn(u16) -> Vec<u8> + Send + Sync + 'static,
+) -> impl Fn(&mut Peer) + Send + Sync + 'static {
+    move |peer| {
+        peer.send(wire::connack(false, 0));
+        peer.serve(|peer, packet| {
+            if packet.kind != wire::PUBLISH {
+                return Turn::Answer;
+            }
+            peer.send(answer(packet.pkid()));
+            Turn::Swallow
+        });
+    }
+}
+
+#[test]
+fn a_refused_subscription_ends_every_client() {
+    all(Client::ALL.to_vec(), |client| {
+        let expected = Expected {
+            codes: &[77],
+            says: "refused the subscription to ",
+            prints: "",
+        };
+        ends(
+            "SUBACK 0x80",
+            client,
+            subscriptions(|id| wire::suback(id, &[0x80])),
+            expected,
+        );
+    });
+}
+
+#[test]
+fn return_codes_beyond_the_first_are_passed_over() {
+    all(Client::MORTAL.to_vec(), |client| {
+        let expected = Expected {
+            codes: &[0],
+            says: "",
+            prints: client.prints(),
+        };
+        let script = subscriptions(|id| wire::suback(id, &[2, 0x80, 1]));
+        ends("SUBACK 2 0x80 1", client, script, expected);
+    });
+}
+
+const LATE: Expected = Expected {
+    codes: &[75],
+    says: "-W sets the limit",
+    prints: "",
+};
+
+#[test]
+fn a_subscription_that_is_never_confirmed_ends_at_the_limit() {
+    let cases = Client::MORTAL
+        .iter()
+        .flat_map(|c| [(*c, true), (*c, false)]);
+    all(cases.collect(), |(client, silent)| {
+        let script = subscriptions(move |id| match silent {
+            true => Vec::new(),
+            false => wire::suback(id + 1, &[1]),
+        });
+        let connections = ends_at_its_limit("no SUBACK of its own", client, script, LATE);
+        assert_eq!(
+            connections[0].published,
+            [],
+            "it asked before it could hear"
+        );
+    });
+}
+
+#[test]
+fn a_publish_that_is_never_confirmed_ends_at_the_limit() {
+    all(Client::MORTAL.to_vec(), |client| {
+        let script = publications(|_| Vec::new());
+        let connections = ends_at_its_limit("no PUBACK", client, script, LATE);
+        assert_eq!(connections[0].published.len(), 1, "it asked again");
+    });
+}
+
+/// PUBCOMP instead of PUBREC, PUBACK for another identifier: nothing that a client may take for the
+/// end of its own publishing. It says the same on the next connection.
+#[test]
+fn a_wrong_confirmation_is_none() {
+    let wrong = [
+        ("PUBCOMP", 0x70, 0),
+        ("PUBACK for another", 0x40, 1),
+        ("PUBREL", 0x62, 0),
+    ];
+    let cases = wrong
+        .iter()
+        .flat_map(|w| Client::MORTAL.map(|client| (*w, client)));
+    all(cases.collect(), |((name, first, more), client)| {
+        let script = move |peer: &mut Peer| match peer.number {
+            0 => publications(move |id| wire::ack(first, id + more))(peer),
+            _ => {
+                peer.send(wire::connack(false, 0));
+                peer.serve(application);
+            }
+        };
+        let expected = Expected {
+            codes: &[0],
+            says: "broke the MQTT protocol: ",
+            prints: client.prints(),
+        };
+        let connections = ends(name, client, script, expected);
+        let first = |at: usize| connections[at].published.first();
+        assert_eq!(first(0), first(1), "{name}");
+    });
+}
+
+/// mosquitto never does it, and others might: the message has arrived, and that is what counts.
+#[test]
+fn a_qos_2_publish_confirmed_as_if_it_were_qos_1() {
+    let script = |peer: &mut Peer| {
+        peer.send(wire::connack(false, 0));
+        peer.serve(|peer, packet| {
+            let turn = application(peer, packet);
+            if packet.kind != wire::PUBLISH {
+                return turn;
+            }
+            assert_eq!(packet.qos(), 2);
+            peer.send(wire::ack(0x40, packet.pkid()));
+            Turn::Swallow
+        });
+    };
+    let expected = Expected {
+        codes: &[0],
+        says: "",
+        prints: "Well done my IoT!\n",
+    };
+    ends("PUBACK at QoS 2", Client::Device, script, expected);
+}
+
+/// mosquitto after `kill -9`: of the session it has what it last saved, so messages that the device has
+/// long completed wait for their PUBREL there, and leave no room for new ones, which it confirms and drops.
+#[test]
+fn a_broker_restored_from_an_earlier_state_is_told_what_is_over() {
+    let received = Mutex::new(BTreeSet::new());
+    let script = move |peer: &mut Peer| {
+        let again = peer.number > 0;
+        peer.send(wire::connack(again, 0));
+        if again {
+            peer.send(wire::publish("U1", 2, 905, "CMD2"));
+        }
+        let mut waiting = received.lock().unwrap().clone();
+        let mut answered = None;
+        peer.serve(|peer, packet| {
+            let topic = match packet.kind {
+                wire::PUBLISH => packet.topic(),
+                _ => String::new(),
+            };
+            match (packet.kind, topic.as_str()) {
+                (wire::PUBLISH, "U1/CMD1") => answered = Some(packet.pkid()),
+                (wire::PUBLISH, "U1/CMD2") if waiting.is_empty() => {
+                    peer.send(wire::publish("U1", 2, 906, "Well done my IoT!"));
+                }
+                (wire::PUBLISH | wire::SUBSCRIBE, _) if !again => {
+                    application(peer, packet);
+                }
+                (wire::PUBREL, _) => {
+                    waiting.remove(&packet.pkid());
+                    received.lock().unwrap().insert(packet.pkid());
+                    if answered == Some(packet.pkid()) && !again {
+                        peer.send(wire::ack(0x70, packet.pkid()));
+                        peer.close();
+                    }
+                }
+                _ => {}
+            }
+            Turn::Answer
+        });
+    };
+    let expected = Expected {
+        codes: &[0],
+        says: "session present",
+        prints: "Well done my IoT!\n",
+    };
+    ends("an earlier state", Client::Device, script, expected);
+}
+
+/// What is still unconfirmed then, such as a subscription, is of no consequence any more: systemd must not
+/// start a session anew that has ended well.
+#[test]
+fn a_device_whose_session_has_ended_does_not_fail_any_more() {
+    let script = |peer: &mut Peer| {
+        if peer.number > 0 {
+            peer.send(wire::connack(false, 5));
+            return;
+        }
+        peer.send(wire::connack(false, 0));
+        let mut reply = None;
+        peer.serve(|peer, packet| {
+            let turn = application(peer, packet);
+            match packet.kind {
+                wire::PUBLISH if packet.topic() == "U1/CMD1" => reply = Some(packet.pkid()),
+                wire::PUBREL if reply == Some(packet.pkid()) => {
+                    peer.send(wire::ack(0x70, packet.pkid()));
+                    peer.close();
+                }
+                wire::SUBSCRIBE if packet.filter().0 == "U1" => return Turn::Swallow,
+                _ => {}
+            }
+            turn
+        });
+    };
+    let expected = Expected {
+        codes: &[0],
+        says: "",
+        prints: "Well done my IoT!\n",
+    };
+    ends("refused at the end", Client::Device, script, expected);
+}

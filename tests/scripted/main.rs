@@ -1,0 +1,18 @@
+//! A hostile or broken peer: the program against a broker of the tests' own that breaks every rule.
+//!
+//! Whatever comes, the program ends with a documented exit code and a clear line, or goes on; it does
+//! not panic, hang, grow without bound, or connect faster than its backoff allows. The random cases
+//! take their seed from `MQTT_CLIENT_SEED`, and print it.
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy allows them in tests only inside the test functions themselves"
+)]
+
+mod acks;
+mod case;
+mod connack;
+mod floods;
+mod messages;
+mod packets;
+mod random;
+mod silence;

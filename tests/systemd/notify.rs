@@ -1,0 +1,211 @@
+//! Readiness, status, watchdog and the end, as the program tells its service manager.
+
+use std::fs::{self, OpenOptions};
+use std::process::Command;
+
+use crate::notices::Notices;
+use harness::folder::Folder;
+use harness::mosquitto::Mosquitto;
+use harness::needed::{MOSQUITTO, MOSQUITTO_PUB, missing};
+use harness::process::{Process, mqtt_client, run};
+
+/// The program where nobody listens.
+pub fn without_broker<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
+    let nobody = ["-h", "127.0.0.1", "-p", "1"];
+    mqtt_client(nobody.into_iter().chain(args))
+}
+
+/// Says something for the controller.
+pub fn publish(broker: &Mosquitto, topic: &str, payload: &str) {
+    broker.publish("2", topic, payload);
+}
+
+#[test]
+fn a_service_is_ready_without_any_broker() {
+    for role in [&["device", "alice"][..], &["controller"], &["responder"]] {
+        let notices = Notices::new();
+        let service = Process::start(notices.of(without_broker(role.iter().copied())));
+        assert_eq!(notices.next(), "READY=1\n", "{role:?}");
+        notices.wait_for("STATUS=connecting to 127.0.0.1:1");
+        service.signal("TERM");
+        assert_eq!(service.end().code, Some(0), "{role:?}");
+    }
+}
+
+#[test]
+fn a_service_that_is_told_nonsense_is_never_ready() {
+    let folder = Folder::new();
+    let bad = folder.path().join("bad");
+    fs::write(&bad, "no equals sign\n").unwrap();
+    let bad = bad.to_str().unwrap();
+    let unwritable = folder.path().join("none/report");
+    let unwritable = unwritable.to_str().unwrap();
+    for (code, args) in [
+        (64, &["device", ""][..]),
+        (64, &["device", "alice", "--no-such-option"]),
+        (78, &["device", "alice", "--password-file", "/nonexistent"]),
+        (78, &["device", "alice", "--replies", bad]),
+        (78, &["controller", "--report", unwritable]),
+    ] {
+        let notices = Notices::new();
+        let ended = run(notices.of(without_broker(args.iter().copied())));
+        assert_eq!(ended.code, Some(code), "{args:?}: {ended:?}");
+        assert_eq!(notices.arrived(), Vec::<String>::new(), "{args:?}");
+    }
+}
+
+#[test]
+fn a_wrong_variable_of_the_environment_file_is_never_ready() {
+    let notices = Notices::new();
+    let mut command = notices.of(without_broker(["device", "alice"]));
+    command.env("MQTT_CLIENT_QOS", "3");
+    let ended = run(command);
+    assert_eq!(ended.code, Some(78), "{ended:?}");
+    assert!(ended.stderr.contains("MQTT_CLIENT_QOS"), "{ended:?}");
+    assert_eq!(notices.arrived(), Vec::<String>::new());
+}
+
+#[test]
+fn a_request_is_no_service_and_says_nothing() {
+    let notices = Notices::new();
+    let ended = run(notices.of(without_broker(["net", "reverse", "abc"])));
+    assert_eq!(ended.code, Some(69), "{ended:?}");
+    assert_eq!(notices.arrived(), Vec::<String>::new());
+}
+
+#[test]
+fn the_status_says_in_words_where_a_session_stands() {
+    if missing(&[MOSQUITTO, MOSQUITTO_PUB]) {
+        return;
+    }
+    let broker = Mosquitto::open();
+    let notices = Notices::new();
+    let device = Process::start(notices.of(broker.client(["device", "alice"])));
+    notices.wait_for("STATUS=waiting for a unique id");
+    publish(&broker, "alice/UUID", "U1");
+    notices.wait_for("STATUS=0 commands answered");
+    publish(&broker, "U1", "CMD1");
+    notices.wait_for("STATUS=1 command answered");
+    publish(&broker, "U1", "CMD7");
+    notices.wait_for("STATUS=2 commands answered");
+    publish(&broker, "U1", "Well done my IoT!");
+    assert_eq!(device.end().code, Some(0));
+}
+
+#[test]
+fn the_status_of_a_controller_counts_its_sessions() {
+    if missing(&[MOSQUITTO]) {
+        return;
+    }
+    let broker = Mosquitto::open();
+    let notices = Notices::new();
+    let plan = ["-v", "controller", "--commands", "1"];
+    let controller = Process::start(notices.of(broker.client(plan)));
+    notices.wait_for("STATUS=sessions: 0 under way, 0 passed, 0 failed");
+    controller.wait_for_stderr("waiting for logins");
+    let device = Process::start(broker.client(["device", "alice"]));
+    notices.wait_for("STATUS=sessions: 1 under way, 0 passed, 0 failed");
+    notices.wait_for("STATUS=sessions: 0 under way, 1 passed, 0 failed");
+    assert_eq!(device.end().code, Some(0));
+}
+
+#[test]
+fn the_watchdog_is_fed_without_a_broker() {
+    let waiting = Notices::new();
+    let _waiting = Process::start(waiting.watched(without_broker(["device", "alice"])));
+    waiting.wait_for("READY=1");
+    for _ in 0..10 {
+        waiting.wait_for("WATCHDOG=1");
+    }
+}
+
+#[test]
+fn the_watchdog_is_fed_with_a_broker() {
+    if missing(&[MOSQUITTO]) {
+        return;
+    }
+    let broker = Mosquitto::open();
+    for role in [&["device", "alice"][..], &["controller"], &["responder"]] {
+        let notices = Notices::new();
+        let args = role.iter().copied();
+        let _service = Process::start(notices.watched(broker.client(args)));
+        notices.wait_for("READY=1");
+        for _ in 0..10 {
+            notices.wait_for("WATCHDOG=1");
+        }
+    }
+}
+
+#[test]
+fn a_unit_without_a_watchdog_feeds_none() {
+    let notices = Notices::new();
+    let device = Process::start(notices.of(without_broker(["device", "alice"])));
+    let mut said = notices.wait_for("STATUS=connecting to 127.0.0.1:1");
+    device.signal("TERM");
+    assert_eq!(device.end().code, Some(0));
+    said.extend(notices.arrived());
+    assert!(
+        !said.iter().any(|notice| notice.contains("WATCHDOG")),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_frozen_program_does_not_feed_the_watchdog() {
+    let (healthy, frozen) = (Notices::new(), Notices::new());
+    let _healthy = Process::start(healthy.watched(without_broker(["device", "bob"])));
+    let device = Process::start(frozen.watched(without_broker(["device", "alice"])));
+    frozen.wait_for("WATCHDOG=1");
+    device.signal("STOP");
+    frozen.wait_for_silence(&healthy);
+    device.signal("CONT");
+    for _ in 0..3 {
+        frozen.wait_for("WATCHDOG=1");
+    }
+}
+
+/// The process lives, its main thread too; only the loop is stuck: in writing to a state file that is a
+/// pipe nobody reads.
+#[test]
+fn a_stuck_loop_in_a_living_process_does_not_feed_the_watchdog() {
+    if missing(&[MOSQUITTO, MOSQUITTO_PUB]) {
+        return;
+    }
+    let broker = Mosquitto::open();
+    let folder = Folder::new();
+    let pipe = folder.path().join("session.new");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let (healthy, stuck) = (Notices::new(), Notices::new());
+    let _healthy = Process::start(healthy.watched(without_broker(["device", "bob"])));
+    let state = folder.path().to_str().unwrap();
+    let device = ["device", "alice", "--state-dir", state];
+    let _device = Process::start(stuck.watched(broker.client(device)));
+    stuck.wait_for("STATUS=waiting for a unique id");
+    stuck.wait_for("WATCHDOG=1");
+    publish(&broker, "alice/UUID", "U1");
+    stuck.wait_for_silence(&healthy);
+    let _reader = OpenOptions::new().read(true).open(&pipe).unwrap();
+    stuck.wait_for("WATCHDOG=1");
+}
+
+#[test]
+fn the_end_is_announced() {
+    if missing(&[MOSQUITTO]) {
+        return;
+    }
+    let broker = Mosquitto::open();
+    for role in [&["device", "alice"][..], &["controller"], &["responder"]] {
+        let notices = Notices::new();
+        let service = Process::start(notices.of(broker.client(role.iter().copied())));
+        notices.wait_for("READY=1");
+        service.signal("TERM");
+        notices.wait_for("STOPPING=1");
+        assert_eq!(service.end().code, Some(0), "{role:?}");
+    }
+}
