@@ -13,7 +13,7 @@ use divan::Bencher;
 use mqtt_client::device_session::Replies;
 use mqtt_client::device_session::controller::{Controller, Plan};
 use mqtt_client::device_session::device::Device;
-use mqtt_client::link::engine::outbox::{Outbox, Packet};
+use mqtt_client::link::engine::outbox::{By, Outbox, Packet};
 use mqtt_client::mqtt::{Level, Message, QoS, TopicFilter, TopicName};
 use mqtt_client::role::{Effect, Event, Role};
 use mqtt_client::text_request::Action;
@@ -182,11 +182,10 @@ fn outbox_carries_a_window<const BEHIND: usize>(bencher: Bencher) {
         }
         for pkid in 1..=16 {
             black_box(outbox.next());
-            outbox.submitted(0);
-            outbox.sent(pkid);
+            outbox.sent(pkid, 0);
         }
         for pkid in 1..=16 {
-            black_box(outbox.confirmed(pkid));
+            black_box(outbox.confirmed(By::PubAck, pkid));
         }
     });
 }

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use libfuzzer_sys::fuzz_target;
 use mqtt_client::device_session::Replies;
 use mqtt_client::device_session::device::Device;
+use mqtt_client::mqtt::{Level, TopicFilter, TopicName};
 use mqtt_client::mqtt::{Message, QoS};
 use mqtt_client::role::{Effect, Event, Role};
-use mqtt_client::mqtt::{Level, TopicFilter, TopicName};
 
 const TOPICS: [&str; 4] = ["alice/UUID", "U1", "U2", "U1/CMD1"];
 
@@ -24,7 +24,10 @@ fuzz_target!(|bytes: &[u8]| {
     let start = Instant::now();
     let alice = Level::new("alice").unwrap();
     let limit = Some(Duration::from_secs(60));
-    let resume = (bytes.len() % 4 == 0).then(|| Level::new("U1").unwrap());
+    let resume = bytes
+        .len()
+        .is_multiple_of(4)
+        .then(|| Level::new("U1").unwrap());
     let known = resume.clone();
     let replies = Replies::default();
     let mut device = Device::new(alice, replies, QoS::ExactlyOnce, limit, resume, start);

@@ -13,10 +13,10 @@ fn characters(text: &str) -> Vec<char> {
 
 fuzz_target!(|text: &str| {
     let (topic, text) = text.split_once('\n').unwrap_or((text, text));
-    if let Ok(topic) = TopicName::new(topic) {
-        if let Some((net_id, action)) = parse_request_topic(&topic) {
-            assert_eq!(request_topic(&net_id, action), topic);
-        }
+    if let Ok(topic) = TopicName::new(topic)
+        && let Some((net_id, action)) = parse_request_topic(&topic)
+    {
+        assert_eq!(request_topic(&net_id, action), topic);
     }
     let mut random = fastrand::Rng::with_seed(text.len() as u64);
     for action in Action::ALL {

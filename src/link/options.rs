@@ -3,17 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use rumqttc::{MqttOptions, Transport};
-
 use super::Tls;
-use crate::mqtt::MAX_PAYLOAD;
-
-/// The largest packet that is accepted, in bytes: the largest payload, and a topic goes with it.
-const MAX_PACKET: usize = MAX_PAYLOAD + 128 * 1024;
-
-/// rumqttc's range of packet identifiers. SUBSCRIBEs that a lost connection makes necessary again use
-/// up identifiers while old PUBLISHes keep theirs; this leaves room for 16 windows of them.
-pub(super) const IDENTIFIERS: u16 = 256;
 
 /// What the broker is to remember of this client, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +52,24 @@ impl Address {
             port,
         }
     }
+
+    /// Whether the host is the path of a Unix socket.
+    #[must_use]
+    pub fn is_unix_socket(&self) -> bool {
+        self.host.starts_with('/')
+    }
+}
+
+/// Host and port, or the socket's path, as messages name them.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port } = self;
+        match host.parse::<std::net::Ipv6Addr>() {
+            Ok(address) => write!(f, "[{address}]:{port}"),
+            Err(_) if self.is_unix_socket() => f.write_str(host),
+            Err(_) => write!(f, "{host}:{port}"),
+        }
+    }
 }
 
 /// How to reach the broker, and how to behave towards it.
@@ -107,15 +115,10 @@ impl Options {
         }
     }
 
-    /// Host and port, or the socket's path, as messages name them.
+    /// The first broker's address, as messages name it.
     #[must_use]
     pub fn address(&self) -> String {
-        let Self { host, port, .. } = self;
-        match host.parse::<std::net::Ipv6Addr>() {
-            Ok(address) => format!("[{address}]:{port}"),
-            Err(_) if self.is_unix_socket() => host.clone(),
-            Err(_) => format!("{host}:{port}"),
-        }
+        Address::new(&self.host, self.port).to_string()
     }
 
     /// All brokers.
@@ -124,38 +127,10 @@ impl Options {
         std::iter::once(first).chain(self.others.clone()).collect()
     }
 
-    /// The same towards another broker.
-    pub(super) fn set_broker(&mut self, broker: &Address) {
-        self.host.clone_from(&broker.host);
-        self.port = broker.port;
-    }
-
     /// Whether the host is the path of a Unix socket.
     #[must_use]
     pub fn is_unix_socket(&self) -> bool {
         self.host.starts_with('/')
-    }
-
-    pub(super) fn to_rumqttc(&self) -> MqttOptions {
-        // An IPv6 address without its brackets: with them rumqttc would not find it in a certificate.
-        let mut options = MqttOptions::new(&self.client_id, &self.host, self.port);
-        if self.is_unix_socket() {
-            options.set_transport(Transport::unix());
-        }
-        #[cfg(feature = "tls")]
-        if let Some(tls) = &self.tls {
-            options.set_transport(tls.transport());
-        }
-        options
-            .set_keep_alive(self.keep_alive)
-            .set_clean_session(self.session == Session::Clean)
-            .set_manual_acks(true)
-            .set_inflight(IDENTIFIERS)
-            .set_max_packet_size(MAX_PACKET, MAX_PACKET);
-        if let Some(login) = &self.login {
-            options.set_credentials(&login.username, &login.password);
-        }
-        options
     }
 }
 
@@ -165,9 +140,10 @@ mod tests {
 
     #[test]
     fn an_ipv6_address_stands_in_brackets() {
-        assert_eq!(Options::new("::1", 1883, "x").address(), "[::1]:1883");
-        assert_eq!(Options::new("pi.local", 1, "x").address(), "pi.local:1");
-        assert_eq!(Options::new("/run/mqtt", 1, "x").address(), "/run/mqtt");
+        let shown = |host, port| Address::new(host, port).to_string();
+        assert_eq!(shown("::1", 1883), "[::1]:1883");
+        assert_eq!(shown("pi.local", 1), "pi.local:1");
+        assert_eq!(shown("/run/mqtt", 1), "/run/mqtt");
     }
 
     #[test]

@@ -31,6 +31,8 @@ use crate::text_request::responder::Responder;
 /// From a signal to the end, whatever the network does.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
 
+const _: () = assert!(crate::link::CLOSING_LIMIT.as_millis() < STOP_LIMIT.as_millis());
+
 /// The exit code of a request that Ctrl-C interrupted: 128 and the number of SIGINT.
 const INTERRUPTED: u8 = 130;
 

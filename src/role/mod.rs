@@ -9,11 +9,12 @@
 //! 2. [`Event::Subscribed`] follows the [`Effect::Subscribe`] of the same filter, and comes again when the
 //!    link had to subscribe again because the broker has lost the session.
 //! 3. Each [`Effect::Publish`] is followed by exactly one [`Event::Confirmed`] or [`Event::Undeliverable`],
-//!    unless the run ends first. Messages of one QoS are confirmed in the order in which they were published.
+//!    unless the run ends first. The broker may confirm them in another order.
 //! 4. [`Event::Line`] follows an [`Effect::AwaitLine`], one line each.
 //! 5. [`Event::Deadline`] comes when the instant of [`Role::deadline`] has come, and not before. While an
 //!    attempt to connect is under way it waits until that has ended.
-//! 6. Nothing is received after [`Effect::Finish`] or a stop. Confirmations may still come.
+//! 6. After a stop nothing is received any more, but confirmations may still come. After [`Effect::Finish`]
+//!    messages may still arrive, until the broker has confirmed everything.
 
 mod failure;
 pub mod repeats;

@@ -5,7 +5,7 @@
 //! hope of a packet that they can go with. A request loses them between the PUBACK and the answer.
 //! `TCP_QUICKACK` (tcp(7)) ends the wait. It is not permanent, so it is set each time.
 
-pub(in crate::link) use platform::QuickAck;
+pub use platform::QuickAck;
 
 #[cfg(target_os = "linux")]
 mod platform {
@@ -15,7 +15,7 @@ mod platform {
     use rustix::net::{Shutdown, SocketAddr, getpeername, shutdown, sockopt};
     use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
-    use crate::link::Options;
+    use crate::link::Address;
 
     /// The connection's socket, once it was needed, and where it could be found.
     #[derive(Debug, Default)]
@@ -23,8 +23,8 @@ mod platform {
 
     impl QuickAck {
         /// Acknowledges what has been read.
-        pub fn send(&mut self, options: &Options) {
-            let socket = self.0.get_or_insert_with(|| search(options));
+        pub fn send(&mut self, broker: &Address) {
+            let socket = self.0.get_or_insert_with(|| search(broker));
             if let Some(socket) = socket {
                 // Nothing depends on it but the time.
                 let _ = sockopt::set_tcp_quickack(socket, true);
@@ -34,9 +34,9 @@ mod platform {
         /// Nothing follows the DISCONNECT. Some brokers (rmqttd) close the connection only when they have
         /// read its end, although MQTT 3.1.1, section 3.14.4, has them do so by themselves: a request would
         /// wait for that.
-        pub fn finish(&self, options: &Options) {
+        pub fn finish(&self, is_encrypted: bool) {
             // TLS has an end of its own, and some brokers log another one as an error.
-            if let (Some(Some(socket)), None) = (&self.0, &options.tls) {
+            if let (Some(Some(socket)), false) = (&self.0, is_encrypted) {
                 let _ = shutdown(socket, Shutdown::Write);
             }
         }
@@ -45,11 +45,11 @@ mod platform {
     /// Looks for the socket that is connected to the broker: rumqttc does not hand it out. Where it
     /// cannot be had (a kernel before 5.6, a sandbox, another connection of this process to the same
     /// port), all still works, and a request takes 40 ms longer.
-    fn search(options: &Options) -> Option<OwnedFd> {
-        if options.is_unix_socket() {
+    fn search(broker: &Address) -> Option<OwnedFd> {
+        if broker.is_unix_socket() {
             return None;
         }
-        let mut found = sockets(options.port);
+        let mut found = sockets(broker.port);
         if found.len() != 1 {
             debug!("no TCP_QUICKACK: {} sockets to choose from", found.len());
             return None;
@@ -88,8 +88,8 @@ mod platform {
     pub struct QuickAck;
 
     impl QuickAck {
-        pub fn send(&mut self, _: &crate::link::Options) {}
+        pub fn send(&mut self, _: &crate::link::Address) {}
 
-        pub fn finish(&self, _: &crate::link::Options) {}
+        pub fn finish(&self, _: bool) {}
     }
 }

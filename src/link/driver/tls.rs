@@ -309,4 +309,4 @@ mod present {
 #[cfg(feature = "tls")]
 pub use present::Tls;
 #[cfg(feature = "tls")]
-pub(in crate::link) use present::{explain, inside, inside_rumqttc};
+pub(super) use present::{explain, inside, inside_rumqttc};

@@ -118,7 +118,7 @@ impl Inbound {
         }
     }
 
-    /// A message arrived. A new one with QoS above 0 has to be [`Inbound::handled`] afterwards.
+    /// A message arrived. A new one with QoS above 0 has to be [`Inbound::settle`]d afterwards.
     pub fn arrived(&mut self, message: &Message, pkid: u16, dup: bool) -> Arrival {
         let qos = message.qos;
         if qos == QoS::AtMostOnce {
@@ -219,7 +219,7 @@ impl Inbound {
     }
 
     /// The message's handling is over, or one of the packets that it led to is confirmed.
-    pub fn settle(&mut self, serial: u64) {
+    pub fn resolve_one(&mut self, serial: u64) {
         if let Some(entry) = self.entry(serial) {
             entry.open = entry.open.saturating_sub(1);
         }

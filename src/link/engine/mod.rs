@@ -1,4 +1,402 @@
-//! The pure side of the link.
+//! Makes delivery dependable, and nothing else: what has happened comes in with its time, what is to be
+//! sent and awaited goes out. No socket, no clock, no thread; so all that README promises is decided here,
+//! and is shown in simulated time (`simulation`) before it is shown on a broker.
+//!
+//! The grammar of names: `handle_*` takes in, `poll_*` and `send_*` give out, `on_*` reacts inside.
+//!
+//! What it promises a role:
+//!
+//! 1. What the role publishes is kept (`outbox`) until the broker has confirmed it, through any number of
+//!    connections, in order, a window of it in flight. What cannot be sent is an event.
+//! 2. A received message is acknowledged only when everything that its handling published is confirmed
+//!    (`inbound`, joined to the outbox by `delivery`).
+//! 3. At QoS 2 the role sees a message once; at QoS 1 a repetition only where the first delivery was
+//!    not acknowledged.
+//! 4. Subscriptions are made again whenever the broker has lost the session (`subscriptions`); a refused
+//!    one ends the run.
+//! 5. Losing the connection is not the role's business: the way back (`reconnect`) ends only with what
+//!    waiting cannot mend, or with the role's own time limit.
+//! 6. At the end (`phase`): every confirmation, no session and no subscription left, DISCONNECT.
 
+mod backoff;
+mod brokers;
+mod delivery;
+mod erased;
+/// Open for the benchmarks.
 pub mod inbound;
+/// Open for the benchmarks.
 pub mod outbox;
+mod packets;
+mod phase;
+mod reconnect;
+mod subscriptions;
+mod trouble;
+
+use std::time::Instant;
+
+use log::info;
+
+pub use delivery::IDENTIFIERS;
+pub use erased::{ErasedRole, RoleWithSink};
+pub use phase::CLOSING_LIMIT;
+pub use trouble::Trouble;
+
+use super::{Address, End, Options, Session};
+use crate::mqtt::{Invalid, Message, QoS, TopicFilter};
+use crate::role::{Event, Failure, Kind};
+use delivery::Delivery;
+use phase::{Phase, Step};
+use reconnect::{Next, Reconnect};
+use subscriptions::Subscriptions;
+
+/// What has happened.
+#[derive(Debug)]
+pub enum Input {
+    /// The broker accepted the connection (CONNACK).
+    Connected {
+        /// Whether it still holds the session.
+        session_present: bool,
+    },
+    /// A packet arrived.
+    Packet(Incoming),
+    /// A PINGREQ went out.
+    PingSent,
+    /// The attempt failed, or the connection has ended.
+    Lost(Trouble),
+    /// The line that [`Engine::awaits_line`] asked for; `None` when there are no more; or why it cannot be
+    /// used.
+    Line(Result<Option<String>, Failure>),
+    /// The run is to stop.
+    Stop,
+    /// The instant of the last [`Output::Wait`] or [`Output::Pause`] has come. An attempt to connect that
+    /// was under way has been given up.
+    Timeout,
+}
+
+/// A packet from the broker.
+#[derive(Debug)]
+pub enum Incoming {
+    /// PUBLISH.
+    Publish {
+        /// The packet identifier; 0 with QoS 0.
+        pkid: u16,
+        /// The DUP flag.
+        dup: bool,
+        /// The message.
+        message: Message,
+        /// What is wrong with its topic name, if anything: then [`Message::topic`] only stands in for it.
+        invalid: Option<Invalid>,
+    },
+    /// PUBACK.
+    PubAck(u16),
+    /// PUBREC; the driver has answered it.
+    PubRec(u16),
+    /// PUBREL; the driver has answered it.
+    PubRel(u16),
+    /// PUBCOMP.
+    PubComp(u16),
+    /// SUBACK, with the QoS that was granted, or a refusal.
+    SubAck {
+        /// The packet identifier.
+        pkid: u16,
+        /// The QoS, `None` for return code 0x80.
+        granted: Option<QoS>,
+    },
+    /// UNSUBACK.
+    UnsubAck(u16),
+    /// PINGRESP.
+    PingResp,
+}
+
+/// A packet for the broker.
+#[derive(Debug, Clone, Copy)]
+pub enum Outgoing<'a> {
+    /// PUBLISH.
+    Publish {
+        /// The packet identifier that it had on an earlier connection, and has again, with DUP.
+        replayed_as: Option<u16>,
+        /// The message.
+        message: &'a Message,
+    },
+    /// SUBSCRIBE.
+    Subscribe(&'a TopicFilter, QoS),
+    /// UNSUBSCRIBE.
+    Unsubscribe(&'a TopicFilter),
+    /// PUBACK.
+    PubAck(u16),
+    /// PUBREC.
+    PubRec(u16),
+    /// PUBREL.
+    PubRel(u16),
+}
+
+/// What the driver is to do next, after it has sent what is due.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Begin an attempt to connect, on a new connection.
+    Connect {
+        /// The broker.
+        to: Address,
+        /// The CleanSession flag (MQTT 3.1.1, section 3.1.2.4).
+        clean_session: bool,
+    },
+    /// Send DISCONNECT. The broker ends the connection then.
+    Disconnect,
+    /// Wait for what the connection brings, or the attempt, until this instant at the latest.
+    Wait(Option<Instant>),
+    /// Drop the connection, if there is one, and wait until this instant or a stop.
+    Pause(Option<Instant>),
+    /// The run is over.
+    End(Result<End, Failure>),
+}
+
+/// One run of one role.
+pub struct Engine<'a> {
+    role: Box<dyn ErasedRole + 'a>,
+    client_id: String,
+    session: Session,
+    phase: Phase,
+    delivery: Delivery,
+    subscriptions: Subscriptions,
+    reconnect: Reconnect,
+    /// The role wants the next line.
+    awaits_line: bool,
+    /// The role has asked for the end.
+    finished: bool,
+    /// An earlier run's session has still to be emptied.
+    must_begin_empty: bool,
+    /// A packet beyond the limit arrived once. When it comes again, the broker will deliver it on each
+    /// connection, since it repeats what is not acknowledged.
+    oversized_message_pending: bool,
+}
+
+impl<'a> Engine<'a> {
+    /// A run of `role` that begins at `now`. `seed` draws the order of the brokers and the delays.
+    #[must_use]
+    pub fn new(role: Box<dyn ErasedRole + 'a>, options: &Options, now: Instant, seed: u64) -> Self {
+        let delivery = match options.session {
+            Session::Persistent { resume: true, .. } => Delivery::resumed(),
+            _ => Delivery::default(),
+        };
+        Self {
+            role,
+            client_id: options.client_id.clone(),
+            session: options.session,
+            phase: Phase::Waiting { until: now },
+            delivery,
+            subscriptions: Subscriptions::default(),
+            reconnect: Reconnect::new(options, seed),
+            awaits_line: false,
+            finished: false,
+            must_begin_empty: matches!(options.session, Session::Persistent { resume: false, .. }),
+            oversized_message_pending: false,
+        }
+    }
+
+    /// Takes in what has happened.
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Connected { session_present } => self.on_connected(now, session_present),
+            Input::Packet(packet) => self.on_packet(now, packet),
+            Input::PingSent => self.delivery.ping_sent(),
+            Input::Lost(trouble) => self.on_lost(now, trouble),
+            Input::Line(line) => self.on_line(now, line),
+            Input::Stop => self.on_stop(now),
+            Input::Timeout => self.on_timeout(now),
+        }
+        self.advance(now);
+    }
+
+    /// Whether there is something to send.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.phase.is_served() && self.delivery.is_due()
+    }
+
+    /// Sends the next packet that is due with `write`, whose result is its packet identifier (0 where it
+    /// has none).
+    pub fn send_next<E>(
+        &mut self,
+        now: Instant,
+        write: impl FnOnce(Outgoing<'_>) -> Result<u16, E>,
+    ) -> Option<Result<(), E>> {
+        if !self.is_due() {
+            // What was sent last may have been the last.
+            self.advance(now);
+        }
+        if !self.phase.is_served() {
+            return None;
+        }
+        let sent = self.delivery.send_next(write)?;
+        Some(sent.map(|confirmed| {
+            if let Some(confirmed) = confirmed {
+                self.on_confirmed(now, &confirmed);
+            }
+        }))
+    }
+
+    /// What the driver is to do next.
+    pub fn poll(&mut self, now: Instant) -> Output {
+        match self.phase {
+            Phase::Waiting { until } => {
+                let due = self.next_timeout();
+                if until > now || due.is_some_and(|at| at <= now) {
+                    let until = due.map_or(until, |at| at.min(until));
+                    return Output::Pause(Some(until));
+                }
+                self.phase = Phase::Connecting;
+                self.connect(self.session == Session::Clean)
+            }
+            // Not `next_timeout`: a timeout drops rumqttc's connect future, so a short one would never connect.
+            Phase::Connecting => Output::Wait(self.role.time_limit()),
+            Phase::Online { .. } => Output::Wait(self.next_timeout()),
+            Phase::Emptying { .. } | Phase::Closing { .. } | Phase::Ended(_) => self.poll_end(now),
+        }
+    }
+
+    fn connect(&self, clean_session: bool) -> Output {
+        Output::Connect {
+            to: self.reconnect.broker().clone(),
+            clean_session,
+        }
+    }
+
+    /// When the role has something to do, or the run is over, whatever the connection brings.
+    fn next_timeout(&self) -> Option<Instant> {
+        let wishes = [self.role.deadline(), self.role.time_limit()];
+        wishes.into_iter().flatten().min()
+    }
+
+    /// Whether the role waits for a line.
+    #[must_use]
+    pub fn awaits_line(&self) -> bool {
+        self.awaits_line && matches!(self.phase, Phase::Online { .. })
+    }
+
+    /// Whether the run has an end already, and works on what has to be done before it.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.phase.is_closing()
+    }
+
+    /// Where things stand, in a few words.
+    #[must_use]
+    pub fn status(&self) -> String {
+        match self.phase {
+            Phase::Online { .. } => self.role.status(),
+            _ => format!("connecting to {}", self.reconnect.broker()),
+        }
+    }
+
+    fn on_connected(&mut self, now: Instant, session_present: bool) {
+        match &mut self.phase {
+            Phase::Connecting if self.must_begin_empty && session_present => {
+                info!("emptying the session that an earlier run left");
+                self.phase = Phase::emptying(None);
+            }
+            Phase::Connecting => {
+                self.must_begin_empty = false;
+                self.phase = Phase::Online { since: now };
+                self.reconnect.connected(session_present);
+                self.delivery
+                    .connected(session_present, &mut self.subscriptions);
+                self.notify_role(now, Event::Connected { session_present }, None);
+            }
+            phase => {
+                if phase.on_connected() == Some(Step::Unsubscribing) {
+                    self.delivery
+                        .connected(session_present, &mut self.subscriptions);
+                }
+            }
+        }
+    }
+
+    fn on_lost(&mut self, now: Instant, trouble: Trouble) {
+        let online = match self.phase {
+            Phase::Connecting => None,
+            Phase::Online { since } => Some(now.saturating_duration_since(since)),
+            // An event that came with the error was a reason to leave.
+            Phase::Waiting { .. } => return,
+            Phase::Emptying { .. } | Phase::Closing { .. } | Phase::Ended(_) => {
+                return self.on_lost_at_the_end(now, trouble);
+            }
+        };
+        if trouble.too_large && std::mem::replace(&mut self.oversized_message_pending, true) {
+            let end = self.outcome(now, Failure::new(Kind::Protocol, trouble.text));
+            return self.end_and_empty(now, end);
+        }
+        self.try_next(now, trouble, online);
+    }
+
+    /// A broker has failed: on to the next attempt, or to the end.
+    fn try_next(&mut self, now: Instant, trouble: Trouble, online: Option<std::time::Duration>) {
+        let limit = self.role.time_limit();
+        match self.reconnect.failed(now, trouble, online, limit) {
+            Next::Attempt(until) => self.phase = Phase::Waiting { until },
+            Next::GiveUp(failure) => {
+                self.phase = Phase::Waiting { until: now };
+                self.fail(now, failure);
+            }
+        }
+    }
+
+    fn on_line(&mut self, now: Instant, line: Result<Option<String>, Failure>) {
+        match line {
+            Ok(line) => {
+                self.awaits_line = false;
+                self.notify_role(now, Event::Line(line.as_deref()), None);
+            }
+            Err(failure) => self.fail(now, failure),
+        }
+    }
+
+    fn on_stop(&mut self, now: Instant) {
+        let end = match self.role.is_done() {
+            true => End::Finished,
+            false => End::Stopped,
+        };
+        match &mut self.phase {
+            Phase::Emptying { then, .. } => {
+                then.get_or_insert(Ok(end));
+            }
+            Phase::Closing { .. } | Phase::Ended(_) => {}
+            _ => self.end(now, Ok(end)),
+        }
+    }
+
+    fn on_timeout(&mut self, now: Instant) {
+        match self.phase {
+            Phase::Waiting { .. } | Phase::Online { .. } => self.check_role(now),
+            Phase::Connecting => {
+                self.check_role(now);
+                if let Phase::Connecting = self.phase {
+                    self.phase = Phase::Waiting { until: now };
+                }
+            }
+            Phase::Emptying { .. } | Phase::Closing { .. } | Phase::Ended(_) => {
+                self.on_timeout_at_the_end(now);
+            }
+        }
+    }
+
+    /// The role's deadline, and the run's time limit: while the last confirmations are awaited the role has
+    /// no deadline any more, but the run has.
+    fn check_role(&mut self, now: Instant) {
+        if self.role.deadline().is_some_and(|at| at <= now) {
+            self.notify_role(now, Event::Deadline, None);
+        }
+        let over = self.role.time_limit().is_some_and(|at| at <= now);
+        if !over || self.is_closing() {
+            return;
+        }
+        let text = match self.finished {
+            true => format!(
+                "the broker at {} did not confirm {} packets in time",
+                self.reconnect.broker(),
+                self.delivery.unconfirmed()
+            ),
+            false => "there was no end within the time limit".to_owned(),
+        };
+        self.fail(now, Failure::new(Kind::Unreachable, text));
+    }
+}

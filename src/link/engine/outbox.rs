@@ -1,7 +1,6 @@
 //! What this end has to tell the broker, in order, until the broker confirmed it.
 //!
-//! Pure bookkeeping: packets go in, packet identifiers and confirmations are reported to it. It knows
-//! no socket, no clock and no rumqttc. PUBLISH, SUBSCRIBE and UNSUBSCRIBE share one queue and one
+//! Pure bookkeeping: packets go in, packet identifiers and confirmations are reported to it. PUBLISH, SUBSCRIBE and UNSUBSCRIBE share one queue and one
 //! window, so that packet identifiers never wrap into one that is still outstanding.
 
 use std::collections::VecDeque;
@@ -42,10 +41,8 @@ impl Packet {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// To be submitted.
+    /// To be sent.
     Waiting,
-    /// With rumqttc, which has not yet said under which packet identifier.
-    Submitted,
     /// Written under this packet identifier, unconfirmed.
     Sent(u16),
     /// QoS 2: PUBREC came, PUBREL was sent, PUBCOMP is due.
@@ -63,14 +60,41 @@ struct Item {
     after_acks: u64,
 }
 
+/// How the broker confirms a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// PUBLISH with QoS 0: by being written to the connection, which is all the confirmation there is.
+    Write,
+    /// PUBLISH with QoS 1. Some brokers without QoS 2 confirm that so, too.
+    PubAck,
+    /// PUBLISH with QoS 2.
+    PubComp,
+    /// SUBSCRIBE.
+    SubAck,
+    /// UNSUBSCRIBE.
+    UnsubAck,
+}
+
+impl By {
+    fn fits(self, packet: &Packet) -> bool {
+        match packet {
+            Packet::Publish(_) => matches!(self, Self::Write | Self::PubAck | Self::PubComp),
+            Packet::Subscribe(..) => self == Self::SubAck,
+            Packet::Unsubscribe(_) => self == Self::UnsubAck,
+        }
+    }
+}
+
 /// A packet that the broker has confirmed.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Confirmed {
     /// The packet.
     pub packet: Packet,
+    /// By what.
+    pub by: By,
     /// The received message that led to it, by its serial number in the inbound ledger.
     pub cause: Option<u64>,
-    /// How many acknowledgements had been submitted before it.
+    /// How many acknowledgements had been sent before it.
     pub after_acks: u64,
 }
 
@@ -140,18 +164,10 @@ impl Outbox {
         self.items.iter().filter(|i| i.packet.is_some()).count()
     }
 
-    /// The next packet that may be submitted within the window.
+    /// The next packet that may be sent within the window.
     #[must_use]
     pub fn next(&self) -> Option<&Packet> {
         self.waiting().and_then(|at| self.items[at].packet.as_ref())
-    }
-
-    /// Marks [`Outbox::next`] as submitted, after `acks` acknowledgements.
-    pub fn submitted(&mut self, acks: u64) {
-        if let Some(at) = self.waiting() {
-            self.items[at].stage = Stage::Submitted;
-            self.items[at].after_acks = acks;
-        }
     }
 
     fn waiting(&self) -> Option<usize> {
@@ -161,38 +177,17 @@ impl Outbox {
             .position(|item| item.stage == Stage::Waiting)
     }
 
-    /// A packet went out under this packet identifier: the oldest that was submitted, unless it is a
-    /// replay of one that has it already.
-    pub fn sent(&mut self, pkid: u16) {
-        if self.outstanding(pkid).is_none() {
-            if let Some(at) = self.submitted_first(true) {
-                self.items[at].stage = Stage::Sent(pkid);
-            }
+    /// [`Outbox::next`] was written under this packet identifier (0 for QoS 0), after `acks`
+    /// acknowledgements. With QoS 0 that confirms it.
+    pub fn sent(&mut self, pkid: u16, acks: u64) -> Option<Confirmed> {
+        let at = self.waiting()?;
+        let item = &mut self.items[at];
+        item.after_acks = acks;
+        item.stage = Stage::Sent(pkid);
+        match item.packet.as_ref()?.needs_identifier() {
+            true => None,
+            false => self.confirm(at, By::Write),
         }
-    }
-
-    /// An UNSUBSCRIBE went out: one of these, or one that was only to end a wait.
-    pub fn sent_unsubscribe(&mut self, pkid: u16) {
-        let first = self.submitted_first(true);
-        let packet = first.and_then(|at| self.items[at].packet.as_ref());
-        if matches!(packet, Some(Packet::Unsubscribe(_))) {
-            self.sent(pkid);
-        }
-    }
-
-    /// A PUBLISH with QoS 0 went out, which is all the confirmation there is.
-    pub fn sent_at_most_once(&mut self) -> Option<Confirmed> {
-        self.submitted_first(false).and_then(|at| self.confirm(at))
-    }
-
-    fn submitted_first(&self, identified: bool) -> Option<usize> {
-        self.items.iter().take(WINDOW).position(|item| {
-            item.stage == Stage::Submitted
-                && item
-                    .packet
-                    .as_ref()
-                    .is_some_and(|packet| packet.needs_identifier() == identified)
-        })
     }
 
     fn outstanding(&self, pkid: u16) -> Option<usize> {
@@ -210,9 +205,11 @@ impl Outbox {
         }
     }
 
-    /// PUBACK, SUBACK or UNSUBACK came. `None` where nothing waits for it.
-    pub fn confirmed(&mut self, pkid: u16) -> Option<Confirmed> {
-        self.outstanding(pkid).and_then(|at| self.confirm(at))
+    /// PUBACK, SUBACK or UNSUBACK came. `None` where no such packet waits for it.
+    pub fn confirmed(&mut self, by: By, pkid: u16) -> Option<Confirmed> {
+        let at = self.outstanding(pkid)?;
+        let fits = self.items[at].packet.as_ref().is_some_and(|p| by.fits(p));
+        fits.then(|| self.confirm(at, by)).flatten()
     }
 
     /// PUBCOMP came. It confirms only what has been released: it may also answer a PUBREL for an
@@ -220,16 +217,24 @@ impl Outbox {
     pub fn completed(&mut self, pkid: u16) -> Option<Confirmed> {
         let at = self.outstanding(pkid)?;
         match self.items[at].stage {
-            Stage::Released(_) => self.confirm(at),
+            Stage::Released(_) => self.confirm(at, By::PubComp),
             _ => None,
         }
     }
 
-    fn confirm(&mut self, at: usize) -> Option<Confirmed> {
+    /// How many packets wait for their confirmation, and so occupy a packet identifier.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        let sent = |item: &&Item| matches!(item.stage, Stage::Sent(_) | Stage::Released(_));
+        self.items.iter().take(WINDOW).filter(sent).count()
+    }
+
+    fn confirm(&mut self, at: usize, by: By) -> Option<Confirmed> {
         let item = self.items.get_mut(at)?;
         item.stage = Stage::Confirmed;
         let confirmed = Confirmed {
             packet: item.packet.take()?,
+            by,
             cause: item.cause,
             after_acks: item.after_acks,
         };
@@ -240,9 +245,9 @@ impl Outbox {
         Some(confirmed)
     }
 
-    /// The connection is gone. What rumqttc had not written waits again; says what to send first
-    /// where the session goes on, in order.
-    pub fn disconnected(&mut self) -> Vec<Replay> {
+    /// A new connection continues the session: says what to send first, in order. SUBSCRIBE and
+    /// UNSUBSCRIBE are not part of a session's state (MQTT 3.1.1, section 4.1): they go out anew.
+    pub fn resume(&mut self) -> Vec<Replay> {
         let mut replays = Vec::new();
         for item in self.items.iter_mut().take(WINDOW) {
             match (&item.packet, item.stage) {
@@ -289,12 +294,11 @@ mod tests {
         }
     }
 
-    /// Submits everything the window takes, as rumqttc would send it, from this identifier on.
+    /// Sends everything that the window takes, from this packet identifier on.
     fn send_all(outbox: &mut Outbox, mut pkid: u16) -> Vec<u16> {
         let mut sent = Vec::new();
         while outbox.next().is_some() {
-            outbox.submitted(0);
-            outbox.sent(pkid);
+            outbox.sent(pkid, 0);
             sent.push(pkid);
             pkid += 1;
         }
@@ -308,16 +312,16 @@ mod tests {
             outbox.push(publish(&n.to_string(), QoS::AtLeastOnce), None);
         }
         assert_eq!(send_all(&mut outbox, 1).len(), WINDOW);
-        assert!(outbox.confirmed(2).is_some());
+        assert!(outbox.confirmed(By::PubAck, 2).is_some());
         assert_eq!(outbox.next(), None);
-        assert!(outbox.confirmed(1).is_some());
+        assert!(outbox.confirmed(By::PubAck, 1).is_some());
         assert_eq!(send_all(&mut outbox, 17), [17, 18]);
         assert_eq!(outbox.len(), WINDOW);
-        assert_eq!(outbox.confirmed(1), None, "confirmed twice");
+        assert_eq!(outbox.confirmed(By::PubAck, 1), None, "confirmed twice");
     }
 
     #[test]
-    fn a_session_that_goes_on_replays_in_order_and_submits_the_rest() {
+    fn a_session_that_goes_on_replays_in_order_and_sends_the_rest() {
         let mut outbox = Outbox::default();
         let [a, b, c, d] = ["a", "b", "c", "d"].map(|text| publish(text, QoS::ExactlyOnce));
         for packet in [&a, &b, &c] {
@@ -326,23 +330,15 @@ mod tests {
         send_all(&mut outbox, 1);
         outbox.received(2);
         outbox.push(d.clone(), None);
-        outbox.submitted(0);
         assert_eq!(
-            outbox.disconnected(),
+            outbox.resume(),
             [
                 Replay::Publish(1, message(&a)),
                 Replay::Release(2),
                 Replay::Publish(3, message(&c)),
             ]
         );
-        for pkid in [1, 3] {
-            outbox.sent(pkid);
-        }
-        assert_eq!(
-            outbox.next(),
-            Some(&d),
-            "an echo of a replay is not d's identifier"
-        );
+        assert_eq!(outbox.next(), Some(&d));
         assert_eq!(outbox.completed(1), None, "not released yet");
         assert_eq!(outbox.completed(2).unwrap().packet, b);
     }
@@ -355,15 +351,18 @@ mod tests {
         outbox.push(publish("a", QoS::AtLeastOnce), Some(7));
         outbox.push(Packet::Unsubscribe(TopicFilter::new("g").unwrap()), None);
         send_all(&mut outbox, 1);
-        outbox.disconnected();
         outbox.session_lost([(filter.clone(), QoS::AtLeastOnce)].into_iter());
         assert_eq!(
             outbox.next(),
             Some(&Packet::Subscribe(filter, QoS::AtLeastOnce))
         );
         send_all(&mut outbox, 1);
-        assert!(outbox.confirmed(1).is_some());
-        let confirmed = outbox.confirmed(2).unwrap();
+        assert!(
+            outbox.confirmed(By::UnsubAck, 1).is_none(),
+            "of what never was"
+        );
+        assert!(outbox.confirmed(By::SubAck, 1).is_some());
+        let confirmed = outbox.confirmed(By::PubAck, 2).unwrap();
         assert_eq!(
             (confirmed.packet, confirmed.cause),
             (publish("a", QoS::AtLeastOnce), Some(7))
@@ -382,8 +381,7 @@ mod tests {
         }
         assert!(!outbox.has_room_for(&message(&publish("x", QoS::AtMostOnce))));
         assert!(outbox.has_room_for(&message(&publish("x", QoS::AtLeastOnce))));
-        outbox.submitted(0);
-        outbox.sent_at_most_once();
+        assert!(outbox.sent(0, 0).is_some());
         assert!(outbox.has_room_for(&message(&publish(&half, QoS::AtMostOnce))));
         outbox.session_lost(std::iter::empty());
         assert!(outbox.has_room_for(&message(&publish(&half, QoS::AtMostOnce))));
@@ -395,12 +393,10 @@ mod tests {
         let mut outbox = Outbox::default();
         outbox.push(publish("a", QoS::AtLeastOnce), None);
         outbox.push(publish("b", QoS::AtMostOnce), Some(1));
-        outbox.submitted(3);
-        outbox.submitted(4);
-        let confirmed = outbox.sent_at_most_once().unwrap();
+        assert_eq!(outbox.sent(1, 3), None);
+        let confirmed = outbox.sent(0, 4).unwrap();
         assert_eq!((confirmed.cause, confirmed.after_acks), (Some(1), 4));
-        outbox.sent(1);
-        assert!(outbox.confirmed(1).is_some());
+        assert!(outbox.confirmed(By::PubAck, 1).is_some());
         assert!(outbox.is_empty());
     }
 }

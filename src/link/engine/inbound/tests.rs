@@ -29,11 +29,11 @@ fn acknowledged_when_the_reply_is_confirmed_and_in_order() {
         let mut inbound = connected();
         let a = serial(inbound.arrived(&message("a", qos), 1, false));
         inbound.await_one_more(a);
-        inbound.settle(a);
+        inbound.resolve_one(a);
         let b = serial(inbound.arrived(&message("b", qos), 2, false));
-        inbound.settle(b);
+        inbound.resolve_one(b);
         assert_eq!(inbound.next_ack(), None, "b is done, but a came first");
-        inbound.settle(a);
+        inbound.resolve_one(a);
         assert_eq!(inbound.next_ack(), Some(Ack { pkid: 1, qos }));
         assert_eq!(inbound.next_ack(), Some(Ack { pkid: 2, qos }));
         assert!(inbound.is_settled());
@@ -45,7 +45,7 @@ fn a_repetition_after_a_cut_is_not_handled_again() {
     for qos in [QOS1, QOS2] {
         let mut inbound = connected();
         let a = serial(inbound.arrived(&message("a", qos), 1, false));
-        inbound.settle(a);
+        inbound.resolve_one(a);
         let b = serial(inbound.arrived(&message("b", qos), 2, false));
         assert_eq!(inbound.next_ack(), Some(Ack { pkid: 1, qos }));
         inbound.connected(true);
@@ -59,7 +59,7 @@ fn a_repetition_after_a_cut_is_not_handled_again() {
         );
         assert_eq!(inbound.next_ack(), Some(Ack { pkid: 1, qos }));
         assert_eq!(inbound.next_ack(), None);
-        inbound.settle(b);
+        inbound.resolve_one(b);
         assert_eq!(inbound.next_ack(), Some(Ack { pkid: 2, qos }));
     }
 }
@@ -70,7 +70,7 @@ fn what_was_confirmed_while_offline_is_acknowledged_when_it_is_repeated() {
         let mut inbound = connected();
         let a = serial(inbound.arrived(&message("a", qos), 1, false));
         inbound.connected(true);
-        inbound.settle(a);
+        inbound.resolve_one(a);
         assert_eq!(inbound.next_ack(), None);
         assert_eq!(
             inbound.arrived(&message("a", qos), 1, true),
@@ -84,7 +84,7 @@ fn what_was_confirmed_while_offline_is_acknowledged_when_it_is_repeated() {
 fn the_same_text_under_a_used_identifier_is_a_new_message_where_it_can_be() {
     let mut inbound = connected();
     let a = serial(inbound.arrived(&message("a", QOS1), 1, false));
-    inbound.settle(a);
+    inbound.resolve_one(a);
     inbound.next_ack();
     let again = message("a", QOS1);
     assert!(
@@ -94,7 +94,7 @@ fn the_same_text_under_a_used_identifier_is_a_new_message_where_it_can_be() {
 
     let mut inbound = connected();
     let a = serial(inbound.arrived(&again, 1, false));
-    inbound.settle(a);
+    inbound.resolve_one(a);
     inbound.next_ack();
     inbound.known_to_broker(1);
     inbound.connected(true);
@@ -105,7 +105,7 @@ fn the_same_text_under_a_used_identifier_is_a_new_message_where_it_can_be() {
 
     let mut inbound = connected();
     let a = serial(inbound.arrived(&again, 1, false));
-    inbound.settle(a);
+    inbound.resolve_one(a);
     inbound.next_ack();
     inbound.connected(true);
     inbound.arrived(&message("b", QOS1), 2, false);
@@ -120,7 +120,7 @@ fn the_same_text_under_a_used_identifier_is_a_new_message_where_it_can_be() {
 fn a_qos_2_identifier_is_taken_until_pubrel() {
     let mut inbound = connected();
     let a = serial(inbound.arrived(&message("a", QOS2), 1, false));
-    inbound.settle(a);
+    inbound.resolve_one(a);
     assert!(inbound.next_ack().is_some());
     assert_eq!(
         inbound.arrived(&message("a", QOS2), 1, true),
@@ -139,7 +139,7 @@ fn nothing_is_taken_for_a_repetition_where_identifiers_are_reused_at_once() {
         let mut inbound = connected();
         for text in ["a", "b"] {
             let new = serial(inbound.arrived(&message(text, qos), 1, false));
-            inbound.settle(new);
+            inbound.resolve_one(new);
             inbound.next_ack();
             inbound.released(1);
         }
@@ -153,7 +153,7 @@ fn nothing_is_taken_for_a_repetition_where_identifiers_are_reused_at_once() {
 fn mosquittos_repetition_of_a_released_message_is_seen_through() {
     let mut inbound = connected();
     let a = serial(inbound.arrived(&message("a", QOS2), 1, false));
-    inbound.settle(a);
+    inbound.resolve_one(a);
     inbound.next_ack();
     inbound.released(1);
     inbound.connected(true);
@@ -176,13 +176,13 @@ fn a_lost_session_repeats_nothing() {
         let a = serial(inbound.arrived(&message("a", qos), 1, false));
         inbound.connected(false);
         let b = serial(inbound.arrived(&message("a", qos), 1, false));
-        inbound.settle(a);
+        inbound.resolve_one(a);
         assert_eq!(
             inbound.next_ack(),
             None,
             "a's reply, confirmed late, is not b's"
         );
-        inbound.settle(b);
+        inbound.resolve_one(b);
         assert_eq!(inbound.next_ack(), Some(Ack { pkid: 1, qos }));
     }
 }

@@ -5,66 +5,35 @@ use std::io;
 use rumqttc::mqttbytes::Error as PacketError;
 use rumqttc::{ConnectReturnCode, ConnectionError, StateError};
 
-use super::Options;
 #[cfg(feature = "tls")]
-use super::driver::tls;
+use super::tls;
+use crate::link::engine::Trouble;
+use crate::link::{Address, Options};
 use crate::role::Kind;
 
-/// A connection's end.
-#[derive(Debug, Clone)]
-pub struct Trouble {
-    /// What happened and what to do, without a full stop.
-    pub text: String,
-    /// How the run ends when this cannot be waited out.
-    pub hopeless: Option<Kind>,
-    /// A packet beyond the limit arrived: hopeless when it happens again.
-    pub too_large: bool,
-    /// The broker is there, and does not serve yet: a node of a cluster in an election.
-    pub not_yet: bool,
-}
-
-impl Trouble {
-    fn new(text: String) -> Self {
-        Self {
-            text,
-            hopeless: None,
-            too_large: false,
-            not_yet: false,
-        }
-    }
-
-    /// One that waiting cannot mend.
-    pub fn hopeless(kind: Kind, text: String) -> Self {
-        Self {
-            hopeless: Some(kind),
-            ..Self::new(text)
-        }
-    }
-
-    /// Reads rumqttc's error; `online` says whether the broker had accepted the connection.
-    #[must_use]
-    pub fn read(error: &ConnectionError, options: &Options, online: bool) -> Self {
-        let broker = format!("broker at {}", options.address());
-        match error {
-            ConnectionError::ConnectionRefused(code) => refused(*code, options, &broker),
-            ConnectionError::NetworkTimeout => Self::new(format!(
-                "{broker} did not answer within 5 s: is the host up, the port an MQTT broker's, no firewall between?"
-            )),
-            ConnectionError::FlushTimeout => Self::new(format!(
-                "{broker} takes nothing any more: connection given up"
-            )),
-            ConnectionError::NotConnAck(_) => not_a_broker(&broker),
-            ConnectionError::Io(error) if !online && cut_off(error) => no_answer(&broker),
-            ConnectionError::Io(error) => io_trouble(error, options, &broker),
-            #[cfg(feature = "tls")]
-            ConnectionError::Tls(error) => match (tls::inside_rumqttc(error), error) {
-                (Some(error), _) => tls_trouble(error, options, &broker),
-                (None, rumqttc::TlsError::Io(error)) => handshake_trouble(error, options, &broker),
-                (None, error) => Self::new(format!("{broker}: {error}")),
-            },
-            ConnectionError::MqttState(error) => state_trouble(error, options, &broker, online),
-            other => Self::new(format!("{broker}: {other}")),
-        }
+/// Reads rumqttc's error; `online` says whether the broker had accepted the connection.
+#[must_use]
+pub fn read(error: &ConnectionError, options: &Options, to: &Address, online: bool) -> Trouble {
+    let broker = format!("broker at {to}");
+    match error {
+        ConnectionError::ConnectionRefused(code) => refused(*code, options, &broker),
+        ConnectionError::NetworkTimeout => Trouble::new(format!(
+            "{broker} did not answer within 5 s: is the host up, the port an MQTT broker's, no firewall between?"
+        )),
+        ConnectionError::FlushTimeout => Trouble::new(format!(
+            "{broker} takes nothing any more: connection given up"
+        )),
+        ConnectionError::NotConnAck(_) => not_a_broker(&broker),
+        ConnectionError::Io(error) if !online && cut_off(error) => no_answer(&broker),
+        ConnectionError::Io(error) => io_trouble(error, options, to, &broker),
+        #[cfg(feature = "tls")]
+        ConnectionError::Tls(error) => match (tls::inside_rumqttc(error), error) {
+            (Some(error), _) => tls_trouble(error, options, &broker),
+            (None, rumqttc::TlsError::Io(error)) => handshake_trouble(error, options, to, &broker),
+            (None, error) => Trouble::new(format!("{broker}: {error}")),
+        },
+        ConnectionError::MqttState(error) => state_trouble(error, options, to, &broker, online),
+        other => Trouble::new(format!("{broker}: {other}")),
     }
 }
 
@@ -79,21 +48,21 @@ fn refused(code: ConnectReturnCode, options: &Options, broker: &str) -> Trouble 
                 ),
                 None => "without a user name: give --username and --password-file".to_owned(),
             };
-            Trouble::hopeless(
+            Trouble::fatal(
                 Kind::Refused,
                 format!("{broker} refused the login {remedy}"),
             )
         }
-        ConnectReturnCode::BadClientId => Trouble::hopeless(
+        ConnectReturnCode::BadClientId => Trouble::fatal(
             Kind::Refused,
             format!("{broker} refused the client id {client_id}: choose another with --id"),
         ),
-        ConnectReturnCode::RefusedProtocolVersion => Trouble::hopeless(
+        ConnectReturnCode::RefusedProtocolVersion => Trouble::fatal(
             Kind::Protocol,
             format!("{broker} does not speak MQTT 3.1.1: allow it there, or use another broker"),
         ),
         _ => Trouble {
-            not_yet: true,
+            temporarily_unavailable: true,
             ..Trouble::new(format!("{broker} says it is not available now: try later"))
         },
     }
@@ -132,8 +101,8 @@ fn tls_trouble(error: &rustls::Error, options: &Options, broker: &str) -> Troubl
         .as_ref()
         .and_then(|tls| tls::explain(error, tls));
     match explained {
-        Some((text, hopeless)) => Trouble {
-            hopeless,
+        Some((text, fatal)) => Trouble {
+            fatal,
             ..Trouble::new(format!("{broker} {text}"))
         },
         None => Trouble::new(format!("{broker}: TLS: {error}")),
@@ -142,32 +111,29 @@ fn tls_trouble(error: &rustls::Error, options: &Options, broker: &str) -> Troubl
 
 /// The connection ended in the middle of the handshake.
 #[cfg(feature = "tls")]
-fn handshake_trouble(error: &io::Error, options: &Options, broker: &str) -> Trouble {
+fn handshake_trouble(error: &io::Error, options: &Options, to: &Address, broker: &str) -> Trouble {
     match error.kind() {
         io::ErrorKind::UnexpectedEof
         | io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted => Trouble::new(format!(
             "{broker} ended the TLS handshake: does it speak TLS on this port? (usually 8883)"
         )),
-        _ => io_trouble(error, options, broker),
+        _ => io_trouble(error, options, to, broker),
     }
 }
 
-fn io_trouble(error: &io::Error, options: &Options, broker: &str) -> Trouble {
+fn io_trouble(error: &io::Error, options: &Options, to: &Address, broker: &str) -> Trouble {
     #[cfg(feature = "tls")]
     if let Some(error) = tls::inside(error) {
         return tls_trouble(error, options, broker);
     }
-    Trouble::new(io_text(error, options, broker))
+    Trouble::new(io_text(error, to, broker))
 }
 
-fn io_text(error: &io::Error, options: &Options, broker: &str) -> String {
+fn io_text(error: &io::Error, to: &Address, broker: &str) -> String {
     match error.kind() {
-        io::ErrorKind::NotFound if options.is_unix_socket() => {
-            format!(
-                "there is no socket {}: is the broker running?",
-                options.host
-            )
+        io::ErrorKind::NotFound if to.is_unix_socket() => {
+            format!("there is no socket {}: is the broker running?", to.host)
         }
         io::ErrorKind::ConnectionRefused => format!(
             "{broker} refused the connection: is it running? try `systemctl status mosquitto` there"
@@ -185,13 +151,19 @@ fn io_text(error: &io::Error, options: &Options, broker: &str) -> String {
         }
         _ if error.to_string().contains("lookup") => format!(
             "the name {} is not known: check --host, or the name server",
-            options.host
+            to.host
         ),
         _ => format!("{broker}: {error}"),
     }
 }
 
-fn state_trouble(error: &StateError, options: &Options, broker: &str, online: bool) -> Trouble {
+fn state_trouble(
+    error: &StateError,
+    options: &Options,
+    to: &Address,
+    broker: &str,
+    online: bool,
+) -> Trouble {
     match error {
         StateError::Io(error) | StateError::Deserialization(PacketError::Io(error))
             if !online && cut_off(error) =>
@@ -202,7 +174,7 @@ fn state_trouble(error: &StateError, options: &Options, broker: &str, online: bo
             not_a_broker(broker)
         }
         StateError::Io(error) | StateError::Deserialization(PacketError::Io(error)) => {
-            io_trouble(error, options, broker)
+            io_trouble(error, options, to, broker)
         }
         StateError::ConnectionAborted if online => {
             Trouble::new(format!("{broker} closed the connection"))

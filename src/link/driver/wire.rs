@@ -1,0 +1,114 @@
+//! The engine's packets in rumqttc's types, and back. Decides nothing.
+
+use rumqttc::mqttbytes::QoS as WireQoS;
+use rumqttc::{
+    MqttOptions, Packet, PubAck, PubRec, PubRel, Publish, Request, Subscribe, SubscribeReasonCode,
+    Transport, Unsubscribe,
+};
+
+use crate::link::engine::{IDENTIFIERS, Incoming, Outgoing};
+use crate::link::{Address, Options};
+use crate::mqtt::{MAX_PAYLOAD, Message, QoS, TopicName};
+
+/// The largest packet that is accepted, in bytes: the largest payload, and a topic goes with it.
+const MAX_PACKET: usize = MAX_PAYLOAD + 128 * 1024;
+
+fn to_wire(qos: QoS) -> WireQoS {
+    match qos {
+        QoS::AtMostOnce => WireQoS::AtMostOnce,
+        QoS::AtLeastOnce => WireQoS::AtLeastOnce,
+        QoS::ExactlyOnce => WireQoS::ExactlyOnce,
+    }
+}
+
+fn from_wire(qos: WireQoS) -> QoS {
+    match qos {
+        WireQoS::AtMostOnce => QoS::AtMostOnce,
+        WireQoS::AtLeastOnce => QoS::AtLeastOnce,
+        WireQoS::ExactlyOnce => QoS::ExactlyOnce,
+    }
+}
+
+/// How rumqttc is to connect to `broker`.
+pub fn to_rumqttc(options: &Options, broker: &Address, clean_session: bool) -> MqttOptions {
+    // An IPv6 address without its brackets: with them rumqttc would not find it in a certificate.
+    let mut to = MqttOptions::new(&options.client_id, &broker.host, broker.port);
+    if broker.is_unix_socket() {
+        to.set_transport(Transport::unix());
+    }
+    #[cfg(feature = "tls")]
+    if let Some(tls) = &options.tls {
+        to.set_transport(tls.transport());
+    }
+    to.set_keep_alive(options.keep_alive)
+        .set_clean_session(clean_session)
+        .set_manual_acks(true)
+        .set_inflight(IDENTIFIERS)
+        .set_max_packet_size(MAX_PACKET, MAX_PACKET);
+    if let Some(login) = &options.login {
+        to.set_credentials(&login.username, &login.password);
+    }
+    to
+}
+
+/// A packet for the broker, as rumqttc takes it. A message that is replayed keeps its packet identifier,
+/// and has the DUP flag, which rumqttc itself never sets.
+pub fn to_request(packet: Outgoing<'_>) -> Request {
+    match packet {
+        Outgoing::Publish {
+            replayed_as,
+            message,
+        } => {
+            let topic = message.topic.as_str();
+            let payload = message.payload.as_slice();
+            let mut publish = Publish::new(topic, to_wire(message.qos), payload);
+            publish.retain = message.retain;
+            publish.dup = replayed_as.is_some();
+            publish.pkid = replayed_as.unwrap_or(0);
+            Request::Publish(publish)
+        }
+        Outgoing::Subscribe(filter, qos) => {
+            Request::Subscribe(Subscribe::new(filter.as_str(), to_wire(qos)))
+        }
+        Outgoing::Unsubscribe(filter) => Request::Unsubscribe(Unsubscribe::new(filter.as_str())),
+        Outgoing::PubAck(pkid) => Request::PubAck(PubAck::new(pkid)),
+        Outgoing::PubRec(pkid) => Request::PubRec(PubRec::new(pkid)),
+        Outgoing::PubRel(pkid) => Request::PubRel(PubRel::new(pkid)),
+    }
+}
+
+/// A packet from the broker, as the engine takes it; `None` for one that it need not know.
+pub fn to_incoming(packet: Packet) -> Option<Incoming> {
+    Some(match packet {
+        Packet::Publish(publish) => from_publish(publish),
+        Packet::PubAck(puback) => Incoming::PubAck(puback.pkid),
+        Packet::PubRec(pubrec) => Incoming::PubRec(pubrec.pkid),
+        Packet::PubRel(pubrel) => Incoming::PubRel(pubrel.pkid),
+        Packet::PubComp(pubcomp) => Incoming::PubComp(pubcomp.pkid),
+        Packet::SubAck(suback) => Incoming::SubAck {
+            pkid: suback.pkid,
+            granted: suback.return_codes.first().and_then(|code| match code {
+                SubscribeReasonCode::Success(granted) => Some(from_wire(*granted)),
+                SubscribeReasonCode::Failure => None,
+            }),
+        },
+        Packet::UnsubAck(unsuback) => Incoming::UnsubAck(unsuback.pkid),
+        Packet::PingResp => Incoming::PingResp,
+        _ => return None,
+    })
+}
+
+fn from_publish(publish: Publish) -> Incoming {
+    let (topic, invalid) = match TopicName::new(publish.topic) {
+        Ok(topic) => (topic, None),
+        Err(why) => (TopicName::invalid(), Some(why)),
+    };
+    let mut message = Message::new(topic, publish.payload, from_wire(publish.qos));
+    message.retain = publish.retain;
+    Incoming::Publish {
+        pkid: publish.pkid,
+        dup: publish.dup,
+        message,
+        invalid,
+    }
+}

@@ -1,0 +1,254 @@
+//! Both ledgers joined: what has arrived, what is due, what is confirmed, over any number of connections.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::inbound::{Ack, Arrival, Inbound};
+use super::outbox::{By, Confirmed, Outbox, Packet, Replay, WINDOW};
+use super::{Outgoing, subscriptions::Subscriptions};
+use crate::mqtt::{MAX_PAYLOAD, Message, QoS, TopicFilter};
+use crate::role::Undeliverable;
+
+/// How many packet identifiers there are for what is sent. SUBSCRIBEs that a lost connection makes
+/// necessary again use up identifiers while old PUBLISHes keep theirs.
+pub const IDENTIFIERS: u16 = 256;
+
+// Room for 16 windows of SUBSCRIBEs.
+const _: () = assert!(WINDOW * 16 <= IDENTIFIERS as usize);
+
+/// The state of delivery in both directions.
+#[derive(Debug, Default)]
+pub struct Delivery {
+    outbox: Outbox,
+    inbound: Inbound,
+    /// What continues the session on this connection, to be sent before anything else.
+    replays: VecDeque<Replay>,
+    /// Packet identifiers under which the broker may hold a QoS 2 message that is over for this end: one
+    /// that an earlier process left half-sent, or one that was completed before the broker was restored
+    /// from an earlier state.
+    stale_pkids: BTreeSet<u16>,
+    /// Those of them whose PUBREL went out on this connection, and whose PUBCOMP has not come.
+    releasing: BTreeSet<u16>,
+    /// Acknowledgements handed out before the PINGREQ that is under way.
+    acks_before_ping: u64,
+    /// Messages with QoS 0 are being dropped, and the log says so already.
+    congested: bool,
+}
+
+impl Delivery {
+    /// The books of a run that goes on with the session of an earlier process, which may have left any
+    /// packet identifier half-sent.
+    #[must_use]
+    pub fn resumed() -> Self {
+        Self {
+            stale_pkids: (1..=IDENTIFIERS).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// The broker accepted a connection, which continues the session or begins one.
+    pub fn connected(&mut self, session_present: bool, subscriptions: &mut Subscriptions) {
+        self.inbound.connected(session_present);
+        self.acks_before_ping = 0;
+        self.releasing.clear();
+        self.replays.clear();
+        if session_present {
+            self.resume(subscriptions);
+        } else {
+            self.stale_pkids.clear();
+            subscriptions.session_lost();
+            let wanted = subscriptions.iter();
+            let wanted = wanted.map(|(filter, qos)| (filter.clone(), qos));
+            self.outbox.session_lost(wanted);
+        }
+    }
+
+    /// First the PUBRELs of stale identifiers, then what is unconfirmed, under its old identifiers (MQTT
+    /// 3.1.1, section 4.4).
+    ///
+    /// The broker would take new messages under a stale identifier for repetitions (section 4.3.3); and
+    /// mosquitto counts what it holds under them against its max_inflight_messages, and drops what is
+    /// beyond that although it confirms it. Identifiers that are about to be replayed are skipped: a PUBREL
+    /// first would make the broker take the replay for a new message.
+    ///
+    /// A broker that lost its power may hold a session as it was half an hour ago (mosquitto saves every
+    /// 1,800 s): it says "session present", and has none of the later subscriptions. Renewing one that
+    /// is there changes nothing (section 3.8.4), and is not the role's business.
+    fn resume(&mut self, subscriptions: &mut Subscriptions) {
+        let replays = self.outbox.resume();
+        let outstanding: BTreeSet<u16> = replays.iter().map(Replay::pkid).collect();
+        self.releasing = self.stale_pkids.difference(&outstanding).copied().collect();
+        let releases = self.releasing.iter().copied().map(Replay::Release);
+        self.replays.extend(releases.chain(replays));
+        let missing: Vec<(TopicFilter, QoS)> = subscriptions
+            .iter()
+            .filter(|(filter, _)| !self.outbox.has_subscription(filter))
+            .map(|(filter, qos)| (filter.clone(), qos))
+            .collect();
+        for (filter, qos) in missing {
+            subscriptions.renew(filter.clone());
+            self.post(Packet::Subscribe(filter, qos), None);
+        }
+    }
+
+    /// Takes a message to publish, which the received message `cause` led to, or gives it back.
+    ///
+    /// # Errors
+    /// The message, and why it cannot be sent.
+    pub fn publish(
+        &mut self,
+        message: Message,
+        cause: Option<u64>,
+    ) -> Result<(), (Message, Undeliverable)> {
+        if message.payload.len() > MAX_PAYLOAD {
+            return Err((message, Undeliverable::TooLarge));
+        }
+        if !self.outbox.has_room_for(&message) {
+            if !std::mem::replace(&mut self.congested, true) {
+                log::warn!("dropping messages with QoS 0: more than the connection can carry");
+            }
+            return Err((message, Undeliverable::Congested));
+        }
+        self.post(Packet::Publish(message), cause);
+        Ok(())
+    }
+
+    /// Takes a packet to send, which the received message `cause` led to.
+    pub fn post(&mut self, packet: Packet, cause: Option<u64>) {
+        if let Some(serial) = cause {
+            self.inbound.await_one_more(serial);
+        }
+        self.outbox.push(packet, cause);
+    }
+
+    /// Takes back a packet that one broker refused, for another one.
+    pub fn post_again(&mut self, refused: Confirmed) {
+        self.outbox.push(refused.packet, refused.cause);
+    }
+
+    /// Whether [`Delivery::send_next`] has something to send.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        !self.replays.is_empty()
+            || self.inbound.has_ack()
+            || self.has_identifiers() && self.outbox.next().is_some()
+    }
+
+    fn has_identifiers(&self) -> bool {
+        self.outbox.in_flight() + self.releasing.len() < usize::from(IDENTIFIERS)
+    }
+
+    /// Sends the next packet that is due with `write`, whose result is its packet identifier: first what
+    /// continues the session, then acknowledgements, then the outbox. `Some(Ok(Some(..)))` is a message
+    /// with QoS 0, which is confirmed by that.
+    pub fn send_next<E>(
+        &mut self,
+        write: impl FnOnce(Outgoing<'_>) -> Result<u16, E>,
+    ) -> Option<Result<Option<Confirmed>, E>> {
+        if let Some(replay) = self.replays.pop_front() {
+            let outgoing = match &replay {
+                Replay::Publish(pkid, message) => Outgoing::Publish {
+                    replayed_as: Some(*pkid),
+                    message,
+                },
+                Replay::Release(pkid) => Outgoing::PubRel(*pkid),
+            };
+            return Some(write(outgoing).map(|_| None));
+        }
+        if let Some(Ack { pkid, qos }) = self.inbound.next_ack() {
+            let outgoing = match qos {
+                QoS::ExactlyOnce => Outgoing::PubRec(pkid),
+                _ => Outgoing::PubAck(pkid),
+            };
+            return Some(write(outgoing).map(|_| None));
+        }
+        if !self.has_identifiers() {
+            return None;
+        }
+        let outgoing = match self.outbox.next()? {
+            Packet::Publish(message) => Outgoing::Publish {
+                replayed_as: None,
+                message,
+            },
+            Packet::Subscribe(filter, qos) => Outgoing::Subscribe(filter, *qos),
+            Packet::Unsubscribe(filter) => Outgoing::Unsubscribe(filter),
+        };
+        let acks = self.inbound.acks();
+        Some(write(outgoing).map(|pkid| self.outbox.sent(pkid, acks)))
+    }
+
+    /// A message arrived. A new one has to be [`Delivery::handled`] afterwards.
+    pub fn arrived(&mut self, message: &Message, pkid: u16, dup: bool) -> Arrival {
+        self.inbound.arrived(message, pkid, dup)
+    }
+
+    /// The role has handled the message of this serial number.
+    pub fn handled(&mut self, serial: u64) {
+        self.inbound.resolve_one(serial);
+    }
+
+    /// PUBACK, SUBACK or UNSUBACK came. `None` where nothing waits for it.
+    pub fn acknowledged(&mut self, by: By, pkid: u16) -> Option<Confirmed> {
+        self.outbox.confirmed(by, pkid)
+    }
+
+    /// PUBREC came.
+    pub fn pub_rec(&mut self, pkid: u16) {
+        self.outbox.received(pkid);
+    }
+
+    /// PUBCOMP came. `None` where nothing waits for it.
+    pub fn pub_comp(&mut self, pkid: u16) -> Option<Confirmed> {
+        self.releasing.remove(&pkid);
+        let confirmed = self.outbox.completed(pkid)?;
+        // Over for this end; not for a broker that is restored from an earlier state.
+        self.stale_pkids.insert(pkid);
+        Some(confirmed)
+    }
+
+    /// PUBREL came, and PUBCOMP went out.
+    pub fn pub_rel(&mut self, pkid: u16) {
+        self.inbound.released(pkid);
+    }
+
+    /// The broker has read everything that was sent before this packet.
+    pub fn known_to_broker(&mut self, confirmed: &Confirmed) {
+        self.inbound.known_to_broker(confirmed.after_acks);
+    }
+
+    /// The role has heard of the confirmation: the message that led to the packet has one less to wait for.
+    pub fn confirmed(&mut self, confirmed: &Confirmed) {
+        if let Some(serial) = confirmed.cause {
+            self.inbound.resolve_one(serial);
+        }
+        self.congested &= !self.outbox.is_empty();
+    }
+
+    /// PINGREQ went out.
+    pub fn ping_sent(&mut self) {
+        self.acks_before_ping = self.inbound.acks();
+    }
+
+    /// PINGRESP came: the broker has read what was sent before the PINGREQ.
+    pub fn ping_answered(&mut self) {
+        self.inbound.known_to_broker(self.acks_before_ping);
+    }
+
+    /// How many packets the broker has not confirmed.
+    #[must_use]
+    pub fn unconfirmed(&self) -> usize {
+        self.outbox.len()
+    }
+
+    /// Whether nothing of this end is unconfirmed, and nothing of the broker's unacknowledged.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.outbox.is_empty() && self.inbound.is_settled()
+    }
+
+    /// Whether the broker has released every message that it sent with QoS 2. To a PUBREL that comes after
+    /// DISCONNECT rumqttc would still send PUBCOMP, against MQTT 3.1.1, section 3.14.4.
+    #[must_use]
+    pub fn is_released(&self) -> bool {
+        self.inbound.is_released()
+    }
+}

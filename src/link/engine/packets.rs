@@ -1,0 +1,178 @@
+//! Packet by packet: what the broker sends goes into the books and to the role, and what the role wants
+//! goes into the books.
+
+use std::convert::Infallible;
+use std::time::Instant;
+
+use log::{info, warn};
+
+use super::inbound::Arrival;
+use super::outbox::{By, Confirmed, Packet};
+use super::phase::Phase;
+use super::{Engine, Incoming, Trouble, subscriptions};
+use crate::mqtt::{Invalid, Message, QoS, printable};
+use crate::role::{Effect, Event, Failure, Kind};
+
+impl Engine<'_> {
+    pub(super) fn on_packet(&mut self, now: Instant, packet: Incoming) {
+        // A connection that the engine has left may still have packets to tell of.
+        if !self.phase.is_served() {
+            return;
+        }
+        match packet {
+            Incoming::Publish {
+                pkid,
+                dup,
+                message,
+                invalid,
+            } => self.on_publish(now, pkid, dup, &message, invalid),
+            Incoming::PubAck(pkid) => self.on_acknowledged(now, By::PubAck, pkid),
+            Incoming::UnsubAck(pkid) => self.on_acknowledged(now, By::UnsubAck, pkid),
+            Incoming::PubRec(pkid) => self.delivery.pub_rec(pkid),
+            Incoming::PubRel(pkid) => self.delivery.pub_rel(pkid),
+            Incoming::PubComp(pkid) => {
+                if let Some(confirmed) = self.delivery.pub_comp(pkid) {
+                    self.on_confirmed(now, &confirmed);
+                }
+            }
+            Incoming::SubAck { pkid, granted } => self.on_sub_ack(now, pkid, granted),
+            Incoming::PingResp => self.delivery.ping_answered(),
+        }
+    }
+
+    fn on_publish(
+        &mut self,
+        now: Instant,
+        pkid: u16,
+        dup: bool,
+        message: &Message,
+        invalid: Option<Invalid>,
+    ) {
+        // At the end the role does not take messages any more. The broker delivers them again.
+        if self.phase.is_closing() {
+            return;
+        }
+        let Message { topic, qos, .. } = message;
+        let Arrival::New(serial) = self.delivery.arrived(message, pkid, dup) else {
+            info!("received on {topic} again: handled before");
+            return;
+        };
+        match invalid {
+            Some(why) => warn!("ignored a message on an invalid topic name: {why}"),
+            None => {
+                let size = message.payload.len();
+                let bytes = if size == 1 { "byte" } else { "bytes" };
+                let payload = printable(&message.payload);
+                info!("received on {topic}, {qos}, {size} {bytes}: {payload}");
+                self.notify_role(now, Event::Received(message), serial);
+            }
+        }
+        if let Some(serial) = serial {
+            self.delivery.handled(serial);
+        }
+    }
+
+    fn on_sub_ack(&mut self, now: Instant, pkid: u16, granted: Option<QoS>) {
+        let Some(confirmed) = self.delivery.acknowledged(By::SubAck, pkid) else {
+            return;
+        };
+        if let Packet::Subscribe(filter, asked) = &confirmed.packet {
+            let Some(granted) = granted else {
+                return self.on_refused(now, confirmed);
+            };
+            self.reconnect.subscription_granted();
+            if self.subscriptions.granted(filter, *asked, granted) {
+                self.notify_role(now, Event::Subscribed(filter), None);
+            }
+        }
+        self.on_confirmed(now, &confirmed);
+    }
+
+    fn on_refused(&mut self, now: Instant, refused: Confirmed) {
+        let Packet::Subscribe(filter, _) = &refused.packet else {
+            return;
+        };
+        let text = subscriptions::refusal(self.reconnect.broker(), filter);
+        match self.phase {
+            // A node that has lost touch with its cluster refuses, too.
+            Phase::Online { since } if self.reconnect.has_choice() && !self.finished => {
+                self.delivery.post_again(refused);
+                let online = Some(now.saturating_duration_since(since));
+                self.try_next(now, Trouble::fatal(Kind::Refused, text), online);
+            }
+            _ => {
+                self.fail(now, Failure::new(Kind::Refused, text));
+                self.on_confirmed(now, &refused);
+            }
+        }
+    }
+
+    fn on_acknowledged(&mut self, now: Instant, by: By, pkid: u16) {
+        if let Some(confirmed) = self.delivery.acknowledged(by, pkid) {
+            self.on_confirmed(now, &confirmed);
+        }
+    }
+
+    pub(super) fn on_confirmed(&mut self, now: Instant, confirmed: &Confirmed) {
+        self.delivery.known_to_broker(confirmed);
+        match &confirmed.packet {
+            Packet::Publish(message) => {
+                let qos = message.qos;
+                let payload = printable(&message.payload);
+                let topic = &message.topic;
+                match confirmed.by {
+                    By::PubAck => {
+                        info!("published on {topic}, confirmed by PUBACK ({qos}): {payload}");
+                    }
+                    By::PubComp => {
+                        info!("published on {topic}, confirmed by PUBCOMP ({qos}): {payload}");
+                    }
+                    _ => info!("published on {topic}, {qos}: {payload}"),
+                }
+                self.notify_role(now, Event::Confirmed(message), None);
+            }
+            Packet::Unsubscribe(filter) => info!("unsubscribed from {filter}"),
+            Packet::Subscribe(..) => {}
+        }
+        self.delivery.confirmed(confirmed);
+    }
+
+    /// Hands an event to the role, and takes up what the role wants. `cause` is the serial number of the
+    /// received message that the event is about.
+    pub(super) fn notify_role(&mut self, now: Instant, event: Event<'_>, cause: Option<u64>) {
+        if let Phase::Ended(_) = self.phase {
+            return;
+        }
+        match self.role.handle(now, event) {
+            Ok(effects) => self.carry_out(now, effects, cause),
+            Err(failure) => self.on_role_failed(now, failure),
+        }
+    }
+
+    fn carry_out(&mut self, now: Instant, effects: Vec<Effect<Infallible>>, cause: Option<u64>) {
+        let mut dropped = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Subscribe(filter, qos) => {
+                    self.subscriptions.add(filter.clone(), qos);
+                    self.delivery.post(Packet::Subscribe(filter, qos), cause);
+                }
+                Effect::Unsubscribe(filter) => {
+                    self.subscriptions.remove(&filter);
+                    self.delivery.post(Packet::Unsubscribe(filter), cause);
+                }
+                Effect::Publish(message) => {
+                    dropped.extend(self.delivery.publish(message, cause).err());
+                }
+                Effect::Emit(never) => match never {},
+                Effect::AwaitLine => self.awaits_line = true,
+                Effect::Note(text) => info!("{text}"),
+                Effect::Warn(text) => warn!("{text}"),
+                Effect::Finish => self.finished = true,
+            }
+        }
+        for (message, why) in dropped {
+            self.notify_role(now, Event::Undeliverable(&message, why), cause);
+        }
+    }
+}

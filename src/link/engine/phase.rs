@@ -1,0 +1,390 @@
+//! Where a run stands, and its end step by step: every confirmation that comes in time, nothing left on
+//! the broker, DISCONNECT.
+
+use std::time::{Duration, Instant};
+
+use log::{info, warn};
+
+use super::outbox::Packet;
+use super::{Engine, Output, Trouble};
+use crate::link::{End, Session};
+use crate::role::{Failure, Kind};
+
+/// All of a run's end together.
+pub const CLOSING_LIMIT: Duration = Duration::from_millis(2500);
+
+/// How long the broker may take to end the connection after DISCONNECT. Until then this end reads on:
+/// unread bytes would make the kernel reset the connection, and the broker would take that for a failure.
+const LAST_READ: Duration = Duration::from_secs(1);
+
+/// How a run ends.
+type Outcome = Result<End, Failure>;
+
+/// Where a run stands.
+#[derive(Debug)]
+pub enum Phase {
+    /// There is no connection. The next attempt begins at this instant.
+    Waiting { until: Instant },
+    /// An attempt is under way.
+    Connecting,
+    /// There is a connection, since this instant.
+    Online { since: Instant },
+    /// Makes the broker forget the session: a connection with CleanSession 1, ended at once (MQTT 3.1.1,
+    /// section 3.1.2.4). After that comes `then`, or the beginning.
+    Emptying {
+        step: Emptying,
+        deadline: Option<Instant>,
+        then: Option<Outcome>,
+    },
+    /// The run has an end, and there is a connection to be closed well.
+    Closing {
+        step: Step,
+        deadline: Instant,
+        end: Outcome,
+    },
+    /// All is done.
+    Ended(Outcome),
+}
+
+/// The steps of [`Phase::Emptying`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Emptying {
+    /// The driver is to connect.
+    Connect,
+    /// An attempt is under way.
+    Connecting,
+    /// The broker accepted the connection: the driver is to send DISCONNECT.
+    Disconnect,
+    /// The broker has until then to end the connection.
+    Disconnecting { until: Instant },
+}
+
+/// The steps of [`Phase::Closing`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Until everything is confirmed.
+    Confirming,
+    /// The connection broke meanwhile: the driver is to connect once more.
+    Reconnect,
+    /// That attempt is under way.
+    Reconnecting,
+    /// Until every UNSUBSCRIBE is confirmed.
+    Unsubscribing,
+    /// The driver is to send DISCONNECT.
+    Disconnect,
+    /// The broker has until then to end the connection.
+    Disconnecting { until: Instant },
+}
+
+impl Phase {
+    /// The way to an empty session, and then to the end or the beginning.
+    pub fn emptying(end: Option<(Outcome, Instant)>) -> Self {
+        let (then, deadline) = end.unzip();
+        Self::Emptying {
+            step: Emptying::Connect,
+            deadline,
+            then,
+        }
+    }
+
+    /// Whether packets from the broker are taken in, and packets for it sent.
+    pub fn is_served(&self) -> bool {
+        match self {
+            Self::Online { .. } => true,
+            Self::Closing { step, .. } => matches!(step, Step::Confirming | Step::Unsubscribing),
+            _ => false,
+        }
+    }
+
+    /// Whether the run's end is decided.
+    pub fn is_closing(&self) -> bool {
+        match self {
+            Self::Waiting { .. } | Self::Connecting | Self::Online { .. } => false,
+            Self::Emptying { then, .. } => then.is_some(),
+            Self::Closing { .. } | Self::Ended(_) => true,
+        }
+    }
+
+    /// The broker accepted a connection that is part of the end, or of an emptying. Says which step of the
+    /// end begins.
+    pub fn on_connected(&mut self) -> Option<Step> {
+        match self {
+            Self::Emptying { step, .. } => {
+                *step = Emptying::Disconnect;
+                None
+            }
+            Self::Closing { step, .. } => {
+                *step = Step::Unsubscribing;
+                Some(*step)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether a later run may go on where this one ended.
+fn may_be_resumed(end: &Outcome) -> bool {
+    match end {
+        Ok(End::Stopped) => true,
+        Ok(End::Finished) => false,
+        // Not after silence: the other end has gone, and the next run begins anew.
+        Err(failure) => failure.kind == Kind::Unreachable,
+    }
+}
+
+impl Engine<'_> {
+    /// The link fails. Once the role is done that is no failure any more.
+    pub(super) fn fail(&mut self, now: Instant, failure: Failure) {
+        let end = self.outcome(now, failure);
+        self.end(now, end);
+    }
+
+    /// How the run ends when the link fails.
+    pub(super) fn outcome(&self, now: Instant, failure: Failure) -> Outcome {
+        if self.role.is_done() {
+            info!("all is done, so this is no failure: {failure}");
+            return Ok(End::Finished);
+        }
+        Err(self.in_context(now, failure))
+    }
+
+    /// The role fails, or the caller cannot take what it emits. That is a failure at any time.
+    pub(super) fn on_role_failed(&mut self, now: Instant, failure: Failure) {
+        match &mut self.phase {
+            Phase::Closing { end, .. } => {
+                if end.is_ok() {
+                    *end = Err(failure);
+                }
+            }
+            _ => {
+                let failure = self.in_context(now, failure);
+                self.end(now, Err(failure));
+            }
+        }
+    }
+
+    /// Without a connection "no answer" would be the wrong complaint.
+    fn in_context(&self, now: Instant, failure: Failure) -> Failure {
+        let under_way = match self.phase {
+            Phase::Connecting => true,
+            Phase::Waiting { until } => until <= now,
+            _ => return failure,
+        };
+        match failure.kind {
+            Kind::NoAnswer => {
+                Failure::new(Kind::Unreachable, self.reconnect.why_offline(under_way))
+            }
+            _ => failure,
+        }
+    }
+
+    /// The run's end is decided. Where there is a connection, it is closed well.
+    pub(super) fn end(&mut self, now: Instant, end: Outcome) {
+        self.phase = match self.phase {
+            Phase::Online { .. } => Phase::Closing {
+                step: Step::Confirming,
+                deadline: now + CLOSING_LIMIT,
+                end,
+            },
+            _ => Phase::Ended(end),
+        };
+    }
+
+    /// The run ends because of a message that the broker would deliver to the next run, too: the session
+    /// goes.
+    pub(super) fn end_and_empty(&mut self, now: Instant, end: Outcome) {
+        self.phase = match self.session {
+            Session::Clean => Phase::Ended(end),
+            Session::Persistent { .. } => Phase::emptying(Some((end, now + CLOSING_LIMIT))),
+        };
+    }
+
+    /// Whether nothing of the session is to stay on the broker.
+    fn leaves_nothing(&self, end: &Outcome) -> bool {
+        match self.session {
+            Session::Clean => false,
+            Session::Persistent { keep, .. } => !(keep && may_be_resumed(end)),
+        }
+    }
+
+    /// Goes on to the next step where nothing is open any more: from the role's wish to finish to the end,
+    /// and from one step of that to the next.
+    pub(super) fn advance(&mut self, now: Instant) {
+        let is_settled = self.delivery.is_settled();
+        if let Phase::Online { .. } = self.phase {
+            if self.finished && (is_settled || self.session == Session::Clean) {
+                self.end(now, Ok(End::Finished));
+            }
+        }
+        let is_over = is_settled && self.delivery.is_released();
+        if is_over && self.is_at(Step::Confirming) {
+            self.on_confirmed_all();
+        }
+        if is_over && self.is_at(Step::Unsubscribing) && self.delivery.is_settled() {
+            self.set_step(Step::Disconnect);
+        }
+    }
+
+    pub(super) fn poll_end(&mut self, now: Instant) -> Output {
+        let unconfirmed = self.delivery.unconfirmed();
+        match &mut self.phase {
+            Phase::Closing {
+                step,
+                deadline,
+                end,
+            } => match *step {
+                Step::Confirming | Step::Unsubscribing | Step::Reconnecting => {
+                    Output::Wait(Some(*deadline))
+                }
+                Step::Reconnect => {
+                    *step = Step::Reconnecting;
+                    self.connect(false)
+                }
+                Step::Disconnect => {
+                    if unconfirmed > 0 && *end == Ok(End::Stopped) {
+                        warn!("stopped with {unconfirmed} packets unconfirmed");
+                    }
+                    let until = (now + LAST_READ).min(*deadline);
+                    *step = Step::Disconnecting { until };
+                    Output::Disconnect
+                }
+                Step::Disconnecting { until } => Output::Wait(Some(until)),
+            },
+            Phase::Emptying { step, deadline, .. } => match *step {
+                Emptying::Connect => {
+                    *step = Emptying::Connecting;
+                    self.connect(true)
+                }
+                Emptying::Connecting => Output::Wait(*deadline),
+                Emptying::Disconnect => {
+                    let until = now + LAST_READ;
+                    let until = deadline.map_or(until, |deadline| until.min(deadline));
+                    *step = Emptying::Disconnecting { until };
+                    Output::Disconnect
+                }
+                Emptying::Disconnecting { until } => Output::Wait(Some(until)),
+            },
+            Phase::Ended(end) => Output::End(end.clone()),
+            Phase::Waiting { .. } | Phase::Connecting | Phase::Online { .. } => Output::Wait(None),
+        }
+    }
+
+    /// The first step of the end is over, by confirmations or by its deadline.
+    fn on_confirmed_all(&mut self) {
+        let is_done = self.role.is_done();
+        let Phase::Closing { end, .. } = &mut self.phase else {
+            return;
+        };
+        if is_done && *end == Ok(End::Stopped) {
+            *end = Ok(End::Finished);
+        }
+        let end = end.clone();
+        let next = match self.leaves_nothing(&end) {
+            true => {
+                self.unsubscribe_all();
+                Step::Unsubscribing
+            }
+            false => Step::Disconnect,
+        };
+        self.set_step(next);
+    }
+
+    fn unsubscribe_all(&mut self) {
+        for filter in self.subscriptions.take() {
+            self.delivery.post(Packet::Unsubscribe(filter), None);
+        }
+    }
+
+    pub(super) fn on_timeout_at_the_end(&mut self, now: Instant) {
+        match &mut self.phase {
+            Phase::Closing { step, deadline, .. } => match *step {
+                Step::Confirming if now >= *deadline => self.on_confirmed_all(),
+                Step::Unsubscribing if now >= *deadline => *step = Step::Disconnect,
+                Step::Reconnecting if now >= *deadline => self.on_closed(),
+                Step::Disconnecting { until } if now >= until => self.on_closed(),
+                _ => {}
+            },
+            Phase::Emptying { step, deadline, .. } => match *step {
+                Emptying::Connecting if deadline.is_some_and(|at| now >= at) => {
+                    self.on_emptied(now, false);
+                }
+                Emptying::Disconnecting { until } if now >= until => self.on_emptied(now, true),
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+
+    pub(super) fn on_lost_at_the_end(&mut self, now: Instant, trouble: Trouble) {
+        match &self.phase {
+            Phase::Closing { step, end, .. } => {
+                let leaves_nothing = self.leaves_nothing(end);
+                match step {
+                    Step::Confirming if leaves_nothing => {
+                        self.unsubscribe_all();
+                        match self.delivery.is_settled() {
+                            true => self.on_closed(),
+                            false => self.set_step(Step::Reconnect),
+                        }
+                    }
+                    _ => self.on_closed(),
+                }
+            }
+            Phase::Emptying { step, then, .. } => match (step, then) {
+                (Emptying::Connect | Emptying::Connecting, None) => {
+                    self.try_next(now, trouble, None);
+                }
+                (Emptying::Connect | Emptying::Connecting, Some(_)) => self.on_emptied(now, false),
+                _ => self.on_emptied(now, true),
+            },
+            _ => {}
+        }
+    }
+
+    fn is_at(&self, this: Step) -> bool {
+        matches!(self.phase, Phase::Closing { step, .. } if step == this)
+    }
+
+    fn set_step(&mut self, next: Step) {
+        if let Phase::Closing { step, .. } = &mut self.phase {
+            *step = next;
+        }
+    }
+
+    /// The last connection has ended. What the broker may keep of the session has still to go.
+    fn on_closed(&mut self) {
+        let Phase::Closing {
+            step,
+            deadline,
+            end,
+        } = &self.phase
+        else {
+            return;
+        };
+        if let Step::Disconnecting { .. } = step {
+            info!("disconnected");
+        }
+        let (deadline, end) = (*deadline, end.clone());
+        self.phase = match self.leaves_nothing(&end) {
+            true => Phase::emptying(Some((end, deadline))),
+            false => Phase::Ended(end),
+        };
+    }
+
+    /// The broker has forgotten the session, or could not be told to in time.
+    fn on_emptied(&mut self, now: Instant, emptied: bool) {
+        let Phase::Emptying { then, .. } = &mut self.phase else {
+            return;
+        };
+        let then = then.take();
+        self.must_begin_empty &= !emptied;
+        if !emptied {
+            let client_id = &self.client_id;
+            warn!("the broker may keep an empty session for client id {client_id}");
+        }
+        self.phase = match then {
+            Some(end) => Phase::Ended(end),
+            None => Phase::Waiting { until: now },
+        };
+    }
+}

@@ -1,0 +1,248 @@
+//! Which broker is tried next, when, and what the log says of it.
+//!
+//! One call for each failure, one for each success. The delay grows only when every broker has failed.
+
+use std::time::{Duration, Instant};
+
+use log::{info, warn};
+
+use super::backoff::Backoff;
+use super::brokers::Brokers;
+use super::trouble::Trouble;
+use crate::link::{Address, Options};
+use crate::role::Failure;
+
+/// The shortest time between two warnings about the same outage: a log on an SD card is read seldom and
+/// written often enough.
+const REMINDER: Duration = Duration::from_secs(300);
+
+/// From how many connections on, each ended right after it was made, another client is suspected.
+const SUSPICIOUS: u32 = 3;
+
+/// What to do after a failure.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Connect to [`Reconnect::broker`] at this instant.
+    Attempt(Instant),
+    /// No broker will serve this client.
+    GiveUp(Failure),
+}
+
+/// The way back to a broker.
+#[derive(Debug)]
+pub struct Reconnect {
+    client_id: String,
+    shortest_delay: Duration,
+    give_up_at_once: bool,
+    brokers: Brokers,
+    backoff: Backoff,
+    /// A broker has accepted a connection in this run.
+    ever_online: bool,
+    /// Failures since the last connection.
+    attempts: u32,
+    /// When the present outage was last warned of.
+    warned: Option<Instant>,
+    /// Connections in a row that ended before they had settled.
+    thrown_out: u32,
+}
+
+impl Reconnect {
+    /// To the brokers of `options`, in an order and after delays that `seed` draws.
+    #[must_use]
+    pub fn new(options: &Options, seed: u64) -> Self {
+        Self {
+            client_id: options.client_id.clone(),
+            shortest_delay: options.reconnect_delay,
+            give_up_at_once: options.give_up_at_once,
+            brokers: Brokers::new(options.brokers(), seed),
+            backoff: Backoff::new(options.reconnect_delay, seed),
+            ever_online: false,
+            attempts: 0,
+            warned: None,
+            thrown_out: 0,
+        }
+    }
+
+    /// The broker whose turn it is.
+    #[must_use]
+    pub fn broker(&self) -> &Address {
+        self.brokers.current()
+    }
+
+    /// Whether another broker may do what this one refuses.
+    #[must_use]
+    pub fn has_choice(&self) -> bool {
+        self.brokers.has_choice()
+    }
+
+    /// The broker accepted the connection. The end of an outage is worth a warning, since its beginning was.
+    pub fn connected(&mut self, session_present: bool) {
+        let session = match session_present {
+            true => "session present",
+            false => "no session present",
+        };
+        let broker = self.broker();
+        match (self.warned, self.ever_online) {
+            (None, _) => info!("connected to {broker}, {session}"),
+            (_, true) => warn!("connected to {broker} again, {session}"),
+            (_, false) => warn!("connected to {broker}, {session}"),
+        }
+        self.brokers.connected();
+        self.ever_online = true;
+        self.attempts = 0;
+        self.warned = None;
+    }
+
+    /// The broker granted a subscription, so it serves this client.
+    pub fn subscription_granted(&mut self) {
+        self.brokers.subscription_granted();
+    }
+
+    /// An attempt failed, or a connection ended that had been there for `online`. No wait is so long that
+    /// less than three quarters of the time until `time_limit` are left for further attempts.
+    pub fn failed(
+        &mut self,
+        now: Instant,
+        mut trouble: Trouble,
+        online: Option<Duration>,
+        time_limit: Option<Instant>,
+    ) -> Next {
+        if let Some(online) = online {
+            self.connection_ended(online);
+        }
+        self.suspect(&mut trouble);
+        let text = trouble.text.clone();
+        let all_failed = self.brokers.failed(trouble);
+        let give_up = self.give_up_at_once && !self.ever_online && all_failed;
+        if self.brokers.all_refuse() || give_up && !self.brokers.will_recover() {
+            return Next::GiveUp(self.brokers.failure());
+        }
+        // After a connection that broke, the others may be flooded by all that it broke for.
+        let wait = match all_failed || online.is_some() {
+            true => self.backoff.next(),
+            false => Duration::ZERO,
+        };
+        let wait = time_limit.map_or(wait, |limit| {
+            let quarter = limit.saturating_duration_since(now) / 4;
+            wait.min(quarter.max(self.shortest_delay))
+        });
+        self.report(now, &text, wait);
+        Next::Attempt(now + wait)
+    }
+
+    fn connection_ended(&mut self, online: Duration) {
+        self.thrown_out = match self.backoff.lasted(online) {
+            true => 0,
+            false => self.thrown_out + 1,
+        };
+    }
+
+    /// Adds a suspicion, where connections have ended right after they were made too often for chance.
+    fn suspect(&self, trouble: &mut Trouble) {
+        if self.thrown_out >= SUSPICIOUS {
+            trouble.text = format!(
+                "{}, for the {}th time right after accepting it: is another client using the client id {}?",
+                trouble.text, self.thrown_out, self.client_id
+            );
+        }
+    }
+
+    /// The first line of an outage is a warning, and then one line every few minutes.
+    fn report(&mut self, now: Instant, text: &str, wait: Duration) {
+        self.attempts += 1;
+        let attempt = self.attempts;
+        let next = match self.has_choice() {
+            true => self.broker().to_string(),
+            false => "again".to_owned(),
+        };
+        if wait.is_zero() {
+            // One node of a cluster is down, and there are others.
+            info!("{text}; trying {next} now, attempt {attempt}");
+            return;
+        }
+        let wait = wait.as_secs_f64();
+        let line = format!("{text}; trying {next} in {wait:.1} s, attempt {attempt}");
+        let due = |last: Instant| now.saturating_duration_since(last) >= REMINDER;
+        if self.warned.is_none_or(due) || self.thrown_out == SUSPICIOUS {
+            self.warned = Some(now);
+            warn!("{line}");
+        } else {
+            info!("{line}");
+        }
+    }
+
+    /// Why there is no connection, where the time limit comes first. While an attempt is `under_way` to a
+    /// broker that has not failed yet, its silence is part of the reason.
+    #[must_use]
+    pub fn why_offline(&self, under_way: bool) -> String {
+        let mut why: Vec<String> = self.brokers.troubles().map(str::to_owned).collect();
+        if why.is_empty() || under_way && self.brokers.is_untried() {
+            why.push(format!(
+                "broker at {} did not answer in time: is it an MQTT broker? (-W sets the limit)",
+                self.broker()
+            ));
+        }
+        why.join("; ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reconnect() -> Reconnect {
+        Reconnect::new(&Options::new("pi.local", 1883, "alice"), 1)
+    }
+
+    fn closed() -> Trouble {
+        Trouble::new("pi.local:1883 closed the connection".to_owned())
+    }
+
+    #[test]
+    fn a_client_that_is_thrown_out_again_and_again_suspects_another() {
+        let now = Instant::now();
+        let mut reconnect = reconnect();
+        for times in 1..=SUSPICIOUS {
+            reconnect.connected(false);
+            let online = Some(Duration::from_millis(10));
+            let next = reconnect.failed(now, closed(), online, None);
+            assert!(matches!(next, Next::Attempt(at) if at > now), "{next:?}");
+            let said = reconnect.why_offline(false);
+            assert!(said.starts_with("pi.local:1883 closed"), "{said}");
+            let hint = said.contains("another client using the client id alice?");
+            assert_eq!(hint, times == SUSPICIOUS, "{said}");
+        }
+    }
+
+    #[test]
+    fn a_wait_leaves_time_for_further_attempts() {
+        let now = Instant::now();
+        let mut reconnect = reconnect();
+        for _ in 0..20 {
+            let limit = now + Duration::from_secs(8);
+            let next = reconnect.failed(now, closed(), None, Some(limit));
+            let Next::Attempt(at) = next else {
+                panic!("{next:?}");
+            };
+            assert!(at <= now + Duration::from_secs(2), "{:?}", at - now);
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_final_and_a_first_failure_where_it_is_to_be() {
+        let now = Instant::now();
+        let refused = Trouble::fatal(crate::role::Kind::Refused, "refused".to_owned());
+        let next = reconnect().failed(now, refused, None, None);
+        assert!(matches!(&next, Next::GiveUp(failure) if failure.text == "refused"));
+        let mut options = Options::new("pi.local", 1883, "alice");
+        options.give_up_at_once = true;
+        let mut reconnect = Reconnect::new(&options, 1);
+        reconnect.connected(false);
+        let online = Some(Duration::from_secs(1));
+        let next = reconnect.failed(now, closed(), online, None);
+        assert!(matches!(next, Next::Attempt(_)), "it was online before");
+        let mut reconnect = Reconnect::new(&options, 1);
+        let next = reconnect.failed(now, closed(), None, None);
+        assert!(matches!(next, Next::GiveUp(_)), "{next:?}");
+    }
+}

@@ -1,0 +1,293 @@
+//! A broker that exists only in memory: it keeps sessions as the standard wants it, mosquitto's way, with the
+//! oddities of other brokers as switches.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rumqttc::mqttbytes::QoS as WireQoS;
+use rumqttc::{
+    Packet, PubAck, PubComp, PubRec, PubRel, Publish, SubAck, SubscribeReasonCode, UnsubAck,
+};
+
+use crate::mqtt::{Message, QoS, TopicFilter, TopicName};
+
+/// The number of a connection.
+pub type Connection = u64;
+
+/// What this broker does differently.
+#[derive(Debug, Clone, Default)]
+pub struct Oddities {
+    /// It gives packet identifiers away from 1 again on each connection, with DUP (RabbitMQ).
+    pub renumbers: bool,
+    /// It sends each acknowledgement twice.
+    pub acknowledges_twice: bool,
+    /// It says nothing to a PUBREL that it does not expect.
+    pub ignores_unknown_pub_rel: bool,
+    /// It closes the connection at a PUBREL that it does not expect (NATS, aedes 0.51).
+    pub closes_at_unknown_pub_rel: bool,
+    /// The highest QoS that it grants.
+    pub grants: Option<QoS>,
+    /// It closes the connection at a PUBLISH on a topic that ends so.
+    pub closes_at: Option<String>,
+    /// It refuses subscriptions.
+    pub refuses_subscriptions: bool,
+    /// It refuses every login (CONNACK 5).
+    pub refuses_logins: bool,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    pkid: u16,
+    message: Message,
+    /// PUBREC has come.
+    received: bool,
+}
+
+#[derive(Debug, Default)]
+struct Session {
+    persistent: bool,
+    connection: Option<Connection>,
+    subscriptions: BTreeMap<TopicFilter, QoS>,
+    queue: VecDeque<Message>,
+    in_flight: Vec<InFlight>,
+    last_pkid: u16,
+    /// With QoS 2 from the client, routed when PUBREL comes.
+    stored: BTreeMap<u16, Message>,
+}
+
+/// The broker.
+#[derive(Debug, Default)]
+pub struct Broker {
+    pub oddities: Oddities,
+    sessions: BTreeMap<String, Session>,
+    /// Every message that it has taken over, in order.
+    pub routed: Vec<Message>,
+    /// Packets to send, and connections to close (`None`).
+    pub out: VecDeque<(Connection, Option<Packet>)>,
+}
+
+/// mosquitto's max_inflight_messages.
+const WINDOW: usize = 20;
+
+fn from_wire(qos: WireQoS) -> QoS {
+    QoS::try_from(qos as u8).unwrap()
+}
+
+fn to_wire(qos: QoS) -> WireQoS {
+    rumqttc::mqttbytes::qos(qos.level()).unwrap()
+}
+
+impl Broker {
+    /// CONNECT. `Some(session present)`, or `None` for a refusal.
+    pub fn connect(&mut self, id: &str, clean: bool, connection: Connection) -> Option<bool> {
+        if self.oddities.refuses_logins {
+            return None;
+        }
+        let session_present = !clean && self.sessions.contains_key(id);
+        let session = self.sessions.entry(id.to_owned()).or_default();
+        if let Some(old) = session.connection.replace(connection) {
+            self.out.push_back((old, None));
+        }
+        if !session_present {
+            *session = Session {
+                persistent: !clean,
+                connection: Some(connection),
+                ..Session::default()
+            };
+        }
+        session.persistent = !clean;
+        Some(session_present)
+    }
+
+    /// The client has the CONNACK on its way: what continues the session follows it.
+    pub fn resume(&mut self, id: &str) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        if self.oddities.renumbers {
+            for (number, flight) in session.in_flight.iter_mut().enumerate() {
+                flight.pkid = u16::try_from(number).unwrap() + 1;
+                flight.received = false;
+            }
+            session.last_pkid = u16::try_from(session.in_flight.len()).unwrap();
+        }
+        let Some(connection) = session.connection else {
+            return;
+        };
+        for flight in &session.in_flight {
+            let packet = match flight.received {
+                true => Packet::PubRel(PubRel::new(flight.pkid)),
+                false => publish(flight.pkid, true, &flight.message),
+            };
+            self.out.push_back((connection, Some(packet)));
+        }
+        session.pump(&mut self.out);
+    }
+
+    /// The connection has ended, one way or the other.
+    pub fn disconnected(&mut self, id: &str, connection: Connection) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        if session.connection == Some(connection) {
+            session.connection = None;
+            if !session.persistent {
+                self.sessions.remove(id);
+            }
+        }
+    }
+
+    /// Restarts without what was not saved.
+    pub fn forget(&mut self) {
+        for session in self.sessions.values() {
+            self.out.extend(session.connection.map(|c| (c, None)));
+        }
+        self.sessions.clear();
+    }
+
+    /// Whether there is a session that outlives its connection.
+    pub fn has_session(&self, id: &str) -> bool {
+        self.sessions.get(id).is_some_and(|s| s.persistent)
+    }
+
+    /// A packet from the client `id`.
+    pub fn take(&mut self, id: &str, connection: Connection, packet: Packet) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        if session.connection != Some(connection) {
+            return;
+        }
+        let mut answers = Vec::new();
+        let mut routed = None;
+        match packet {
+            Packet::Publish(publish) => {
+                if let Some(end) = &self.oddities.closes_at {
+                    if publish.topic.ends_with(end) {
+                        return self.out.push_back((connection, None));
+                    }
+                }
+                let qos = from_wire(publish.qos);
+                let topic = TopicName::new(publish.topic).unwrap();
+                let message = Message::new(topic, publish.payload, qos);
+                match qos {
+                    QoS::AtMostOnce => routed = Some(message),
+                    QoS::AtLeastOnce => {
+                        answers.push(Packet::PubAck(PubAck::new(publish.pkid)));
+                        routed = Some(message);
+                    }
+                    QoS::ExactlyOnce => {
+                        session.stored.entry(publish.pkid).or_insert(message);
+                        answers.push(Packet::PubRec(PubRec::new(publish.pkid)));
+                    }
+                }
+            }
+            Packet::PubRel(PubRel { pkid }) => {
+                routed = session.stored.remove(&pkid);
+                if routed.is_none() && self.oddities.closes_at_unknown_pub_rel {
+                    return self.out.push_back((connection, None));
+                }
+                if routed.is_some() || !self.oddities.ignores_unknown_pub_rel {
+                    answers.push(Packet::PubComp(PubComp::new(pkid)));
+                }
+            }
+            Packet::PubAck(PubAck { pkid }) | Packet::PubComp(PubComp { pkid }) => {
+                session.in_flight.retain(|flight| flight.pkid != pkid);
+            }
+            Packet::PubRec(PubRec { pkid }) => {
+                for flight in &mut session.in_flight {
+                    flight.received |= flight.pkid == pkid;
+                }
+                answers.push(Packet::PubRel(PubRel::new(pkid)));
+            }
+            Packet::Subscribe(subscribe) => {
+                let most = self.oddities.grants.unwrap_or(QoS::ExactlyOnce);
+                let code = match self.oddities.refuses_subscriptions {
+                    true => SubscribeReasonCode::Failure,
+                    false => {
+                        let filter = &subscribe.filters[0];
+                        let granted = from_wire(filter.qos).min(most);
+                        let filter = TopicFilter::new(filter.path.clone()).unwrap();
+                        session.subscriptions.insert(filter, granted);
+                        SubscribeReasonCode::Success(to_wire(granted))
+                    }
+                };
+                answers.push(Packet::SubAck(SubAck::new(subscribe.pkid, vec![code])));
+            }
+            Packet::Unsubscribe(unsubscribe) => {
+                let gone = |filter: &TopicFilter| filter.as_str() == unsubscribe.topics[0];
+                session.subscriptions.retain(|filter, _| !gone(filter));
+                answers.push(Packet::UnsubAck(UnsubAck::new(unsubscribe.pkid)));
+            }
+            Packet::PingReq => answers.push(Packet::PingResp),
+            Packet::Disconnect => return self.out.push_back((connection, None)),
+            other => panic!("a client sends no {other:?}"),
+        }
+        for answer in answers {
+            let is_ack = matches!(answer, Packet::PubAck(_) | Packet::PubComp(_));
+            if is_ack && self.oddities.acknowledges_twice {
+                self.out.push_back((connection, Some(answer.clone())));
+            }
+            self.out.push_back((connection, Some(answer)));
+        }
+        session.pump(&mut self.out);
+        if let Some(message) = routed {
+            self.route(message);
+        }
+    }
+
+    fn route(&mut self, message: Message) {
+        for session in self.sessions.values_mut() {
+            let matching = session.subscriptions.iter();
+            let matching = matching.filter(|(filter, _)| filter.matches(&message.topic));
+            if let Some(granted) = matching.map(|(_, qos)| *qos).max() {
+                let mut copy = message.clone();
+                copy.qos = copy.qos.min(granted);
+                if session.connection.is_some() || copy.qos > QoS::AtMostOnce {
+                    session.queue.push_back(copy);
+                }
+                session.pump(&mut self.out);
+            }
+        }
+        self.routed.push(message);
+    }
+}
+
+impl Session {
+    /// Sends what the window has room for.
+    fn pump(&mut self, out: &mut VecDeque<(Connection, Option<Packet>)>) {
+        let Some(connection) = self.connection else {
+            return;
+        };
+        while self.in_flight.len() < WINDOW {
+            let Some(message) = self.queue.pop_front() else {
+                return;
+            };
+            if message.qos == QoS::AtMostOnce {
+                out.push_back((connection, Some(publish(0, false, &message))));
+                continue;
+            }
+            loop {
+                self.last_pkid = self.last_pkid % super::world::IDENTIFIERS + 1;
+                let is_taken = |flight: &InFlight| flight.pkid == self.last_pkid;
+                if !self.in_flight.iter().any(is_taken) {
+                    break;
+                }
+            }
+            let pkid = self.last_pkid;
+            out.push_back((connection, Some(publish(pkid, false, &message))));
+            self.in_flight.push(InFlight {
+                pkid,
+                message,
+                received: false,
+            });
+        }
+    }
+}
+
+fn publish(pkid: u16, dup: bool, message: &Message) -> Packet {
+    let topic = message.topic.as_str();
+    let mut publish = Publish::new(topic, to_wire(message.qos), message.payload.clone());
+    publish.pkid = pkid;
+    publish.dup = dup;
+    Packet::Publish(publish)
+}

@@ -1,0 +1,86 @@
+//! The real engine, over rumqttc's real books, with the real roles of both ends, in simulated time: a broker, a
+//! network that cuts, a clock that jumps. Thousands of whole sessions a second.
+//!
+//! `TEST_SEED=<seed>` runs one history of a random test alone, `TEST_CASE=<case>` one of an enumerated test; each
+//! failure ends with the command that does so. `TEST_HISTORIES=<count>` says how many a random test tries.
+
+mod broker;
+mod client;
+mod failures;
+mod requests;
+mod sessions;
+mod stops;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How many histories a random test tries unless told otherwise: enough for a second or two in a debug build.
+const HISTORIES: u64 = 1_000;
+
+/// Runs `history` for many seeds, on every core.
+fn each_seed(test: &str, history: impl Fn(u64) + Sync) {
+    if let Some(seed) = variable("TEST_SEED") {
+        let _ = env_logger::Builder::from_default_env()
+            .is_test(true)
+            .try_init();
+        return history(seed);
+    }
+    let first = fastrand::u64(..u64::MAX / 2);
+    let count = variable("TEST_HISTORIES").unwrap_or(HISTORIES);
+    let next = AtomicU64::new(first);
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= first + count {
+                        return;
+                    }
+                    run_one(test, "SEED", &seed.to_string(), || history(seed));
+                }
+            });
+        }
+    });
+}
+
+/// Runs `history` for each of these cases, which have names.
+fn each_case<T: std::fmt::Debug>(
+    test: &str,
+    cases: impl IntoIterator<Item = T>,
+    history: impl Fn(T),
+) {
+    let only = std::env::var("TEST_CASE").ok();
+    let mut ran = 0;
+    for case in cases {
+        let name: String = format!("{case:?}").split_whitespace().collect();
+        if only.as_ref().is_none_or(|only| *only == name) {
+            if only.is_some() {
+                let _ = env_logger::Builder::from_default_env()
+                    .is_test(true)
+                    .try_init();
+            }
+            ran += 1;
+            run_one(test, "CASE", &name, || history(case));
+        }
+    }
+    assert!(ran > 0 || only.is_some(), "there is no case");
+}
+
+fn run_one(test: &str, kind: &str, which: &str, history: impl FnOnce()) {
+    let result = catch_unwind(AssertUnwindSafe(history));
+    if result.is_err() {
+        panic!(
+            "to repeat it: RUST_LOG=trace TEST_{kind}='{which}' cargo test --lib {test} -- --nocapture"
+        );
+    }
+}
+
+fn variable(name: &str) -> Option<u64> {
+    let value = std::env::var(name).ok()?;
+    Some(
+        value
+            .parse()
+            .unwrap_or_else(|_| panic!("{name}={value} is no number")),
+    )
+}

@@ -1,0 +1,255 @@
+//! Device sessions: a real device and a real controller, and a broker that counts what they say.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::world::{Strike, World};
+use super::{each_case, each_seed};
+use crate::device_session::controller::{Controller, Plan};
+use crate::device_session::device::{Device, Progress};
+use crate::device_session::report::Report;
+use crate::device_session::{LAST_WORDS, Replies};
+use crate::link::{End, Options, Session};
+use crate::mqtt::{Level, QoS};
+
+/// A device and a controller in a world, and what they have handed out.
+pub struct Sessions {
+    pub world: World,
+    pub device: usize,
+    pub controller: usize,
+    pub progress: Rc<RefCell<Vec<Progress>>>,
+    pub reports: Rc<RefCell<Vec<Report>>>,
+}
+
+pub fn options(id: &str, session: Session) -> Options {
+    let mut options = Options::new("broker", 1883, id);
+    options.session = session;
+    options
+}
+
+pub const PERSISTENT: Session = Session::Persistent {
+    resume: false,
+    keep: false,
+};
+
+pub fn device(qos: QoS, timeout: Option<Duration>, resume: Option<&str>, now: Instant) -> Device {
+    Device::new(
+        Level::new("alice").unwrap(),
+        Replies::default(),
+        qos,
+        timeout,
+        resume.map(|id| Level::new(id).unwrap()),
+        now,
+    )
+}
+
+impl Sessions {
+    /// A controller that gives one session of so many commands, and then a device.
+    pub fn new(seed: u64, qos: QoS, commands: u32, device_session: Session) -> Self {
+        Self::in_world(World::new(seed), seed, qos, commands, device_session)
+    }
+
+    pub fn in_world(
+        mut world: World,
+        seed: u64,
+        qos: QoS,
+        commands: u32,
+        session: Session,
+    ) -> Self {
+        let reports = Rc::new(RefCell::new(Vec::new()));
+        let progress = Rc::new(RefCell::new(Vec::new()));
+        let plan = Plan {
+            commands: commands..=commands,
+            qos,
+            seed,
+            // The protocol's pause is for the device to subscribe, and would lose its commands where that takes longer.
+            delay: Duration::from_secs(200),
+            patience: Some(Duration::from_secs(300)),
+            sessions: Some(1),
+            ..Plan::default()
+        };
+        let handed_out = Rc::clone(&reports);
+        let controller = world.begin(
+            Controller::new(plan),
+            &options("controller", PERSISTENT),
+            move |report| {
+                handed_out.borrow_mut().push(report);
+                Ok(())
+            },
+        );
+        let role = device(qos, Some(Duration::from_secs(300)), None, world.now);
+        let handed_out = Rc::clone(&progress);
+        let device = world.begin(role, &options("alice", session), move |progress| {
+            handed_out.borrow_mut().push(progress);
+            Ok(())
+        });
+        Self {
+            world,
+            device,
+            controller,
+            progress,
+            reports,
+        }
+    }
+
+    fn with_strikes(mut self, strikes: &[(u32, Strike)]) -> Self {
+        let mut strikes = strikes.to_vec();
+        strikes.sort_by_key(|(after, _)| *after);
+        self.world.strikes = strikes.into();
+        self
+    }
+
+    pub fn run(&mut self) -> bool {
+        self.world.run(Duration::from_secs(3600))
+    }
+
+    /// The UNIQUE ID of the only session.
+    pub fn unique_id(&self) -> String {
+        let reports = self.reports.borrow();
+        assert_eq!(reports.len(), 1, "{reports:?}");
+        reports[0].unique_id.to_string()
+    }
+
+    /// Every end is good, every command answered once and in order, and nothing is left on the broker.
+    pub fn assert_exactly_once(&mut self) {
+        assert!(self.run(), "it does not end");
+        assert_eq!(self.world.end(self.device), Some(&Ok(End::Finished)));
+        assert_eq!(self.world.end(self.controller), Some(&Ok(End::Finished)));
+        let id = self.unique_id();
+        let report = self.reports.borrow()[0].clone();
+        assert_eq!(report.verdict, Ok(()));
+        let commands: Vec<String> = report.commands.iter().map(ToString::to_string).collect();
+        let mut said = self.world.said(|topic| topic == id);
+        assert_eq!(said.pop().as_deref(), Some(LAST_WORDS));
+        assert_eq!(said, commands);
+        let replies = Replies::default();
+        let expected: Vec<&str> = commands
+            .iter()
+            .map(|command| replies.answer(command).unwrap().1)
+            .collect();
+        assert_eq!(self.replies(&id), expected);
+        assert_eq!(self.progress.borrow().last(), Some(&Progress::Done));
+        self.assert_nothing_left();
+    }
+
+    pub fn replies(&mut self, id: &str) -> Vec<String> {
+        let below = format!("{id}/");
+        self.world.said(|topic| topic.starts_with(&below))
+    }
+
+    fn assert_nothing_left(&mut self) {
+        if !self.world.struck_while_closing {
+            for id in ["alice", "controller"] {
+                assert!(
+                    !self.world.broker().has_session(id),
+                    "a session of {id} is left"
+                );
+            }
+        }
+    }
+
+    /// No command is lost, and the device ends well. How often a reply comes is the other end's judgement.
+    fn assert_at_least_once(&mut self) {
+        assert!(self.run(), "it does not end");
+        assert_eq!(self.world.arrived > 0, true);
+        let id = self.unique_id();
+        let sent: Vec<String> = self.reports.borrow()[0]
+            .commands
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let replies = Replies::default();
+        let said = self.replies(&id);
+        for (command, word) in replies
+            .commands()
+            .map(|c| (c.as_str(), replies.answer(c.as_str()).unwrap().1))
+        {
+            let wanted = sent.iter().filter(|sent| *sent == command).count();
+            let came = said.iter().filter(|said| *said == word).count();
+            let failed_early = self.reports.borrow()[0].verdict.is_err();
+            assert!(
+                came >= wanted || failed_early,
+                "{came} of {wanted} replies to {command}"
+            );
+        }
+    }
+}
+
+/// How many packets arrive in a session that nothing happens to.
+pub fn length(qos: QoS) -> u32 {
+    let mut sessions = Sessions::new(1, qos, 4, PERSISTENT);
+    sessions.assert_exactly_once();
+    sessions.world.arrived
+}
+
+const STRIKES: [Strike; 3] = [Strike::Cut, Strike::Silence, Strike::Restart];
+
+#[test]
+fn a_session_at_each_qos_ends_well() {
+    for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        for seed in 0..50 {
+            Sessions::new(seed, qos, 10, PERSISTENT).assert_exactly_once();
+        }
+    }
+}
+
+#[test]
+fn qos_2_is_exactly_once_whatever_happens_after_any_packet() {
+    let length = length(QoS::ExactlyOnce);
+    assert!(length > 40, "{length}");
+    let cases = (1..=length).flat_map(|after| STRIKES.map(|strike| (after, strike)));
+    each_case(
+        "qos_2_is_exactly_once_whatever_happens_after_any_packet",
+        cases,
+        |case| {
+            Sessions::new(1, QoS::ExactlyOnce, 4, PERSISTENT)
+                .with_strikes(&[case])
+                .assert_exactly_once();
+        },
+    );
+}
+
+#[test]
+fn qos_2_is_exactly_once_over_any_two_cuts() {
+    let length = length(QoS::ExactlyOnce);
+    let cases = (1..=length).flat_map(|first| (first..=length + 20).map(move |then| (first, then)));
+    each_case(
+        "qos_2_is_exactly_once_over_any_two_cuts",
+        cases,
+        |(first, then)| {
+            Sessions::new(1, QoS::ExactlyOnce, 4, PERSISTENT)
+                .with_strikes(&[(first, Strike::Cut), (then, Strike::Cut)])
+                .assert_exactly_once();
+        },
+    );
+}
+
+/// Up to three strikes, anywhere in the session and in what they lead to.
+fn random_strikes(random: &mut fastrand::Rng) -> Vec<(u32, Strike)> {
+    let strikes = 0..random.u32(0..=3);
+    let draw = |_| (random.u32(1..150), STRIKES[random.usize(0..3)]);
+    strikes.map(draw).collect()
+}
+
+#[test]
+fn qos_2_is_exactly_once_over_random_strikes() {
+    each_seed("qos_2_is_exactly_once_over_random_strikes", |seed| {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let strikes = random_strikes(&mut random);
+        Sessions::new(seed, QoS::ExactlyOnce, random.u32(0..40), PERSISTENT)
+            .with_strikes(&strikes)
+            .assert_exactly_once();
+    });
+}
+
+#[test]
+fn qos_1_loses_nothing_over_random_strikes() {
+    each_seed("qos_1_loses_nothing_over_random_strikes", |seed| {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let strikes = random_strikes(&mut random);
+        Sessions::new(seed, QoS::AtLeastOnce, random.u32(0..40), PERSISTENT)
+            .with_strikes(&strikes)
+            .assert_at_least_once();
+    });
+}
