@@ -12,6 +12,7 @@ use crate::device::{Device, LOOK_AGAIN, Output};
 use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, missing};
 use harness::proxy::{Cut, Ending, Proxy, Way};
+use harness::repeat::{Repeat, share};
 
 /// Sessions at one time.
 const WORKERS: usize = 6;
@@ -227,35 +228,28 @@ struct Tally {
 }
 
 fn every_session_survives_kill_9(qos: QoS) {
-    let seed = std::env::var("MQTT_CLIENT_SEED").ok();
-    let seed = seed.map_or_else(|| fastrand::u64(..), |seed| seed.parse().unwrap());
-    eprintln!("MQTT_CLIENT_SEED={seed}");
-    let mut random = fastrand::Rng::with_seed(seed);
-    let cases: VecDeque<Case> = (0..RUNS).map(|_| Case::random(&mut random, qos)).collect();
-    let cases = Mutex::new(cases);
+    let repeat = Repeat::seeded();
+    let mut random = fastrand::Rng::with_seed(repeat.seed());
+    let cases = (1..=RUNS).map(|number| (number.to_string(), Case::random(&mut random, qos)));
+    let cases = repeat.wanted(cases.collect(), |(name, _)| name.clone());
     let tally = Mutex::new(Tally::default());
-    std::thread::scope(|scope| {
-        for worker in 0..WORKERS {
-            let (cases, tally) = (&cases, &tally);
-            scope.spawn(move || {
-                let broker = Mosquitto::open();
-                let port = broker.port().parse().unwrap();
-                let controller = Controller::connect(port);
-                for number in 0.. {
-                    let Some(case) = cases.lock().unwrap().pop_front() else {
-                        return;
-                    };
-                    let outcome = run(&controller, port, &format!("u{worker}-{number}"), &case);
-                    let mut tally = tally.lock().unwrap();
-                    match outcome {
-                        Ok(outcome) => {
-                            tally.kills += outcome.kills;
-                            tally.twice += outcome.twice;
-                        }
-                        Err(why) => tally.failures.push(why),
-                    }
+    share(WORKERS, cases, |worker, cases| {
+        let broker = Mosquitto::open();
+        let port = broker.port().parse().unwrap();
+        let controller = Controller::connect(port);
+        for (number, (name, case)) in cases.enumerate() {
+            let outcome = run(&controller, port, &format!("u{worker}-{number}"), &case);
+            let mut tally = tally.lock().unwrap();
+            match outcome {
+                Ok(outcome) => {
+                    tally.kills += outcome.kills;
+                    tally.twice += outcome.twice;
                 }
-            });
+                Err(why) => {
+                    tally.failures.push(why);
+                    repeat.case_failed(&name);
+                }
+            }
         }
     });
     let Tally {
@@ -270,8 +264,8 @@ fn every_session_survives_kill_9(qos: QoS) {
     for failure in &failures {
         eprintln!("{failure}");
     }
-    assert_eq!(failed, 0, "seed {seed}");
-    assert!(kills > 0, "seed {seed}: nothing was killed");
+    assert_eq!(failed, 0, "sessions failed");
+    assert!(kills > 0, "nothing was killed");
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! Delivery through cuts: a device, a proxy that ends connections, a real mosquitto, and an observer
 //! on a connection of its own.
 //!
-//! Every case has a name; `MQTT_CLIENT_CUT=<name>` runs that one alone. Random cases take a seed from
-//! `MQTT_CLIENT_SEED`, and print it.
+//! Every cut has a name, as a case: `TEST_CASE=qos2-Up-17-Reset`.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,6 +1,5 @@
 //! The cut matrix: the same session, cut at every byte.
 
-use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use mqtt_client::mqtt::QoS;
@@ -11,6 +10,7 @@ use harness::folder::Folder;
 use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, missing};
 use harness::proxy::{Cut, Ending, Proxy, Way};
+use harness::repeat::{Repeat, share};
 
 /// Sessions at one time. They wait for the network most of the time.
 const WORKERS: usize = 12;
@@ -64,40 +64,34 @@ fn mosquitto() -> (Mosquitto, u16) {
     (broker, port)
 }
 
-fn run_all(cases: Vec<Case>) -> Tally {
-    let only = std::env::var("MQTT_CLIENT_CUT").ok();
-    if only.is_some() {
+fn run_all(repeat: &Repeat, cases: Vec<Case>) -> Tally {
+    if repeat.is_of_one_case() {
         // One case alone is there to be looked at: RUST_LOG=mqtt_client=debug.
         let _ = env_logger::try_init();
     }
-    let wanted = |case: &Case| only.as_ref().is_none_or(|only| *only == case.name);
-    let cases: VecDeque<Case> = cases.into_iter().filter(wanted).collect();
-    let cases = Mutex::new(cases);
+    let cases = repeat.wanted(cases, |case| case.name.clone());
     let tally = Mutex::new(Tally::default());
-    std::thread::scope(|scope| {
-        for worker in 0..WORKERS {
-            let (cases, tally) = (&cases, &tally);
-            scope.spawn(move || {
-                let (_broker, port) = mosquitto();
-                let controller = Controller::connect(port);
-                for number in 0.. {
-                    let Some(case) = cases.lock().unwrap().pop_front() else {
-                        return;
-                    };
-                    let user_id = format!("u{worker}-{number}");
-                    let proxy = Proxy::start(port, case.cuts.iter().copied());
-                    let outcome = session::run(&controller, &proxy, &user_id, case.qos);
-                    let happened = (case.cuts.len() - proxy.cuts_left()) as u64;
-                    tally.lock().unwrap().add(&case, outcome, happened);
-                }
-            });
+    share(WORKERS, cases, |worker, cases| {
+        let (_broker, port) = mosquitto();
+        let controller = Controller::connect(port);
+        for (number, case) in cases.enumerate() {
+            let user_id = format!("u{worker}-{number}");
+            let proxy = Proxy::start(port, case.cuts.iter().copied());
+            let outcome = session::run(&controller, &proxy, &user_id, case.qos);
+            let happened = (case.cuts.len() - proxy.cuts_left()) as u64;
+            let passed = tally.lock().unwrap().add(&case, outcome, happened);
+            if !passed {
+                repeat.case_failed(&case.name);
+            }
         }
     });
     tally.into_inner().unwrap()
 }
 
 impl Tally {
-    fn add(&mut self, case: &Case, outcome: Result<Outcome, String>, cuts: u64) {
+    /// Adds a run, and says whether it passed.
+    fn add(&mut self, case: &Case, outcome: Result<Outcome, String>, cuts: u64) -> bool {
+        let failures = self.failures.len();
         self.runs += 1;
         self.cuts += cuts;
         match outcome {
@@ -113,6 +107,7 @@ impl Tally {
             }
             Err(why) => self.failures.push(format!("{}: {why}", case.name)),
         }
+        self.failures.len() == failures
     }
 }
 
@@ -137,7 +132,8 @@ fn every_byte(qos: QoS, ending: Ending) {
             cases.push(Case::new(qos, vec![Cut { way, after, ending }]));
         }
     }
-    let tally = run_all(cases);
+    let repeat = Repeat::unseeded();
+    let tally = run_all(&repeat, cases);
     tally.print(&format!(
         "{qos}, {ending:?} after every one of {up}+{down} bytes"
     ));
@@ -170,10 +166,8 @@ fn random_cuts_and_cuts_while_reconnecting() {
     if missing(&[MOSQUITTO]) {
         return;
     }
-    let seed = std::env::var("MQTT_CLIENT_SEED").ok();
-    let seed = seed.map_or_else(|| fastrand::u64(..), |seed| seed.parse().unwrap());
-    eprintln!("MQTT_CLIENT_SEED={seed}");
-    let mut random = fastrand::Rng::with_seed(seed);
+    let repeat = Repeat::seeded();
+    let mut random = fastrand::Rng::with_seed(repeat.seed());
     let mut cases = Vec::new();
     for _ in 0..400 {
         let qos = [QoS::AtLeastOnce, QoS::ExactlyOnce][random.usize(0..2)];
@@ -188,11 +182,7 @@ fn random_cuts_and_cuts_while_reconnecting() {
         });
         cases.push(Case::new(qos, cuts.collect()));
     }
-    let tally = run_all(cases);
+    let tally = run_all(&repeat, cases);
     tally.print("random cuts");
-    assert!(
-        tally.failures.is_empty(),
-        "seed {seed}: {:#?}",
-        tally.failures
-    );
+    assert!(tally.failures.is_empty(), "{:#?}", tally.failures);
 }

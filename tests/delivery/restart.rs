@@ -116,8 +116,8 @@ fn client<'a>(port: u16, args: impl IntoIterator<Item = &'a str>) -> Process {
     Process::start(command)
 }
 
-/// A port that nobody takes while the broker is down: below those that the system hands out, and not one
-/// of another run of these tests.
+/// A port that no other process takes while the broker is down: below those that the system hands out, and
+/// not one of another run of these tests.
 fn steady_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + 32 * u16::try_from(std::process::id() % 350).unwrap();
@@ -302,7 +302,7 @@ fn a_request_gets_its_answer_although_the_broker_restarts_in_between() {
         proxy.hold(true);
         broker.end(ending);
         broker.start_again();
-        // Otherwise the request could come back while nobody is there to hear it.
+        // Otherwise the request could come back before the responder has subscribed again.
         responder.await_subscriptions();
         proxy.hold(false);
         await_after_reconnect(&request, "subscribed to net/reverse/response");

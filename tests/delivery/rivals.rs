@@ -13,7 +13,7 @@ use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, missing};
 use harness::process::{Ended, Process};
 
-/// Between two looks at what somebody else writes.
+/// Between two looks at what the two devices write.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Until one of two rivals has been thrown out three times in a row, and says so: three connections
@@ -33,7 +33,7 @@ fn two_devices_with_one_client_id_throw_each_other_out_slowly_and_say_why() {
     let guard = Instant::now() + GUARD;
     let why = "is another client using the client id alice?";
     while !first.stderr().contains(why) && !second.stderr().contains(why) {
-        assert!(Instant::now() < guard, "nobody says `{why}`");
+        assert!(Instant::now() < guard, "neither says `{why}`");
         std::thread::sleep(LOOK_AGAIN);
     }
     drop((first, second));

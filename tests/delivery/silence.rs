@@ -1,4 +1,4 @@
-//! Half-open links: nothing comes through any more, and nobody is told.
+//! Half-open links: nothing comes through any more, and neither side is told.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 
 use mqtt_client::device_session::LAST_WORDS;
 use mqtt_client::mqtt::QoS;
@@ -77,6 +78,16 @@ impl Scene {
         );
         assert!(!self.broker.session_present("alice"), "a session is left");
         self.controller.hear_everything("alice").unwrap()
+    }
+
+    /// One line of its warnings names `place`.
+    fn assert_warns_of(&self, place: &Path, case: &str) {
+        let said = self.device.said(Output::Stderr);
+        let place = place.to_str().unwrap();
+        let warned = said
+            .lines()
+            .any(|line| line.contains("warning: ") && line.contains(place));
+        assert!(warned, "{case}: {said}");
     }
 
     fn assert_all_answered(&self, heard: &[Heard], unique_id: &str) {
@@ -210,11 +221,7 @@ fn a_damaged_or_foreign_state_file_means_a_fresh_login_and_a_warning() {
         scene.say("id-new", LAST_WORDS);
         let heard = scene.finish();
         scene.assert_all_answered(&heard, "id-new");
-        let said = scene.device.said(Output::Stderr);
-        let warned = said
-            .lines()
-            .any(|line| line.contains("warning: ") && line.contains(file.to_str().unwrap()));
-        assert!(warned, "{:?}: {said}", damage(&whole));
+        scene.assert_warns_of(&file, &format!("{:?}", damage(&whole)));
     }
 }
 
@@ -226,12 +233,7 @@ fn a_session_without_a_state_file(name: &str, prepare: fn(&Device)) {
     scene.say("id-1", LAST_WORDS);
     let heard = scene.finish();
     scene.assert_all_answered(&heard, "id-1");
-    let said = scene.device.said(Output::Stderr);
-    let folder = scene.device.state_folder();
-    let warned = said
-        .lines()
-        .any(|line| line.contains("warning: ") && line.contains(folder.to_str().unwrap()));
-    assert!(warned, "{name}: {said}");
+    scene.assert_warns_of(&scene.device.state_folder(), name);
 }
 
 #[test]

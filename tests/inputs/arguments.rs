@@ -279,7 +279,7 @@ fn a_refusal_is_one_line_that_a_terminal_can_show() {
     }
 }
 
-/// A terminal shows it to everybody behind the chair, and a script's log to more.
+/// A terminal shows it to all who stand behind the chair, and a script's log to more.
 #[test]
 fn a_refusal_does_not_repeat_a_mistyped_secret() {
     for (arguments, says) in [

@@ -1,8 +1,7 @@
 //! What is read from files: the replies, and a device's state.
 
-use std::path::PathBuf;
-
 use fastrand::Rng;
+use harness::folder::Folder;
 use mqtt_client::device_session::{LAST_WORDS, Replies, words};
 use mqtt_client::mqtt::Level;
 use mqtt_client::program::state_file::{StateFile, parse};
@@ -68,24 +67,6 @@ fn a_command_loses_the_white_space_around_it_and_nothing_else() {
     });
 }
 
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let name = format!("mqtt_client-inputs-{name}-{}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&folder).unwrap();
-        Self(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What is left is in the way of nobody.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 fn state(random: &mut Rng) -> Vec<u8> {
     let names = ["alice", "U1", "Ü", "a b", "#", "", "x/y", "\u{fffe}"];
     let [user, id] = [(); 2].map(|()| choice(random, &names));
@@ -102,8 +83,8 @@ fn state(random: &mut Rng) -> Vec<u8> {
 /// What is accepted is what this program has written, byte for byte.
 #[test]
 fn a_state_that_is_accepted_is_one_that_was_saved() {
-    let folder = Folder::new("state");
-    let file = StateFile::in_folder(&folder.0);
+    let folder = Folder::new();
+    let file = StateFile::in_folder(folder.path());
     let mut accepted = 0_u32;
     inputs("state files", |random| {
         let bytes = state(random);
@@ -129,8 +110,8 @@ fn a_file_of_other_lines_is_damaged() {
 
 #[test]
 fn any_bytes_as_a_state() {
-    let folder = Folder::new("bytes");
-    let file = StateFile::in_folder(&folder.0);
+    let folder = Folder::new();
+    let file = StateFile::in_folder(folder.path());
     let alice = Level::new("alice").unwrap();
     inputs("files that are no state", |random| {
         let bytes = bytes(

@@ -1,8 +1,7 @@
-//! Whatever comes from outside, read into the program's own types: seeded random inputs, and what has to
+//! All that comes from outside, read into the program's own types: seeded random inputs, and what has to
 //! hold for each of them.
 //!
-//! `MQTT_CLIENT_INPUTS=<count>` runs so many of each kind, instead of a few thousand;
-//! `MQTT_CLIENT_SEED=<seed>` repeats a run. Both are said on standard error.
+//! `TEST_INPUTS=<count>` makes so many of each kind, instead of a few thousand.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,22 +1,35 @@
 //! Random texts and bytes, of the kind that parsers stumble over, and how many of them.
 
 use fastrand::Rng;
+use harness::repeat::{Repeat, number, test_name};
 
-/// Without `MQTT_CLIENT_INPUTS`.
+/// Without `TEST_INPUTS`.
 const USUAL: u64 = 4_000;
-
-fn number(name: &str) -> Option<u64> {
-    Some(std::env::var(name).ok()?.parse().unwrap())
-}
 
 /// Runs `check` on as many inputs as are asked for. Each has a seed of its own.
 pub fn inputs(what: &str, mut check: impl FnMut(&mut Rng)) {
-    let count = number("MQTT_CLIENT_INPUTS").unwrap_or(USUAL);
-    let seed = number("MQTT_CLIENT_SEED").unwrap_or_else(|| fastrand::u64(..));
-    eprintln!("{what}: {count} inputs, MQTT_CLIENT_SEED={seed}");
+    let count = number("TEST_INPUTS").unwrap_or(USUAL);
+    let repeat = Repeat::seeded();
+    eprintln!("{what}: {count} inputs, TEST_SEED={}", repeat.seed());
     for input in 0..count {
-        check(&mut Rng::with_seed(seed.wrapping_add(input)));
+        let seed = repeat.seed().wrapping_add(input);
+        repeat.check_seed(seed, || check(&mut Rng::with_seed(seed)));
     }
+}
+
+#[test]
+fn a_failure_is_repeated_by_one_command() {
+    let repeat = Repeat::seeded();
+    let test = "cargo test --test inputs -- --exact source::a_failure_is_repeated_by_one_command";
+    let seed = repeat.seed();
+    let command = repeat.command(Some(seed), Some("qos1-Up-7"));
+    // With one test at a time the threads do not know the tests' names.
+    let test = match test_name() {
+        Some(_) => test,
+        None => "cargo test --test inputs",
+    };
+    let whole = format!("TEST_SEED={seed} TEST_CASE=qos1-Up-7 {test}");
+    assert_eq!(command, whole);
 }
 
 /// One of them.

@@ -30,7 +30,7 @@ fn a_level_is_one_level_and_nothing_else() {
 }
 
 /// They are neither control characters nor forbidden (section 1.5.3), but mosquitto ends the connection
-/// of whoever sends one in a topic.
+/// of a client that sends one in a topic.
 #[test]
 fn a_level_has_no_noncharacter() {
     for c in [

@@ -106,7 +106,7 @@ fn a_connection_that_nobody_takes_ends_with_the_time_limit() {
     full.listen(0).unwrap();
     let address = full.local_addr().unwrap().as_socket().unwrap();
     let mut waiting = vec![];
-    // As long as the kernel completes connections, nobody's goes unanswered.
+    // As long as the kernel completes connections, none goes unanswered.
     while let Ok(taken) = TcpStream::connect_timeout(&address, Duration::from_secs(1)) {
         waiting.push(taken);
         assert!(waiting.len() < 100, "the queue has no end");

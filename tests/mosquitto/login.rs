@@ -28,7 +28,7 @@ fn password_file(folder: &Folder, mode: u32) -> PathBuf {
     file
 }
 
-/// The broker let it in: it subscribed, which without a login nobody can here.
+/// The broker let it in: it subscribed, which this broker allows no client without a login.
 fn assert_let_in(command: Command) {
     let responder = Process::start(command);
     responder.wait_for_stderr("subscribed to +/uppercase/request");

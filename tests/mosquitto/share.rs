@@ -68,7 +68,7 @@ fn two_responders_share_the_requests_and_one_that_is_killed_loses_none() {
     }
     let again = |ended: &&Ended| ended.stderr.contains("asking again");
     assert_eq!(ended.iter().filter(again).count(), 3, "{ended:?}");
-    // Nobody waits for it.
+    // The killed one has no share any more, so that no request waits for it.
     assert_answered(12, &ask(12).end());
     assert_answered(13, &ask(13).end());
     assert_eq!(taken(&other), 3 + 3 + 3 + 2);

@@ -3,10 +3,9 @@
 use std::io::Read;
 use std::net::TcpListener;
 
-use crate::unreachable::NOBODY;
 use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, missing};
-use harness::process::{Process, mqtt_client};
+use harness::process::{NO_BROKER, Process, mqtt_client};
 
 /// Stops a service role that has come as far as to say `ready`, and looks at what is left of it.
 fn assert_leaves_nothing(role: &[&str], client_id: &str, ready: &str) {
@@ -85,7 +84,7 @@ fn a_device_and_a_controller_whose_session_is_done_leave_nothing_on_the_broker()
 
 #[test]
 fn a_device_that_is_stopped_while_it_waits_for_a_broker_ends_well() {
-    let args = NOBODY.into_iter().chain(["device", "alice"]);
+    let args = NO_BROKER.into_iter().chain(["device", "alice"]);
     let device = Process::start(mqtt_client(args));
     device.wait_for_stderr("trying again");
     device.signal("TERM");

@@ -8,7 +8,7 @@ use harness::mosquitto::Mosquitto;
 use harness::needed::{DYNAMIC_SECURITY, MOSQUITTO, missing};
 use harness::process::run;
 
-/// A broker where nobody may subscribe to `filter`.
+/// A broker where no client may subscribe to `filter`.
 pub fn broker_that_refuses(filter: &str) -> Mosquitto {
     let folder = Folder::new();
     let file = folder.path().join("dynamic-security.json");

@@ -5,10 +5,7 @@ use std::net::TcpListener;
 
 use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, missing};
-use harness::process::{Ended, Process, mqtt_client, run};
-
-/// A port of the loopback interface on which, unlike on one that has just become free, no test listens.
-pub const NOBODY: [&str; 4] = ["-h", "127.0.0.1", "-p", "1"];
+use harness::process::{Ended, NO_BROKER, Process, mqtt_client, run};
 
 fn assert_unreachable(ended: &Ended, named: &str) {
     assert_eq!(ended.code, Some(69), "{ended:?}");
@@ -20,7 +17,7 @@ fn assert_unreachable(ended: &Ended, named: &str) {
 #[test]
 fn a_refused_connection_names_host_and_port() {
     let request = ["net", "reverse", "abc"];
-    let ended = run(mqtt_client(NOBODY.into_iter().chain(request)));
+    let ended = run(mqtt_client(NO_BROKER.into_iter().chain(request)));
     assert_unreachable(&ended, "127.0.0.1:1 ");
     assert!(ended.stderr.contains("refused"), "{ended:?}");
 }
@@ -40,7 +37,7 @@ fn an_unknown_host_is_named() {
 
 #[test]
 fn a_server_that_never_answers_is_given_up_after_the_time_limit() {
-    // The kernel accepts; nobody ever reads.
+    // The kernel accepts; no process ever reads.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port().to_string();
     let request = ["-p", &port, "-W", "2", "net", "reverse", "abc"];
@@ -66,7 +63,7 @@ fn no_responder_within_the_time_limit_is_no_answer() {
 #[test]
 fn a_device_without_a_broker_says_so_once_and_then_rarely() {
     let device = ["--reconnect-delay", "0.05", "-W", "4", "device", "alice"];
-    let ended = run(mqtt_client(NOBODY.into_iter().chain(device)));
+    let ended = run(mqtt_client(NO_BROKER.into_iter().chain(device)));
     assert_eq!(ended.code, Some(69), "{ended:?}");
     let lines = ended.stderr.lines().count();
     assert!((1..=3).contains(&lines), "{ended:?}");

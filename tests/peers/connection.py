@@ -55,7 +55,7 @@ def leave(why):
 
 
 def say(line):
-    """One line for whoever started this peer."""
+    """One line for the test that started this peer."""
     print(line, flush=True)
 
 

@@ -1,4 +1,4 @@
-//! `mqtt_client demo`, as somebody types it. Only where the feature `demo` is built in, as in a plain
+//! `mqtt_client demo`, as a user types it. Only where the feature `demo` is built in, as in a plain
 //! `cargo test` at the root.
 
 use std::fs;

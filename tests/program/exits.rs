@@ -10,15 +10,12 @@ use harness::folder::Folder;
 use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, MOSQUITTO_PASSWD, MOSQUITTO_PUB, missing};
 use harness::outcome::{assert_answered, assert_fails, responder};
-use harness::process::{Process, in_shell, mqtt_client, run};
+use harness::process::{NO_BROKER, Process, in_shell, mqtt_client, run};
 
 const REQUEST: [&str; 3] = ["net", "reverse", "abc"];
 
-/// Nobody listens on this port.
-const NOBODY: [&str; 4] = ["-h", "127.0.0.1", "-p", "1"];
-
 fn with_environment(name: &str, value: &str) -> Command {
-    let mut command = mqtt_client(NOBODY[..2].iter().copied().chain(REQUEST));
+    let mut command = mqtt_client(NO_BROKER[..2].iter().copied().chain(REQUEST));
     command.env(name, value);
     command
 }
@@ -54,7 +51,7 @@ fn without_broker(folder: &Folder) -> Vec<(i32, Vec<&'static str>, Command)> {
         (
             69,
             vec!["127.0.0.1:1 ", "refused"],
-            client(&[NOBODY.as_slice(), &REQUEST].concat()),
+            client(&[NO_BROKER.as_slice(), &REQUEST].concat()),
         ),
         (78, vec!["MQTT_CLIENT_PORT", "99999"], {
             with_environment("MQTT_CLIENT_PORT", "99999")
@@ -114,8 +111,8 @@ fn every_exit_code_of_the_help_has_its_line() {
         assert_fails(&run(shell), 65, &["MESSAGE", words]);
     }
     let broker = Mosquitto::open();
-    let nobody_answers = run(broker.client(["-W", "1", "net", "reverse", "abc"]));
-    assert_fails(&nobody_answers, 75, &["net/reverse/response", "1 s"]);
+    let unanswered = run(broker.client(["-W", "1", "net", "reverse", "abc"]));
+    assert_fails(&unanswered, 75, &["net/reverse/response", "1 s"]);
     let args = ["-W", "1", "device", "alice"];
     assert_fails(&run(broker.client(args)), 75, &["alice/UUID", "1 s"]);
     seen.insert(75);

@@ -86,7 +86,7 @@ fn a_line_without_an_answer_is_named() {
     let broker = Mosquitto::open();
     let ended = run_on(&broker, &["-W", "1"], b"a\nb\n");
     assert_fails(&ended, 75, &["line 1: no answer", "net/uppercase/response"]);
-    // The first is answered by somebody, who then goes.
+    // The first is answered by a client that then goes.
     let args = ["-v", "-W", "1"].into_iter().chain(LINES);
     let mut request = Process::start(broker.client(args));
     request.write(b"a\n");

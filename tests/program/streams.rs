@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, missing};
 use harness::outcome::{assert_plain, responder};
-use harness::process::{Ended, Process, in_shell, mqtt_client, run};
+use harness::process::{Ended, NO_BROKER, Process, in_shell, mqtt_client, run};
 
 const REQUEST: [&str; 3] = ["net", "reverse", "abc"];
 
@@ -114,7 +114,7 @@ fn help_is_a_result_and_a_lone_h_is_a_cry_for_it() {
         assert_eq!(ended.stdout, help.stdout, "{args:?}");
     }
     // With a host it is none.
-    let args = ["-h", "127.0.0.1", "-p", "1"].into_iter().chain(REQUEST);
+    let args = NO_BROKER.into_iter().chain(REQUEST);
     let ended = Process::start(mqtt_client(args)).end();
     assert_eq!((ended.code, &*ended.stdout), (Some(69), ""), "{ended:?}");
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::url::{PASSWORD, USER, locked_broker, responder};
 use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, MOSQUITTO_PASSWD, PYTHON, missing};
-use harness::process::{Ended, mqtt_client, run, through};
+use harness::process::{Ended, NO_BROKER, mqtt_client, run, through};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/program/terminal.py");
 
@@ -87,8 +87,8 @@ fn a_signal_at_the_prompt_ends_it_and_leaves_the_terminal_as_it_was() {
         return;
     }
     let client = |role: &[&'static str]| {
-        let user = ["-h", "127.0.0.1", "-p", "1", "-u", USER];
-        mqtt_client(user.into_iter().chain(role.iter().copied()))
+        let user = NO_BROKER.into_iter().chain(["-u", USER]);
+        mqtt_client(user.chain(role.iter().copied()))
     };
     for signal in ["SIGTERM", "SIGINT", "SIGHUP"] {
         for (role, code) in [(&["net", "reverse", "abc"][..], 130), (&["responder"], 0)] {

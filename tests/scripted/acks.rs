@@ -24,7 +24,7 @@ fn subscriptions(
     }
 }
 
-/// A broker that answers PUBLISH its own way, and brings nobody's answer.
+/// A broker that answers PUBLISH its own way, and brings no answer from another client.
 fn publications(
     answer: impl Fn(u16) -> Vec<u8> + Send + Sync + 'static,
 ) -> impl Fn(&mut Peer) + Send + Sync + 'static {

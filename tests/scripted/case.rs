@@ -1,10 +1,10 @@
 //! One case: the program, a script that treats it badly, and what a user sees of it.
 
 use std::process::Command;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use harness::process::{Ended, Process, mqtt_client};
+use harness::repeat::Repeat;
 use harness::scripted::{Connection, Peer, ScriptedBroker, Turn};
 use harness::wire::{self, Packet};
 
@@ -203,19 +203,9 @@ pub fn application(peer: &mut Peer, packet: &Packet) -> Turn {
 
 /// How many cases run at a time: they mostly wait, and a time limit must not pass before a program has
 /// begun.
-const AT_A_TIME: usize = 12;
+pub const AT_A_TIME: usize = 12;
 
-/// Runs every case of a table, many at the same time.
-pub fn all<T: Send>(cases: Vec<T>, run: impl Fn(T) + Sync) {
-    let cases = Mutex::new(cases.into_iter());
-    let next = || cases.lock().unwrap().next();
-    std::thread::scope(|scope| {
-        for _ in 0..AT_A_TIME {
-            scope.spawn(|| {
-                while let Some(case) = next() {
-                    run(case);
-                }
-            });
-        }
-    });
+/// Checks every case of a table, many at the same time.
+pub fn all<T: Send>(cases: Vec<T>, check: impl Fn(T) + Sync) {
+    Repeat::unseeded().check_all(AT_A_TIME, cases, check);
 }

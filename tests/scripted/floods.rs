@@ -1,4 +1,4 @@
-//! More messages than anybody can use, as fast as the program takes them: memory stays bounded, and what
+//! More messages than any client can use, as fast as the program takes them: memory stays bounded, and what
 //! was asked for is done.
 
 use std::collections::HashSet;
@@ -209,7 +209,7 @@ fn a_broker_that_reads_nothing_for_a_second() {
     });
 }
 
-/// At QoS 0 nobody has to wait for an answer before asking again.
+/// At QoS 0 a client need not wait for an answer before it asks again.
 #[test]
 fn a_thousand_of_the_largest_requests() {
     let broker = ScriptedBroker::start(|peer| {

@@ -1,8 +1,7 @@
-//! A hostile or broken peer: the program against a broker of the tests' own that breaks every rule.
+//! A hostile or broken broker: the program against one that does what a script says, and breaks every rule.
 //!
 //! Whatever comes, the program ends with a documented exit code and a clear line, or goes on; it does
-//! not panic, hang, grow without bound, or connect faster than its backoff allows. The random cases
-//! take their seed from `MQTT_CLIENT_SEED`, and print it.
+//! not panic, hang, grow without bound, or connect faster than its backoff allows.
 #![expect(
     clippy::unwrap_used,
     reason = "clippy allows them in tests only inside the test functions themselves"

@@ -131,7 +131,7 @@ fn unique_id(unique_id: Vec<u8>) -> impl Fn(&mut Peer) + Send + Sync + 'static {
     }
 }
 
-/// `#` would subscribe to everybody's messages.
+/// `#` would subscribe to every client's messages.
 #[test]
 fn a_unique_id_that_is_no_topic_level_is_never_subscribed_to() {
     let unusable: [(&[u8], &str); 12] = [
@@ -159,7 +159,7 @@ fn a_unique_id_that_is_no_topic_level_is_never_subscribed_to() {
     });
 }
 
-/// mosquitto ends the connection of whoever subscribes to a noncharacter, and does so for ever.
+/// mosquitto ends the connection of a client that subscribes to a noncharacter, each time again.
 #[test]
 fn a_unique_id_that_brokers_refuse_is_never_subscribed_to() {
     all(vec!["U\u{ffff}", "\u{fdd0}", "\u{1fffe}"], |id| {

@@ -2,8 +2,10 @@
 
 use fastrand::Rng;
 
-use crate::case::{Client, all, application, backs_off, decent};
+use crate::case::{AT_A_TIME, Client, application, backs_off, decent};
+use harness::folder::Folder;
 use harness::process::Process;
+use harness::repeat::Repeat;
 use harness::scripted::{Peer, ScriptedBroker, Turn};
 use harness::wire;
 
@@ -64,13 +66,6 @@ fn random_packet(random: &mut Rng) -> Vec<u8> {
     bytes
 }
 
-fn seed() -> u64 {
-    let given = std::env::var("MQTT_CLIENT_SEED").ok();
-    let seed = given.map_or_else(|| fastrand::u64(..), |seed| seed.parse().unwrap());
-    eprintln!("MQTT_CLIENT_SEED={seed}");
-    seed
-}
-
 /// A broker that keeps sessions more or less often.
 fn script(seed: u64, keeps: u8) -> impl Fn(&mut Peer) + Send + Sync + 'static {
     move |peer| {
@@ -93,7 +88,7 @@ fn run(seed: u64, client: Client, keeps: u8, more: &[&str]) {
     let broker = ScriptedBroker::start(script(seed, keeps));
     let more = [&["-W", "2"], more].concat();
     let ended = Process::start(client.command(&broker, &more)).end();
-    let name = format!("MQTT_CLIENT_SEED={seed}, {client:?}");
+    let name = format!("seed {seed}, {client:?}");
     // What is printed stands, though the broker may never confirm the last packets.
     let with_this_output: &[i32] = match ended.stdout.is_empty() {
         true => &DOCUMENTED[1..],
@@ -107,26 +102,24 @@ fn run(seed: u64, client: Client, keeps: u8, more: &[&str]) {
 
 #[test]
 fn a_broker_of_random_packets() {
-    let seed = seed();
-    let cases =
-        (0..RUNS as u64).flat_map(|run| Client::MORTAL.map(|c| (seed.wrapping_add(run), c)));
-    all(cases.collect(), |(seed, client)| run(seed, client, 1, &[]));
+    let repeat = Repeat::seeded();
+    let seeds = (0..RUNS as u64).map(|run| repeat.seed().wrapping_add(run));
+    let cases = seeds.flat_map(|seed| Client::MORTAL.map(|client| (seed, client)));
+    repeat.check_all(AT_A_TIME, cases.collect(), |(seed, client)| {
+        run(seed, client, 1, &[]);
+    });
 }
 
 /// With a state file, it has something to lose: a session that it believes the broker to hold.
 #[test]
 fn a_device_that_goes_on_at_a_broker_of_random_packets() {
-    let seed = seed();
-    let folder = format!("mqtt_client-hostile-{}", std::process::id());
-    let folder = std::env::temp_dir().join(folder);
-    let cases = (0..RUNS as u64).map(|run| seed.wrapping_add(run));
-    all(cases.collect(), |seed| {
-        let own = folder.join(seed.to_string());
-        std::fs::create_dir_all(&own).unwrap();
+    let repeat = Repeat::seeded();
+    let seeds = (0..RUNS as u64).map(|run| repeat.seed().wrapping_add(run));
+    repeat.check_all(AT_A_TIME, seeds.collect(), |seed| {
+        let folder = Folder::new();
         let state = "mqtt_client session 1\nuser-id alice\nunique-id U1\nend\n";
-        std::fs::write(own.join("session"), state).unwrap();
-        let more = ["--state-dir", own.to_str().unwrap()];
+        std::fs::write(folder.path().join("session"), state).unwrap();
+        let more = ["--state-dir", folder.path().to_str().unwrap()];
         run(seed, Client::Device, 3, &more);
     });
-    std::fs::remove_dir_all(&folder).unwrap();
 }

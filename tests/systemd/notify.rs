@@ -7,15 +7,14 @@ use crate::notices::Notices;
 use harness::folder::Folder;
 use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, MOSQUITTO_PUB, missing};
-use harness::process::{Process, mqtt_client, run};
+use harness::process::{NO_BROKER, Process, mqtt_client, run};
 
-/// The program where nobody listens.
+/// The program where no broker listens.
 pub fn without_broker<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
-    let nobody = ["-h", "127.0.0.1", "-p", "1"];
-    mqtt_client(nobody.into_iter().chain(args))
+    mqtt_client(NO_BROKER.into_iter().chain(args))
 }
 
-/// Says something for the controller.
+/// What the controller says, from a client that plays it.
 pub fn publish(broker: &Mosquitto, topic: &str, payload: &str) {
     broker.publish("2", topic, payload);
 }
@@ -165,7 +164,7 @@ fn a_frozen_program_does_not_feed_the_watchdog() {
 }
 
 /// The process lives, its main thread too; only the loop is stuck: in writing to a state file that is a
-/// pipe nobody reads.
+/// pipe that no process reads.
 #[test]
 fn a_stuck_loop_in_a_living_process_does_not_feed_the_watchdog() {
     if missing(&[MOSQUITTO, MOSQUITTO_PUB]) {

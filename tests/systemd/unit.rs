@@ -109,7 +109,7 @@ fn systemd_has_nothing_to_say_against_the_units() {
     assert!(ended.stderr.contains("NoSuchKey"), "{ended:?}");
 }
 
-/// Whether a restart, without anybody's doing, can make the difference.
+/// Whether a restart can make the difference while no person does anything.
 fn restart_mends(kind: Kind) -> bool {
     match kind {
         Kind::Usage | Kind::Input | Kind::Refused | Kind::Config => false,
@@ -147,7 +147,7 @@ fn what_a_restart_cannot_mend_is_not_restarted() {
     assert_eq!(listed, last);
 }
 
-/// systemd starts the device with an empty USER_ID where nobody has written one.
+/// systemd starts the device with an empty USER_ID where the administrator has not written one.
 #[test]
 fn the_device_nobody_has_named_ends_with_a_code_that_is_not_restarted() {
     let ended = run(crate::notify::without_broker(["device", ""]));

@@ -135,7 +135,7 @@ impl Authority {
     }
 }
 
-/// A broker that shows `signed`, asks nobody for anything, and takes `more` settings.
+/// A broker that shows `signed`, asks no client for anything, and takes `more` settings.
 pub fn broker(authority: &Authority, signed: &Signed, more: &str) -> Mosquitto {
     broker_in(Folder::new(), authority, signed, more)
 }

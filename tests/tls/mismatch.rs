@@ -18,7 +18,7 @@ fn tls_to_a_port_without_it_is_explained() {
     let ended = run(client(&broker, &authority.certificate(), REQUEST));
     let words = ["TLS on this port", &broker.port()];
     assert_fails(&ended, 69, &words);
-    // Somebody may change the broker's settings: a device waits for that.
+    // The broker's administrator may change its settings: a device waits for that.
     let args = ["-v", "--reconnect-delay", "0.05", "device", "alice"];
     let device = client(&broker, &authority.certificate(), args);
     assert_waits(Process::start(device), &words);

@@ -178,7 +178,7 @@ fn a_device_whose_clock_is_not_set_yet_warns_and_waits_until_it_is() {
     if missing(&[MOSQUITTO, OPENSSL]) {
         return;
     }
-    // Nobody but root can set the clock: instead the certificate becomes the right one.
+    // Only root can set the clock: instead the certificate becomes the right one.
     let authority = Authority::new("Good");
     let future = authority.sign("future", HERE, Validity::Future);
     let future = broker(&authority, &future, "");

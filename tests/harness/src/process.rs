@@ -24,6 +24,10 @@ pub fn program() -> PathBuf {
     named.map_or_else(above, PathBuf::from)
 }
 
+/// Where no broker is: a port of the loopback interface on which, unlike on one that has just become free, no
+/// process listens.
+pub const NO_BROKER: [&str; 4] = ["-h", "127.0.0.1", "-p", "1"];
+
 /// The program under test, without what the developer's own environment would tell it.
 pub fn mqtt_client<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new(program());

@@ -29,7 +29,7 @@ pub enum Ending {
     Close,
     /// RST to both sides.
     Reset,
-    /// Nothing is forwarded any more, and nobody is told.
+    /// Nothing is forwarded any more, and neither side is told.
     Silence,
     /// As silence, but in this direction only.
     OneWay,

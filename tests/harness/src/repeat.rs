@@ -1,21 +1,23 @@
-//! What a failed test takes to fail again: `TEST_SEED`, `TEST_CASE`, and the command with both.
+//! What a failed test needs to fail again: `TEST_SEED`, `TEST_CASE`, and the command with both.
 //!
 //! A test that draws lots takes its seed from `TEST_SEED`, and a new one where that is not set. A test that
 //! goes through many cases goes through the one that `TEST_CASE` names, and through all where that is not
-//! set. Either says the whole command when it fails.
+//! set. When such a test fails, the command that repeats the failure is the last thing that it says.
 
-use std::cell::RefCell;
-use std::fmt::{Display, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
-/// A test with a seed, or cases, or both. Prints the command that repeats it when it fails.
+/// How many failed cases are told at the end; a broken program may fail them all.
+const TOLD: usize = 10;
+
+/// A test with a seed, or cases, or both, and those of them that have failed.
 pub struct Repeat {
     suite: String,
     test: Option<String>,
     seed: Option<u64>,
     only: Option<String>,
-    /// The case that is under way, where there is one at a time.
-    current: RefCell<Option<String>>,
+    /// The commands that repeat what has failed.
+    failed: Mutex<Vec<String>>,
 }
 
 impl Repeat {
@@ -26,7 +28,7 @@ impl Repeat {
     }
 
     /// A test that has cases and draws no lots.
-    pub fn cases() -> Self {
+    pub fn unseeded() -> Self {
         Self::new(None)
     }
 
@@ -36,7 +38,7 @@ impl Repeat {
             test: test_name(),
             seed,
             only: std::env::var("TEST_CASE").ok(),
-            current: RefCell::default(),
+            failed: Mutex::default(),
         }
     }
 
@@ -57,43 +59,84 @@ impl Repeat {
     ///
     /// # Panics
     /// Where no case has that name.
-    pub fn wanted<T>(
-        &self,
-        cases: impl IntoIterator<Item = T>,
-        name: impl Fn(&T) -> String,
-    ) -> Vec<T> {
-        let wanted = |case: &T| self.only.as_ref().is_none_or(|only| *only == name(case));
-        let cases: Vec<T> = cases.into_iter().filter(wanted).collect();
-        assert!(!cases.is_empty(), "no case: {:?}", self.only);
-        cases
+    pub fn wanted<T>(&self, cases: Vec<T>, name: impl Fn(&T) -> String) -> Vec<T> {
+        let Some(only) = &self.only else {
+            return cases;
+        };
+        let wanted = cases.into_iter().filter(|case| name(case) == *only);
+        let wanted: Vec<T> = wanted.collect();
+        assert!(!wanted.is_empty(), "no case is called {only}");
+        wanted
     }
 
-    /// Takes down which case begins.
-    pub fn begin(&self, case: impl Display) {
-        *self.current.borrow_mut() = Some(case.to_string());
+    /// Takes down that this case has failed.
+    pub fn case_failed(&self, name: &str) {
+        self.take_down(self.command(self.seed, Some(name)));
     }
 
-    /// The command that repeats this test, or one case of it.
-    pub fn command(&self, case: Option<&str>) -> String {
-        let mut command = String::new();
-        if let Some(seed) = self.seed {
-            let _ = write!(command, "TEST_SEED={seed} ");
+    fn take_down(&self, command: String) {
+        self.failed.lock().unwrap().push(command);
+    }
+
+    /// Checks every wanted case, each under its number in `cases`, so many at a time.
+    ///
+    /// # Panics
+    /// At the end, where a check has panicked.
+    pub fn check_all<T: Send>(&self, at_a_time: usize, cases: Vec<T>, check: impl Fn(T) + Sync) {
+        let cases = (1..).zip(cases).collect::<Vec<(u32, T)>>();
+        let cases = self.wanted(cases, |(number, _)| number.to_string());
+        share(at_a_time, cases, |_, cases| {
+            for (number, case) in cases {
+                if catch_unwind(AssertUnwindSafe(|| check(case))).is_err() {
+                    self.case_failed(&number.to_string());
+                }
+            }
+        });
+        let failed = self.failed.lock().unwrap().len();
+        assert!(failed == 0, "{failed} of the cases failed");
+    }
+
+    /// Checks what a seed near the test's own comes to: the repetition begins with that one.
+    ///
+    /// # Panics
+    /// Where the check panics.
+    pub fn check_seed(&self, seed: u64, check: impl FnOnce()) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(check)) {
+            self.take_down(self.command(Some(seed), None));
+            std::panic::resume_unwind(panic);
         }
-        if let Some(case) = case.or(self.only.as_deref()) {
-            let _ = write!(command, "TEST_CASE={case} ");
-        }
-        let _ = write!(command, "cargo test --test {}", self.suite);
-        if let Some(test) = &self.test {
-            let _ = write!(command, " -- --exact {test}");
-        }
-        command
+    }
+
+    /// The command that repeats this test, with this seed and this case.
+    pub fn command(&self, seed: Option<u64>, case: Option<&str>) -> String {
+        let seed = seed.map(|seed| format!("TEST_SEED={seed} "));
+        let case = case.or(self.only.as_deref());
+        let case = case.map(|case| format!("TEST_CASE={case} "));
+        let test = self.test.as_ref();
+        let test = test.map(|test| format!(" -- --exact {test}"));
+        format!(
+            "{}{}cargo test --test {}{}",
+            seed.unwrap_or_default(),
+            case.unwrap_or_default(),
+            self.suite,
+            test.unwrap_or_default()
+        )
     }
 }
 
 impl Drop for Repeat {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            let command = self.command(self.current.borrow().as_deref());
+        if !std::thread::panicking() {
+            return;
+        }
+        let mut failed = self
+            .failed
+            .lock()
+            .map_or_else(|_| vec![], |list| list.clone());
+        if failed.is_empty() {
+            failed.push(self.command(self.seed, None));
+        }
+        for command in failed.iter().take(TOLD) {
             eprintln!("repeat it with: {command}");
         }
     }
@@ -113,24 +156,22 @@ pub fn number(name: &str) -> Option<u64> {
 /// all on the thread `main`, and there is none.
 pub fn test_name() -> Option<String> {
     let thread = std::thread::current();
-    thread
-        .name()
-        .filter(|name| *name != "main")
-        .map(str::to_owned)
+    let name = thread.name().filter(|name| *name != "main");
+    name.map(str::to_owned)
 }
 
-/// The name of the running test target: that of its file, less the hash that cargo adds.
+/// The name of the running suite: that of its file, less the hash that cargo adds.
 fn suite_name() -> String {
     let file = std::env::current_exe().unwrap();
     let name = file.file_name().unwrap().to_string_lossy().into_owned();
-    name.rsplit_once('-')
-        .map_or(name.clone(), |(name, _)| name.to_owned())
+    let suite = name.rsplit_once('-').map(|(suite, _)| suite.to_owned());
+    suite.unwrap_or(name)
 }
 
 /// Gives all of `cases` to so many workers, each on a thread of its own, which take one after the other.
 pub fn share<T: Send>(
     workers: usize,
-    cases: impl IntoIterator<Item = T, IntoIter: Send>,
+    cases: Vec<T>,
     work: impl Fn(usize, &mut dyn Iterator<Item = T>) + Sync,
 ) {
     let cases = Mutex::new(cases.into_iter());
