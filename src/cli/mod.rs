@@ -383,7 +383,7 @@ impl Given {
                 replies: self.replies()?,
                 commands: self.commands.unwrap_or(usual.commands),
                 delay: self.delay.unwrap_or(usual.delay),
-                patience: self.connection.timeout.unwrap_or(usual.patience),
+                timeout: self.connection.timeout.unwrap_or(usual.timeout),
                 qos: self.qos.unwrap_or(usual.qos),
                 seed: self.seed.unwrap_or_else(|| fastrand::u64(..)),
                 sessions: self.sessions,

@@ -13,25 +13,25 @@ use unicode_segmentation::UnicodeSegmentation;
 
 pub use broker::Broker;
 
+use crate::device_session::PAUSE;
 use crate::device_session::controller::{Controller, Plan};
-use crate::device_session::device::{Device, Progress};
+use crate::device_session::device::{Device, DeviceConfig, Progress};
 use crate::device_session::report::Report;
-use crate::device_session::{PAUSE, Replies};
 use crate::link::End;
 use crate::link::Stop;
-use crate::mqtt::{Level, QoS};
+use crate::mqtt::Level;
 use crate::role::{Failure, Kind};
 use crate::text_request::Action;
-use crate::text_request::requester::Requester;
-use crate::text_request::responder::Responder;
+use crate::text_request::requester::{RequestConfig, Requester};
+use crate::text_request::responder::{Responder, ResponderConfig};
 use cast::{Acting, Cast, Curtain, Part};
 use narrated::tell;
 
 const USER_ID: &str = "raspberry-pi";
 const NET_ID: &str = "abcd01";
 
-/// Longer than the pause of the device session, short enough for somebody who watches.
-const PATIENCE: Option<Duration> = Some(Duration::from_secs(10));
+/// Longer than the pause of the device session, and short enough for a person who watches.
+const TIMEOUT: Option<Duration> = Some(Duration::from_secs(10));
 
 /// Letters that grow, letters that bear marks (the last one in two code points), and a symbol.
 const TEXT: &str = "Grüße an Zoe\u{308} ☕";
@@ -76,7 +76,7 @@ fn play<'scope>(cast: &'scope Cast, scope: &'scope Scope<'scope, '_>) -> Result<
     let (report, reports) = mpsc::channel();
     let controller = cast.controller.enter(scope, move |part, subscribed| {
         let role = Controller::new(Plan {
-            patience: PATIENCE,
+            timeout: TIMEOUT,
             seed: fastrand::u64(..),
             sessions: Some(1),
             ..Plan::default()
@@ -96,7 +96,10 @@ fn play<'scope>(cast: &'scope Cast, scope: &'scope Scope<'scope, '_>) -> Result<
         return controller.end();
     }
     let responder = cast.responder.enter(scope, |part, subscribed| {
-        let role = Responder::new(QoS::AtLeastOnce, fastrand::u64(..));
+        let role = Responder::new(ResponderConfig {
+            seed: fastrand::u64(..),
+            ..ResponderConfig::default()
+        });
         part.perform(role, subscribed, |()| Ok(()))
     })?;
     if !responder.has_subscribed(Action::ALL.len()) {
@@ -136,8 +139,11 @@ fn device_session<'scope>(
 ) -> Result<Option<Report>, Failure> {
     let device = cast.device.enter(scope, |part, subscribed| {
         let user_id = level(USER_ID)?;
-        let (replies, qos) = (Replies::default(), QoS::ExactlyOnce);
-        let role = Device::new(user_id, replies, qos, PATIENCE, None, Instant::now());
+        let config = DeviceConfig {
+            timeout: TIMEOUT,
+            ..DeviceConfig::new(user_id)
+        };
+        let role = Device::new(config, Instant::now());
         part.perform(role, subscribed, |progress| match progress {
             Progress::LoggedIn(_) => tell(&format!(
                 "   The controller waits {} s, for the device to subscribe.",
@@ -166,8 +172,11 @@ fn device_session<'scope>(
 fn requests(part: &Part, subscribed: &Sender<()>) -> Result<End, Failure> {
     let net_id = level(NET_ID)?;
     for (action, expected) in ANSWERS {
-        let (text, qos) = (TEXT.to_owned(), QoS::AtLeastOnce);
-        let role = Requester::new(&net_id, action, text, qos, PATIENCE, Instant::now());
+        let config = RequestConfig {
+            timeout: TIMEOUT,
+            ..RequestConfig::new(net_id.clone(), action)
+        };
+        let role = Requester::new(config, TEXT.to_owned(), Instant::now());
         let mut answer = Vec::new();
         let end = part.perform(role, subscribed, |payload| {
             answer = payload;

@@ -16,7 +16,7 @@ use log::{info, warn};
 use crate::cli::{self, Command, HELP, Text};
 use crate::device_session::LAST_WORDS;
 use crate::device_session::controller::Controller;
-use crate::device_session::device::{Device, Progress};
+use crate::device_session::device::{Device, DeviceConfig, Progress};
 use crate::device_session::report::Report;
 use crate::link::{End, Lines, Options, Run, Session, Stop};
 use crate::mqtt::Level;
@@ -25,8 +25,8 @@ use crate::program::state_file::StateFile;
 use crate::program::systemd::Systemd;
 use crate::role::{Failure, Kind};
 use crate::text_request::MAX_TEXT;
-use crate::text_request::requester::Requester;
-use crate::text_request::responder::Responder;
+use crate::text_request::requester::{RequestConfig, Requester};
+use crate::text_request::responder::{Responder, ResponderConfig};
 
 /// From a signal to the end, whatever the network does.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
@@ -69,11 +69,17 @@ pub fn run(command: Command) -> Result<u8, Failure> {
                     return Ok(End::Stopped);
                 }
                 let now = Instant::now();
+                let config = RequestConfig {
+                    net_id,
+                    action,
+                    qos,
+                    timeout: patience,
+                };
                 let Some(text) = text else {
-                    let role = Requester::of_lines(&net_id, action, qos, patience, now);
+                    let role = Requester::of_lines(config, now);
                     return ask_for_lines(role, &options, stop);
                 };
-                let role = Requester::new(&net_id, action, text, qos, patience, now);
+                let role = Requester::new(config, text, now);
                 Run::new(&options, stop).carry(role, |answer| output::print(&answer))
             })
         }
@@ -94,7 +100,16 @@ pub fn run(command: Command) -> Result<u8, Failure> {
                     return Ok(End::Stopped);
                 }
                 let now = Instant::now();
-                let role = Device::new(user_id.clone(), replies, qos, patience, unfinished, now);
+                let role = Device::new(
+                    DeviceConfig {
+                        user_id: user_id.clone(),
+                        replies,
+                        qos,
+                        timeout: patience,
+                        resume: unfinished,
+                    },
+                    now,
+                );
                 let mut systemd = Systemd::ready();
                 let run = Run::new(&options, stop).watched_by(&mut systemd);
                 let end = run.carry(role, |progress| match (progress, &state) {
@@ -158,7 +173,11 @@ pub fn run(command: Command) -> Result<u8, Failure> {
             if !ask_password(&mut options, stop)? {
                 return Ok(End::Stopped);
             }
-            let role = Responder::new(qos, fastrand::u64(..)).shared(share);
+            let role = Responder::new(ResponderConfig {
+                qos,
+                share,
+                seed: fastrand::u64(..),
+            });
             let mut systemd = Systemd::ready();
             let run = Run::new(&options, stop).watched_by(&mut systemd);
             run.carry(role, |()| Ok(()))

@@ -1,6 +1,6 @@
 //! Protocol B, the text request: its topics and its five actions, as both ends read them.
 
-mod late;
+mod late_answers;
 pub mod requester;
 pub mod responder;
 
