@@ -8,19 +8,17 @@
 //! ```
 //!
 //! A *role* is one end of one protocol, a pure state machine. The *link* carries its effects out over
-//! rumqttc and makes delivery dependable. The rooms, each of which imports only from those above it:
+//! rumqttc and makes delivery dependable. The rooms, each of which imports only from those above it; the
+//! link and the protocols never import each other:
 //!
-//! - [`topic`]: topic names, filters and levels, valid by construction
-//! - [`role`]: the vocabulary between roles and the link
-//! - [`repeats`]: when a role says again what nobody has answered
-//! - [`stop`]: a request to stop, between threads; [`lines`]: text that comes in line by line
-//! - [`command`]: protocol A, the device session: `device` and `controller`
-//! - [`transform`]: protocol B, the text request: `requester` and `responder`
+//! - [`mqtt`]: topics and messages, the words of the standard
+//! - [`role`]: the contract between a role and the link
+//! - [`device_session`]: protocol A: `device` and `controller`
+//! - [`text_request`]: protocol B: `requester` and `responder`
 //! - [`link`]: the only room that names rumqttc
-//! - [`service`]: readiness, status and watchdog, for systemd
-//! - [`state`]: the file that lets a device go on after a power cut
-//! - [`cli`], [`prompt`], [`output`], [`run`]: the program around them
+//! - [`cli`]: arguments and environment become what is to be run; reads no file
 //! - `demo`: the embedded broker and all four roles (feature `demo`)
+//! - [`program`]: one function a command; files, signals, systemd, standard output, exit codes
 
 pub mod cli;
 #[cfg(feature = "demo")]

@@ -1,11 +1,13 @@
 //! The device's end of a session: logs in, logs in again when no UNIQUE ID comes, answers each command
 //! once, ends at the last words.
 
+mod config;
+
 use std::time::{Duration, Instant};
 
-use super::{
-    LAST_WORDS, PAUSE, Replies, command_topic, login_topic, reply_topic, unique_id_topic, words,
-};
+pub use config::DeviceConfig;
+
+use super::{LAST_WORDS, Replies, command_topic, login_topic, reply_topic, unique_id_topic, words};
 use crate::mqtt::{Level, MAX_PAYLOAD, Message, QoS, TopicFilter, TopicName, printable};
 use crate::role::repeats::Repeats;
 use crate::role::{Effect, Event, Failure, Kind, Reaction, Role, Undeliverable};
@@ -18,42 +20,6 @@ pub enum Progress {
     /// The last words came; the session is over.
     Done,
 }
-
-/// What a device is asked to be.
-#[derive(Debug, Clone)]
-pub struct DeviceConfig {
-    /// The name under which it logs in.
-    pub user_id: Level,
-    /// What it answers.
-    pub replies: Replies,
-    /// The QoS of its subscriptions and its login.
-    pub qos: QoS,
-    /// It gives up after so long without a word from the controller; `None`: never.
-    pub timeout: Option<Duration>,
-    /// The UNIQUE ID of an earlier run, to go on with where the broker still holds that session.
-    pub resume: Option<Level>,
-}
-
-impl DeviceConfig {
-    /// The QoS of the original program.
-    pub const QOS: QoS = QoS::ExactlyOnce;
-    /// Several times longer than a controller pauses before its first command.
-    pub const TIMEOUT: Duration = Duration::from_secs(60);
-
-    /// The device `user_id`, with the defaults for the rest.
-    #[must_use]
-    pub fn new(user_id: Level) -> Self {
-        Self {
-            user_id,
-            replies: Replies::default(),
-            qos: Self::QOS,
-            timeout: Some(Self::TIMEOUT),
-            resume: None,
-        }
-    }
-}
-
-const _: () = assert!(PAUSE.as_secs() < DeviceConfig::TIMEOUT.as_secs());
 
 /// Where there is no timeout: a login is repeated after [`FIRST_REPEAT`], and at last at intervals of
 /// [`RAREST_REPEAT`], so that a controller that was away for a night finds few of them.

@@ -28,6 +28,13 @@ pub fn until_signal(
     stopped: u8,
     work: impl FnOnce(&Stop) -> Result<End, Failure> + Send + 'static,
 ) -> Result<u8, Failure> {
+    supervise(stopped, Box::new(work))
+}
+
+type Work = Box<dyn FnOnce(&Stop) -> Result<End, Failure> + Send>;
+
+/// The same for every command: with the type of each command's work it would be compiled once for each.
+fn supervise(stopped: u8, work: Work) -> Result<u8, Failure> {
     let (sender, notes) = mpsc::channel();
     let on_signal = sender.clone();
     let cannot = |what: &str, error: &dyn std::fmt::Display| {
