@@ -13,8 +13,8 @@ use crate::mqtt::Level;
 const FIRST_LINE: &str = "mqtt_client session 1";
 const LAST_LINE: &str = "end";
 
-/// More than any file that this program writes: two levels and a few words.
-const MOST_BYTES: u64 = 2 * crate::mqtt::MAX_BYTES as u64 + 1024;
+/// Longer than any file that this program writes: two levels and a few words.
+const MAX_FILE_BYTES: u64 = 2 * crate::mqtt::MAX_BYTES as u64 + 1024;
 
 /// Where a device keeps its session. One folder serves one device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl StateFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Unusable::Unreadable(error.to_string())),
             Ok(file) => file
-                .take(MOST_BYTES)
+                .take(MAX_FILE_BYTES)
                 .read_to_end(&mut bytes)
                 .map_err(|error| Unusable::Unreadable(error.to_string()))?,
         };

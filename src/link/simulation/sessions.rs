@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::world::{Strike, World};
 use super::{each_case, each_seed};
 use crate::device_session::controller::{Controller, Plan};
-use crate::device_session::device::{Device, Progress};
+use crate::device_session::device::{Device, DeviceConfig, Progress};
 use crate::device_session::report::Report;
 use crate::device_session::{LAST_WORDS, Replies};
 use crate::link::{End, Options, Session};
@@ -34,14 +34,13 @@ pub const PERSISTENT: Session = Session::Persistent {
 };
 
 pub fn device(qos: QoS, timeout: Option<Duration>, resume: Option<&str>, now: Instant) -> Device {
-    Device::new(
-        Level::new("alice").unwrap(),
-        Replies::default(),
+    let config = DeviceConfig {
         qos,
         timeout,
-        resume.map(|id| Level::new(id).unwrap()),
-        now,
-    )
+        resume: resume.map(|id| Level::new(id).unwrap()),
+        ..DeviceConfig::new(Level::new("alice").unwrap())
+    };
+    Device::new(config, now)
 }
 
 impl Sessions {
@@ -65,7 +64,7 @@ impl Sessions {
             seed,
             // The protocol's pause is for the device to subscribe, and would lose its commands where that takes longer.
             delay: Duration::from_secs(200),
-            patience: Some(Duration::from_secs(300)),
+            timeout: Some(Duration::from_secs(300)),
             sessions: Some(1),
             ..Plan::default()
         };

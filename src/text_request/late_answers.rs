@@ -1,77 +1,81 @@
 //! Answers that are still to come to what was asked more than once, and must not be taken for answers
 //! to anything else.
 //!
-//! An answer says nothing of the request it belongs to: both carry NETID and action, and no more. What
-//! ties them together is the text alone. A late answer is recognised by being right for an earlier
+//! An answer does not name its request: both carry NETID and action, and no more. What ties them
+//! together is the text alone. A late answer is recognised by being right for an earlier
 //! text, or byte for byte what that text was answered with before (another program's responder may
 //! have ideas of its own about title case), and wrong for the present one. Where it is right for the
 //! present one, too, it does not matter which request it was meant for.
 //!
-//! Counting the answers would not do: a request that was swallowed by a responder that died is answered
-//! when that returns, or never.
+//! Counting the answers would not do: a responder that died while it had a request answers it when it
+//! returns, or never.
 
 use std::collections::VecDeque;
 
 use super::Action;
 
-/// More texts than anybody waits for: the oldest is forgotten.
-const MOST: usize = 64;
+/// The most texts that are remembered, so that memory stays bounded: beyond that the oldest is forgotten.
+const MAX_TEXTS: usize = 64;
 
 #[derive(Debug)]
-struct Doubled {
+struct AskedTwice {
     text: Vec<u8>,
     answer: Vec<u8>,
     /// At most so many answers may still come.
-    owed: u32,
+    outstanding: u32,
 }
 
 /// What was asked more than once.
 #[derive(Debug)]
-pub struct Late {
+pub struct LateAnswers {
     action: Action,
-    doubled: VecDeque<Doubled>,
+    asked_twice: VecDeque<AskedTwice>,
 }
 
-impl Late {
+impl LateAnswers {
     /// Nothing, so far.
     #[must_use]
     pub fn new(action: Action) -> Self {
         Self {
             action,
-            doubled: VecDeque::new(),
+            asked_twice: VecDeque::new(),
         }
     }
 
-    /// Whether nothing is owed.
+    /// Whether nothing is outstanding.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.doubled.is_empty()
+        self.asked_twice.is_empty()
     }
 
-    /// `text` was asked `owed` times more than once, and `answer` was the first answer.
-    pub fn expect(&mut self, text: Vec<u8>, answer: Vec<u8>, owed: u32) {
-        if owed == 0 {
+    /// `text` was asked `outstanding` times more than once, and `answer` was the first answer.
+    pub fn expect(&mut self, text: Vec<u8>, answer: Vec<u8>, outstanding: u32) {
+        if outstanding == 0 {
             return;
         }
-        if self.doubled.len() == MOST {
-            self.doubled.pop_front();
+        if self.asked_twice.len() == MAX_TEXTS {
+            self.asked_twice.pop_front();
         }
-        self.doubled.push_back(Doubled { text, answer, owed });
+        self.asked_twice.push_back(AskedTwice {
+            text,
+            answer,
+            outstanding,
+        });
     }
 
-    /// Whether `answer` is a late one and not for `text`; then it is owed no more.
+    /// Whether `answer` is a late one and not for `text`. If so, one answer less is outstanding.
     pub fn takes(&mut self, answer: &[u8], text: Option<&[u8]>) -> bool {
         if self.is_empty() || text.is_some_and(|text| self.fits(text, answer)) {
             return false;
         }
         let known =
-            |doubled: &Doubled| doubled.answer == answer || self.fits(&doubled.text, answer);
-        let Some(at) = self.doubled.iter().position(known) else {
+            |earlier: &AskedTwice| earlier.answer == answer || self.fits(&earlier.text, answer);
+        let Some(at) = self.asked_twice.iter().position(known) else {
             return false;
         };
-        self.doubled[at].owed -= 1;
-        if self.doubled[at].owed == 0 {
-            self.doubled.remove(at);
+        self.asked_twice[at].outstanding -= 1;
+        if self.asked_twice[at].outstanding == 0 {
+            self.asked_twice.remove(at);
         }
         true
     }
@@ -88,10 +92,10 @@ impl Late {
 mod tests {
     use super::*;
 
-    fn late(action: Action, texts: &[(&str, &str, u32)]) -> Late {
-        let mut late = Late::new(action);
-        for (text, answer, owed) in texts {
-            late.expect((*text).into(), (*answer).into(), *owed);
+    fn late(action: Action, texts: &[(&str, &str, u32)]) -> LateAnswers {
+        let mut late = LateAnswers::new(action);
+        for (text, answer, outstanding) in texts {
+            late.expect((*text).into(), (*answer).into(), *outstanding);
         }
         late
     }
@@ -119,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn each_answer_that_is_owed_is_taken_once() {
+    fn each_outstanding_answer_is_taken_once() {
         let mut late = late(
             Action::Reverse,
             &[("ab", "ba", 2), ("cd", "dc", 1), ("e", "e", 0)],
