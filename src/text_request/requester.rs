@@ -144,7 +144,7 @@ impl Requester {
     }
 
     fn linger(&mut self, now: Instant) -> Vec<Effect<Vec<u8>>> {
-        if self.late.is_empty() {
+        if !self.late.are_outstanding() {
             return self.leave();
         }
         let until = now + LINGER;
@@ -183,9 +183,9 @@ impl Requester {
             false if is_asking => self.answered(now, answer),
             false => Vec::new(),
             true => {
-                let text = "ignored a late answer to what was asked twice".to_owned();
+                let text = "ignored a late answer to an earlier request".to_owned();
                 let mut effects = vec![Effect::Note(text)];
-                if is_lingering && self.late.is_empty() {
+                if is_lingering && !self.late.are_outstanding() {
                     effects.extend(self.leave());
                 }
                 effects

@@ -28,7 +28,7 @@ fn a_request_from_subscribe_to_answer() {
     let request = Effect::Publish(message("net/reverse/request", "abc"));
     let confirmed = message("net/reverse/request", "abc");
     let elsewhere = message("net/shuffle/response", "x");
-    let late = Effect::Note("ignored a late answer to what was asked twice".to_owned());
+    let late = Effect::Note("ignored a late answer to an earlier request".to_owned());
     let mut requester = requester(now);
     let subscribe = Effect::Subscribe(filter.clone(), QoS::AtLeastOnce);
     let rows: Vec<(Event<'_>, Vec<Effect<Vec<u8>>>)> = vec![
