@@ -1,5 +1,5 @@
-//! Answers that are still to come to what was asked more than once, and must not be taken for answers
-//! to anything else.
+//! A text that was asked more than once may be answered more than once. The later answers are remembered as
+//! outstanding here, so that the requester does not take them for answers to its next text.
 //!
 //! An answer does not name its request: both carry NETID and action, and no more. What ties them
 //! together is the text alone. A late answer is recognised by being right for an earlier
