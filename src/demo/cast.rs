@@ -26,7 +26,7 @@ pub struct Part {
     session: Session,
     port: u16,
     story: Story,
-    /// Its own: a [`Stop`] wakes one link.
+    /// Each part has one of its own, because a [`Stop`] wakes one link only.
     pub stop: Stop,
 }
 

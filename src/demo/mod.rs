@@ -50,7 +50,7 @@ const _: () = assert!(PAUSE.as_secs() < TIMEOUT.as_secs());
 /// Runs it, and hands what there is to tell to `print`.
 ///
 /// # Errors
-/// When anything in it did not go right: what.
+/// Says which part of it failed, and why.
 pub fn run(stop: &Stop, print: fn(&[u8]) -> Result<(), Failure>) -> Result<End, Failure> {
     let story = Story(print);
     let broker = Broker::start()?;
@@ -138,7 +138,7 @@ fn play<'scope>(
     Ok(End::Finished)
 }
 
-/// `None` when it was stopped.
+/// Plays the device's part, and returns the controller's report; `None` when the demo was stopped.
 fn device_session<'scope>(
     cast: &'scope Cast,
     story: Story,
@@ -166,7 +166,7 @@ fn device_session<'scope>(
         return Ok(None);
     }
     let report = reports.try_recv().ok();
-    // First, as it explains what the device may have to say.
+    // The controller's verdict comes before the device's failure, because it explains that.
     if let Some(Err(why)) = report.as_ref().map(|report| &report.verdict) {
         return Err(broken(format!("the demo's device session failed: {why}")));
     }

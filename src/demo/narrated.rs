@@ -40,7 +40,7 @@ impl<R: Role> Role for Narrated<R> {
     type Item = R::Item;
 
     fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<R::Item> {
-        // Only what the broker granted or brought, so that every line reports a fact.
+        // Told is what the broker granted or delivered, not what the role asked for.
         match event {
             Event::Subscribed(filter) => {
                 let who = format!("{} subscribes", self.name);

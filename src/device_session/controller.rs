@@ -98,7 +98,8 @@ impl Controller {
         self.started += 1;
         let effects = vec![
             Effect::Note(format!("{user_id} logged in as session {unique_id}")),
-            // At the highest QoS, to see which one the device published with.
+            // At the highest QoS, because the broker lowers a message to the QoS of the subscription, and the
+            // controller judges the QoS with which the device published.
             Effect::Subscribe(reply_filter(&unique_id), QoS::ExactlyOnce),
         ];
         self.fresh.insert(user_id.clone(), unique_id.clone());
@@ -160,7 +161,8 @@ impl Controller {
         }
     }
 
-    /// A session without one of its commands is no fair test.
+    /// Closes the session of a message that the link has dropped: without one of its commands it would say
+    /// nothing of the device.
     fn undeliverable(&mut self, now: Instant, message: &Message) -> Vec<Effect<Report>> {
         let named = [
             parse_command_topic(&message.topic),

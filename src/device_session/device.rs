@@ -218,7 +218,7 @@ impl Device {
         self.leave()
     }
 
-    /// A message that the link has dropped.
+    /// The link has dropped `message`, so the device must not wait for its confirmation.
     fn undeliverable(&mut self, message: &Message, why: Undeliverable) -> Reaction<Progress> {
         if why == Undeliverable::TooLarge {
             let text = format!(
@@ -259,7 +259,7 @@ impl Device {
                     printable(payload)
                 ))]);
             }
-            // From before this run's login: never the answer to it.
+            // The message is older than this run's login, so it cannot be the answer to it.
             _ => return Ok(Vec::new()),
         }
         let unique_id = Level::from_bytes(payload).map_err(|why| {

@@ -38,7 +38,7 @@ fn ask(question: &str, stop: &Stop) -> io::Result<Option<String>> {
         let (terminal, before) = &at_the_stop;
         leave(terminal, before);
     });
-    // The echo first, then the question: nothing that is typed in answer to it may be seen.
+    // The echo goes off before the question appears, so that no part of the answer is shown.
     tcsetattr(&terminal, SetArg::TCSAFLUSH, &quiet(&before))?;
     if stop.requested() {
         leave(&terminal, &before);

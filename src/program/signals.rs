@@ -9,8 +9,8 @@ use super::systemd::Systemd;
 use crate::link::{CLOSING_LIMIT, End, Stop};
 use crate::role::{Failure, Kind};
 
-/// The longest time from a signal to the end, whatever the network does. The link's own end takes less
-/// (`link::close`), so that it is cut off only where a call does not return.
+/// The longest time from a signal to the end, whatever the network does. The link's own end is bounded by
+/// less (`LIMIT` in link/close.rs), so that this limit ends the process only where a call does not return.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
 
 // The link closes its connection within that.

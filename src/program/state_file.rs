@@ -95,12 +95,12 @@ impl StateFile {
         sync_folder(&self.folder)
     }
 
-    /// Forgets the session. That there is none is fine.
+    /// Forgets the session, if there is one.
     ///
     /// # Errors
     /// When the folder cannot be written.
     pub fn remove(&self) -> io::Result<()> {
-        // Looked at first: a read-only file system complains of the removal, file or no file.
+        // On a read-only file system the removal fails even where there is no file.
         use io::ErrorKind::{NotADirectory, NotFound};
         match fs::symlink_metadata(self.path()) {
             Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(()),

@@ -12,7 +12,7 @@ use crate::role::{Effect, Event, Failure, Kind, Reaction, Role, Undeliverable};
 /// What is asked for, and how.
 #[derive(Debug, Clone)]
 pub struct RequestConfig {
-    /// In whose name.
+    /// The NETID that asks.
     pub net_id: Level,
     /// What is to be done with the text.
     pub action: Action,
@@ -252,7 +252,7 @@ impl Role for Requester {
                 );
                 return Err(Failure::new(Kind::Input, text));
             }
-            // As if it had been lost on the way, which QoS 0 allows: it is repeated when its time comes.
+            // QoS 0 allows the request to be lost. The role treats it as sent, and repeats it in time.
             (Event::Undeliverable(_, Undeliverable::Congested), State::Asking { .. }) => {
                 let repeat = self.repeats.after(now);
                 self.state = State::Asking { repeat };
