@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
 use mqtt_client::device_session::device::{Device, DeviceConfig};
+use mqtt_client::device_session::without_end;
 use mqtt_client::mqtt::{Level, TopicFilter, TopicName};
 use mqtt_client::mqtt::{Message, QoS};
 use mqtt_client::role::{Effect, Event, Role};
@@ -73,7 +74,7 @@ fuzz_target!(|bytes: &[u8]| {
                     assert!(login || unique_id.is_some() || known.is_some());
                 }
                 Effect::Emit(mqtt_client::device_session::device::Progress::LoggedIn(id)) => {
-                    assert!(unique_id.is_none() && id.as_str().as_bytes() == payload);
+                    assert!(unique_id.is_none() && id.as_str().as_bytes() == without_end(payload));
                     unique_id = Some(id);
                 }
                 Effect::Emit(_) | Effect::Note(_) | Effect::Warn(_) => {}

@@ -11,14 +11,15 @@ pub use session::SETTLE;
 
 use super::report::Report;
 use super::{
-    LAST_WORDS, command_topic, login_topic, parse_command_topic, parse_reply_filter,
-    parse_reply_topic, reply_filter, unique_id_topic,
+    LAST_WORDS, MAX_USER_ID, command_topic, login_topic, nobody_speaks, parse_command_topic,
+    parse_reply_filter, parse_reply_topic, reply_filter, unique_id_topic,
 };
 use crate::mqtt::{Level, Message, QoS, TopicFilter, printable};
 use crate::role::{Effect, Event, Reaction, Role};
 use session::{Session, Stage, missing};
 
-/// The most sessions at one time, so that a flood of logins cannot use up the memory.
+/// The most sessions at one time, so that a flood of logins cannot use up the memory: each has at most
+/// [`MAX_USER_ID`] bytes of the device's choice.
 const MAX_SESSIONS: usize = 10_000;
 
 /// The controller, with all its sessions.
@@ -72,7 +73,14 @@ impl Controller {
         }
     }
 
-    fn login(&mut self, now: Instant, payload: &[u8]) -> Vec<Effect<Report>> {
+    /// The QoS that the replies of a device must have which logged in at `qos`. It hears the commands at no higher
+    /// QoS than it asks for, and answers at that: the login tells which that is.
+    fn lowest(&self, qos: QoS) -> QoS {
+        self.plan.qos.min(qos)
+    }
+
+    fn login(&mut self, now: Instant, login: &Message) -> Vec<Effect<Report>> {
+        let Message { payload, qos, .. } = login;
         let refuse = |why: String| {
             let user_id = printable(payload);
             vec![Effect::Warn(format!(
@@ -83,8 +91,13 @@ impl Controller {
             Ok(user_id) => user_id,
             Err(why) => return refuse(format!("as a topic level, {why}")),
         };
+        if payload.len() > MAX_USER_ID {
+            let size = payload.len();
+            return refuse(format!("it has {size} bytes, more than {MAX_USER_ID}"));
+        }
+        let lowest = self.lowest(*qos);
         if let Some(unique_id) = self.fresh.get(&user_id).cloned() {
-            return self.introduce_again(user_id, unique_id);
+            return self.introduce_again(user_id, unique_id, lowest);
         }
         if self.plan.sessions.is_some_and(|most| self.started >= most) {
             return refuse("as many sessions as --sessions asks for have begun".to_owned());
@@ -103,16 +116,23 @@ impl Controller {
             Effect::Subscribe(reply_filter(&unique_id), QoS::ExactlyOnce),
         ];
         self.fresh.insert(user_id.clone(), unique_id.clone());
-        self.sessions.insert(unique_id, Session::new(user_id, now));
+        let session = Session::new(user_id, lowest, now);
+        self.sessions.insert(unique_id, session);
         effects
     }
 
     /// A device that logs in again before its first command has not got its UNIQUE ID, or has lost it. It
     /// gets the same one: of two sessions the device would serve only one, and the other would fail.
-    fn introduce_again(&mut self, user_id: Level, unique_id: Level) -> Vec<Effect<Report>> {
-        let Some(session) = self.sessions.get(&unique_id) else {
+    fn introduce_again(
+        &mut self,
+        user_id: Level,
+        unique_id: Level,
+        lowest: QoS,
+    ) -> Vec<Effect<Report>> {
+        let Some(session) = self.sessions.get_mut(&unique_id) else {
             return Vec::new();
         };
+        session.lowest = lowest;
         let mut effects = vec![Effect::Note(format!(
             "{user_id} logged in again: it is session {unique_id}"
         ))];
@@ -212,7 +232,9 @@ impl Controller {
         match session.take_reply(now, &command, message, &self.plan) {
             Err(why) => self.close(now, &unique_id, Err(why)),
             Ok(stage) => {
-                self.set_stage(&unique_id, stage);
+                if let Some(stage) = stage {
+                    self.set_stage(&unique_id, stage);
+                }
                 Vec::new()
             }
         }
@@ -287,6 +309,7 @@ impl Controller {
             unique_id: unique_id.clone(),
             commands: session.commands,
             replies: session.replies,
+            repeats: session.repeats,
             duration: now.saturating_duration_since(session.since),
             verdict,
         }));
@@ -319,8 +342,11 @@ impl Role for Controller {
             }) => vec![Effect::Warn(format!(
                 "ignored a retained message on {topic}: it is from an earlier session"
             ))],
-            Event::Received(message) if message.topic == login_topic() => {
-                self.login(now, &message.payload)
+            Event::Received(login) if login.topic == login_topic() => {
+                match login.payload.is_empty() {
+                    true => vec![Effect::Warn(nobody_speaks(&login.topic))],
+                    false => self.login(now, login),
+                }
             }
             Event::Received(message) => self.reply(now, message),
             Event::Deadline => {

@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 
 pub use config::DeviceConfig;
 
-use super::{LAST_WORDS, Replies, command_topic, login_topic, reply_topic, unique_id_topic, words};
+use super::{
+    LAST_WORDS, Replies, command_topic, login_topic, nobody_speaks, reply_topic, unique_id_topic,
+    without_end, words,
+};
 use crate::mqtt::{Level, MAX_PAYLOAD, Message, QoS, TopicFilter, TopicName, printable};
 use crate::role::repeats::Repeats;
 use crate::role::{Effect, Event, Failure, Kind, Reaction, Role, Undeliverable};
@@ -153,6 +156,9 @@ impl Device {
                 "ignored a retained message on {topic}: it is from an earlier session"
             ))]);
         }
+        if payload.is_empty() {
+            return Ok(vec![Effect::Warn(nobody_speaks(topic))]);
+        }
         if *topic == self.unique_id_topic() {
             self.heard(now);
             return self.unique_id(payload);
@@ -248,9 +254,10 @@ impl Device {
     }
 
     fn unique_id(&mut self, payload: &[u8]) -> Reaction<Progress> {
+        let id = without_end(payload);
         match &self.state {
             State::LoggingIn { .. } => {}
-            State::Serving { unique_id, .. } if unique_id.as_str().as_bytes() == payload => {
+            State::Serving { unique_id, .. } if unique_id.as_str().as_bytes() == id => {
                 return Ok(vec![Effect::Note("the same UNIQUE ID again".to_owned())]);
             }
             State::Serving { unique_id, .. } => {
@@ -262,7 +269,7 @@ impl Device {
             // The message is older than this run's login, so it cannot be the answer to it.
             _ => return Ok(Vec::new()),
         }
-        let unique_id = Level::from_bytes(payload).map_err(|why| {
+        let unique_id = Level::from_bytes(id).map_err(|why| {
             Failure::new(
                 Kind::Protocol,
                 format!(
@@ -272,8 +279,14 @@ impl Device {
                 ),
             )
         })?;
+        let said = match id == payload {
+            true => format!("the UNIQUE ID is {unique_id}"),
+            false => format!(
+                "the UNIQUE ID is {unique_id}, without the end of a line or string after it"
+            ),
+        };
         let effects = vec![
-            Effect::Note(format!("the UNIQUE ID is {unique_id}")),
+            Effect::Note(said),
             Effect::Emit(Progress::LoggedIn(unique_id.clone())),
             self.subscribe(&command_topic(&unique_id)),
         ];

@@ -16,6 +16,10 @@ pub const LAST_WORDS: &str = "Well done my IoT!";
 /// From the UNIQUE ID to the first command, unless `--delay` says otherwise.
 pub const PAUSE: Duration = Duration::from_secs(3);
 
+/// The longest USER_ID that a controller takes, in bytes. MQTT would allow 64 kB, and thousands of those would
+/// be a burden.
+pub const MAX_USER_ID: usize = 256;
+
 /// The topic on which devices announce their USER_ID.
 #[must_use]
 pub fn login_topic() -> TopicName {
@@ -67,10 +71,27 @@ pub fn parse_reply_filter(filter: &TopicFilter) -> Option<Level> {
     Level::new(filter.as_str().strip_suffix("/+")?).ok()
 }
 
-/// Text without the white space around it, which is not part of a command.
+/// Text without the white space around it, which is not part of a command. Neither is the NUL at the end of a
+/// string in C.
 #[must_use]
 pub fn words(payload: &[u8]) -> Option<&str> {
-    std::str::from_utf8(payload).ok().map(str::trim)
+    let is_around = |c: char| c.is_whitespace() || c == '\0';
+    let text = std::str::from_utf8(payload).ok()?;
+    Some(text.trim_matches(is_around))
+}
+
+/// An id without the end of a line or of a string in C, which some publishers send along.
+#[must_use]
+pub fn without_end(id: &[u8]) -> &[u8] {
+    let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r' | b'\0');
+    let length = id.iter().rposition(|byte| !is_end(byte));
+    &id[..length.map_or(0, |last| last + 1)]
+}
+
+/// What is said of an empty message where an id or a command is awaited. Whoever clears a retained message sends
+/// one (MQTT 3.1.1, section 3.3.1.3), and it comes here like any other.
+fn nobody_speaks(topic: &TopicName) -> String {
+    format!("ignored an empty message on {topic}: it says nothing, and clears what was retained")
 }
 
 /// Which word answers which command.

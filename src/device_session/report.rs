@@ -13,8 +13,10 @@ pub struct Report {
     pub unique_id: Level,
     /// The commands, as they were sent.
     pub commands: Vec<Level>,
-    /// The replies, as they came.
+    /// The replies, as they came, but for the repeated ones.
     pub replies: Vec<String>,
+    /// How many right replies came again, as QoS 1 allows.
+    pub repeats: u64,
     /// From the login to the verdict.
     pub duration: Duration,
     /// Why it failed, or `Ok`.
@@ -34,11 +36,12 @@ impl Report {
             Err(why) => format!("\"failed\",\"reason\":{}", json_string(why)),
         };
         format!(
-            "{{\"user_id\":{},\"unique_id\":{},\"commands\":{},\"replies\":{},\"duration_s\":{:.3},\"verdict\":{verdict}}}",
+            "{{\"user_id\":{},\"unique_id\":{},\"commands\":{},\"replies\":{},\"repeats\":{},\"duration_s\":{:.3},\"verdict\":{verdict}}}",
             json_string(self.user_id.as_str()),
             json_string(self.unique_id.as_str()),
             list(&mut self.commands.iter().map(Level::as_str)),
             list(&mut self.replies.iter().map(String::as_str)),
+            self.repeats,
             self.duration.as_secs_f64(),
         )
     }
@@ -70,12 +73,13 @@ mod tests {
             unique_id: Level::new("u").unwrap(),
             commands: vec![Level::new("CMD1").unwrap()],
             replies: vec!["Apple".to_owned(), "\t".to_owned()],
+            repeats: 2,
             duration: Duration::from_millis(3100),
             verdict: Err("why".to_owned()),
         };
         assert_eq!(
             report.to_json(),
-            r#"{"user_id":"a\"b\\","unique_id":"u","commands":["CMD1"],"replies":["Apple","\u0009"],"duration_s":3.100,"verdict":"failed","reason":"why"}"#
+            r#"{"user_id":"a\"b\\","unique_id":"u","commands":["CMD1"],"replies":["Apple","\u0009"],"repeats":2,"duration_s":3.100,"verdict":"failed","reason":"why"}"#
         );
     }
 }

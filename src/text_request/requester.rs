@@ -179,7 +179,14 @@ impl Requester {
         };
         let is_asking = asked.is_some();
         let is_lingering = matches!(self.state, State::Lingering { .. });
+        // Whoever clears a retained answer sends an empty message (MQTT 3.1.1, section 3.3.1.3). No action makes
+        // nothing of something.
+        let is_cleared = answer.is_empty() && asked.is_some_and(|text| !text.is_empty());
         match self.late.takes(answer, asked) {
+            false if is_cleared => vec![Effect::Warn(format!(
+                "ignored an empty message on {}: it answers nothing, and clears what was retained",
+                self.response
+            ))],
             false if is_asking => self.answered(now, answer),
             false => Vec::new(),
             true => {

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use mqtt_client::device_session::device::{Device, DeviceConfig, Progress};
-use mqtt_client::device_session::{LAST_WORDS, Replies, login_topic, unique_id_topic, words};
+use mqtt_client::device_session::{
+    LAST_WORDS, Replies, login_topic, unique_id_topic, without_end, words,
+};
 use mqtt_client::mqtt::{Level, Message, QoS, TopicFilter, TopicName};
 use mqtt_client::role::{Effect, Event, Kind, Role};
 
@@ -22,8 +24,8 @@ const TOPICS: [&str; 8] = [
     "U1/",
 ];
 
-const WORDS: [&str; 8] = [
-    "U1", "U2", "CMD1", "CMD7", " CMD2\n", LAST_WORDS, "#", "a/b",
+const WORDS: [&str; 9] = [
+    "U1", "U1\r\n", "U2", "CMD1", "CMD7", " CMD2\n", LAST_WORDS, "#", "a/b",
 ];
 
 /// Mostly one word on one of the protocol's topics.
@@ -93,7 +95,7 @@ impl Watch {
                 };
                 assert_eq!(message.topic, unique_id_topic(alice));
                 assert!(!message.retain && self.logins > 0 && self.unique_id.is_none());
-                assert_eq!(id.as_str().as_bytes(), message.payload);
+                assert_eq!(id.as_str().as_bytes(), without_end(&message.payload));
                 self.unique_id = Some(id);
             }
             Effect::Emit(Progress::Done) => {
@@ -176,7 +178,9 @@ fn a_device_listens_to_its_own_topics_alone() {
                     };
                     assert_eq!(failure.kind, Kind::Protocol);
                     assert_eq!(message.topic, unique_id_topic(&alice));
-                    assert!(Level::from_bytes(&message.payload).is_err(), "{message:?}");
+                    assert!(!message.payload.is_empty(), "{message:?}");
+                    let id = without_end(&message.payload);
+                    assert!(Level::from_bytes(id).is_err(), "{message:?}");
                     assert!(!failure.text.contains(char::is_control), "{failure}");
                     broken += 1;
                     return;

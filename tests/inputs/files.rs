@@ -52,16 +52,18 @@ fn replies_that_are_accepted_can_be_given() {
 }
 
 #[test]
-fn a_command_loses_the_white_space_around_it_and_nothing_else() {
+fn a_command_loses_white_space_and_nul_around_it_and_nothing_else() {
+    let is_around = |c: char| c.is_whitespace() || c == '\0';
     inputs("commands", |random| {
-        let payload = bytes(random, &["CMD1", " ", "\n", LAST_WORDS]);
+        let payload = bytes(random, &["CMD1", " ", "\n", "\0", LAST_WORDS]);
         match (words(&payload), str::from_utf8(&payload)) {
             (None, text) => assert!(text.is_err(), "{payload:?}"),
             (Some(command), text) => {
-                assert!(!command.starts_with(char::is_whitespace), "{payload:?}");
-                assert!(!command.ends_with(char::is_whitespace), "{payload:?}");
+                assert!(!command.starts_with(is_around), "{payload:?}");
+                assert!(!command.ends_with(is_around), "{payload:?}");
                 let (before, after) = text.unwrap().split_once(command).unwrap();
-                assert!((before.to_owned() + after).trim().is_empty(), "{payload:?}");
+                assert!(before.chars().all(is_around), "{payload:?}");
+                assert!(after.chars().all(is_around), "{payload:?}");
             }
         }
     });

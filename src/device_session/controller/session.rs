@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::Plan;
-use crate::mqtt::{Level, Message, printable};
+use crate::mqtt::{Level, Message, QoS, printable};
 
 /// How long a session with all its replies is watched for one reply too many.
 pub const SETTLE: Duration = Duration::from_millis(500);
@@ -56,24 +56,30 @@ pub struct Session {
     pub since: Instant,
     /// As they were sent.
     pub commands: Vec<Level>,
-    /// As they came.
+    /// As they came, but for the repeated ones.
     pub replies: Vec<String>,
+    /// How many right replies came again.
+    pub repeats: u64,
+    /// The QoS at which a reply must come, or at a higher one.
+    pub lowest: QoS,
     pub stage: Stage,
 }
 
 impl Session {
-    /// A session that begins with the login of `user_id`.
-    pub fn new(user_id: Level, now: Instant) -> Self {
+    /// A session that begins with the login of `user_id`. Its replies must come at `lowest` or above.
+    pub fn new(user_id: Level, lowest: QoS, now: Instant) -> Self {
         Self {
             user_id,
             since: now,
             commands: Vec::new(),
             replies: Vec::new(),
+            repeats: 0,
+            lowest,
             stage: Stage::Subscribing,
         }
     }
 
-    /// Takes down the reply to `command`, and says which stage follows.
+    /// Takes down the reply to `command`, and says which stage follows; `None` where the stage is as before.
     ///
     /// # Errors
     /// Why the reply is wrong, which ends the session.
@@ -83,31 +89,67 @@ impl Session {
         command: &Level,
         reply: &Message,
         plan: &Plan,
-    ) -> Result<Stage, String> {
+    ) -> Result<Option<Stage>, String> {
+        let judged = self.judge(command, reply, plan);
+        if judged == Ok(Right::Repeated) {
+            // Counted and not kept: there is no limit to how many may come.
+            self.repeats += 1;
+            return Ok(None);
+        }
+        self.replies.push(printable(&reply.payload));
+        judged?;
+        let Stage::Commanding { open, .. } = &mut self.stage else {
+            return Ok(None);
+        };
+        if let Some(left) = open.get_mut(command) {
+            *left -= 1;
+        }
+        Ok(Some(Stage::awaiting(std::mem::take(open), now, plan)))
+    }
+
+    fn judge(&self, command: &Level, reply: &Message, plan: &Plan) -> Result<Right, String> {
         let Message { topic, payload, .. } = reply;
-        let said = printable(payload);
-        self.replies.push(said.clone());
         let Some((_, word)) = plan.replies.answer(command.as_str()) else {
             return Err(format!("a reply on {topic}, and {command} is no command"));
         };
         if word.as_bytes() != *payload {
+            let said = printable(payload);
             return Err(format!("on {topic}, `{said}` instead of `{word}`"));
         }
-        let too_many = || format!("one reply too many on {topic}");
-        let Stage::Commanding { open, .. } = &mut self.stage else {
-            return Err(too_many());
-        };
-        let left = open.get_mut(command).filter(|left| **left > 0);
-        let left = left.ok_or_else(too_many)?;
-        if reply.qos != plan.qos {
+        if reply.qos < self.lowest {
             return Err(format!(
                 "the reply on {topic} came with {} to a command with {}",
-                reply.qos, plan.qos
+                reply.qos, self.lowest
             ));
         }
-        *left -= 1;
-        Ok(Stage::awaiting(std::mem::take(open), now, plan))
+        let open = match &self.stage {
+            Stage::Commanding { open, .. } => open.get(command).copied().unwrap_or(0),
+            _ => 0,
+        };
+        match open {
+            1.. => Ok(Right::Awaited),
+            0 if self.may_repeat(reply.qos) && self.commands.contains(command) => {
+                Ok(Right::Repeated)
+            }
+            0 => Err(format!("one reply too many on {topic}")),
+        }
     }
+
+    /// Whether a reply that came at `qos` may have come before. At QoS 1 device and broker repeat what was not
+    /// acknowledged when the connection was lost (MQTT 3.1.1, section 4.3.2), even where the broker raises
+    /// the QoS on the rest of the way.
+    fn may_repeat(&self, qos: QoS) -> bool {
+        [qos, self.lowest].contains(&QoS::AtLeastOnce)
+    }
+}
+
+/// What a right reply is.
+#[derive(Debug, PartialEq, Eq)]
+enum Right {
+    /// One that is missing.
+    Awaited,
+    /// One that has come before.
+    Repeated,
 }
 
 /// Which replies are missing, and how many of each.

@@ -25,14 +25,27 @@ fn plan(commands: u32) -> Plan {
 
 /// A controller whose one session has got its commands, the session's id, and the commands.
 fn commanding(commands: u32, now: Instant) -> (Controller, Level, Vec<Level>) {
-    let mut controller = Controller::new(plan(commands));
+    commanding_at(QoS::ExactlyOnce, QoS::ExactlyOnce, commands, now)
+}
+
+/// The same, where the controller commands at one QoS and the login was delivered at another.
+fn commanding_at(
+    qos: QoS,
+    login: QoS,
+    commands: u32,
+    now: Instant,
+) -> (Controller, Level, Vec<Level>) {
+    let mut controller = Controller::new(Plan {
+        qos,
+        ..plan(commands)
+    });
     controller.handle(now, CONNECTED).unwrap();
-    let login = message("login", "alice", QoS::ExactlyOnce);
+    let login = message("login", "alice", login);
     controller.handle(now, Event::Received(&login)).unwrap();
     let id = controller.sessions.keys().next().unwrap().clone();
     let filter = TopicFilter::new(format!("{id}/+")).unwrap();
     controller.handle(now, Event::Subscribed(&filter)).unwrap();
-    let uuid = message("alice/UUID", id.as_str(), QoS::ExactlyOnce);
+    let uuid = message("alice/UUID", id.as_str(), qos);
     controller.handle(now, Event::Confirmed(&uuid)).unwrap();
     assert_eq!(controller.deadline(), Some(now + PAUSE));
     controller.handle(now + PAUSE, Event::Deadline).unwrap();
@@ -186,6 +199,91 @@ fn a_bad_reply_fails_the_session_without_the_last_words() {
     }
 }
 
+/// The verdict on a session of one command, and its report, when these replies have come.
+fn judged(qos: QoS, login: QoS, replies: &[QoS]) -> Report {
+    let now = Instant::now();
+    let (mut controller, id, commands) = commanding_at(qos, login, 1, now);
+    let asked = commands[0].as_str();
+    let word = Replies::default().answer(asked).unwrap().1.to_owned();
+    let mut effects = Vec::new();
+    for qos in replies {
+        let reply = message(&format!("{id}/{asked}"), &word, *qos);
+        effects.extend(controller.handle(now, Event::Received(&reply)).unwrap());
+    }
+    if let Some(deadline) = controller.deadline() {
+        effects.extend(controller.handle(deadline, Event::Deadline).unwrap());
+    }
+    let report = effects.into_iter().find_map(|effect| match effect {
+        Effect::Emit(report) => Some(report),
+        _ => None,
+    });
+    report.unwrap()
+}
+
+/// MQTT 3.1.1, section 4.3.2: at QoS 1 what was not acknowledged in time comes again.
+#[test]
+fn a_repeated_reply_passes_at_qos_1_alone_and_is_counted() {
+    use QoS::{AtLeastOnce as One, AtMostOnce as Zero, ExactlyOnce as Two};
+    for (qos, login, replies, repeats) in [
+        (One, One, &[One, One, One][..], Some(2)),
+        (One, Two, &[One, One], Some(1)),
+        // The broker raised it on its way here.
+        (One, One, &[Two, Two], Some(1)),
+        // The device subscribes at QoS 1, or this controller was granted no more.
+        (Two, One, &[One, One], Some(1)),
+        (Two, Two, &[Two, Two], None),
+        (Zero, Zero, &[Zero, Zero], None),
+    ] {
+        let report = judged(qos, login, replies);
+        let row = format!("{qos} {login} {replies:?} {report:?}");
+        assert_eq!(report.verdict.is_ok(), repeats.is_some(), "{row}");
+        if let Some(repeats) = repeats {
+            assert_eq!(
+                (report.repeats, report.replies.len()),
+                (repeats, 1),
+                "{row}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_command_that_was_never_sent_is_not_repeated() {
+    let now = Instant::now();
+    let one = QoS::AtLeastOnce;
+    let (mut controller, id, commands) = commanding_at(one, one, 1, now);
+    let table = Replies::default();
+    let other = table.commands().find(|other| **other != commands[0]);
+    let other = other.unwrap().as_str();
+    let word = table.answer(other).unwrap().1;
+    let reply = message(&format!("{id}/{other}"), word, one);
+    let effects = controller.handle(now, Event::Received(&reply)).unwrap();
+    let why = verdict(&effects).unwrap().unwrap_err();
+    assert!(why.contains("too many"), "{why}");
+}
+
+/// Section 3.8.4: the broker lowers what it delivers to the QoS of the subscription, and some raise it.
+#[test]
+fn a_reply_may_come_at_the_qos_that_its_command_reached_the_device_with_or_above() {
+    use QoS::{AtLeastOnce as One, AtMostOnce as Zero, ExactlyOnce as Two};
+    for (qos, login, reply, passes) in [
+        (Two, Two, Two, true),
+        (Two, Two, One, false),
+        (Two, Two, Zero, false),
+        (Two, One, One, true),
+        (Two, One, Zero, false),
+        (Two, Zero, Zero, true),
+        (One, Two, One, true),
+        (One, Two, Two, true),
+        (One, Two, Zero, false),
+        (Zero, Two, Zero, true),
+        (Zero, Two, Two, true),
+    ] {
+        let verdict = judged(qos, login, &[reply]).verdict;
+        assert_eq!(verdict.is_ok(), passes, "{qos} {login} {reply} {verdict:?}");
+    }
+}
+
 #[test]
 fn a_missing_reply_fails_the_session_when_its_time_is_up() {
     let now = Instant::now();
@@ -221,6 +319,13 @@ fn bad_logins_and_logins_beyond_the_plan_are_refused() {
         let effects = controller.handle(now, Event::Received(&login)).unwrap();
         assert!(matches!(effects[..], [Effect::Warn(_)]), "{payload:?}");
     }
+    let longest = "x".repeat(MAX_USER_ID);
+    let too_long = message("login", &(longest.clone() + "x"), QoS::AtLeastOnce);
+    let effects = controller.handle(now, Event::Received(&too_long)).unwrap();
+    let [Effect::Warn(said)] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    assert!(said.contains("257 bytes, more than 256"), "{said}");
     let mut login = message("login", "alice", QoS::AtLeastOnce);
     login.retain = true;
     let effects = controller.handle(now, Event::Received(&login)).unwrap();

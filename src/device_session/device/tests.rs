@@ -71,6 +71,7 @@ fn what_a_device_does_with_each_message() {
     let reply =
         |cmd: &str, word: &str, qos| vec![Publish(message(&format!("U1/{cmd}"), word, qos))];
     let warn = |text: &str| vec![Warn(text.to_owned())];
+    let nothing = |topic: &str| vec![Warn(nobody_speaks(&TopicName::new(topic).unwrap()))];
     type Row = (fn(Instant) -> Device, Message, Vec<Effect<Progress>>);
     let table: Vec<Row> = vec![
         (
@@ -110,8 +111,19 @@ fn what_a_device_does_with_each_message() {
         ),
         (
             serving,
-            message("U1", "", QoS::AtLeastOnce),
-            warn("ignored the unknown command ``"),
+            message("U1", "CMD3\0", QoS::AtLeastOnce),
+            reply("CMD3", "Dog", QoS::AtLeastOnce),
+        ),
+        (serving, message("U1", "", QoS::AtLeastOnce), nothing("U1")),
+        (
+            logging_in,
+            message("alice/UUID", "", QoS::AtLeastOnce),
+            nothing("alice/UUID"),
+        ),
+        (
+            serving,
+            message("alice/UUID", "", QoS::AtLeastOnce),
+            nothing("alice/UUID"),
         ),
         (
             serving,
@@ -126,6 +138,11 @@ fn what_a_device_does_with_each_message() {
         (
             serving,
             message("alice/UUID", "U1", QoS::AtLeastOnce),
+            vec![Note("the same UNIQUE ID again".to_owned())],
+        ),
+        (
+            serving,
+            message("alice/UUID", "U1\r\n", QoS::AtLeastOnce),
             vec![Note("the same UNIQUE ID again".to_owned())],
         ),
         (
@@ -181,13 +198,40 @@ fn retained_messages_are_never_obeyed() {
 #[test]
 fn a_unique_id_that_cannot_be_a_topic_is_the_end() {
     let now = Instant::now();
-    for hostile in ["#", "+", "", "a/b", "a\0", "x\n"] {
+    for hostile in ["#", "+", "\n", "a/b", "a\0b", "\nx", "x\u{1}"] {
         let id = message("alice/UUID", hostile, QoS::AtLeastOnce);
         let failure = logging_in(now)
             .handle(now, Event::Received(&id))
             .unwrap_err();
         assert_eq!(failure.kind, Kind::Protocol, "{hostile:?}");
     }
+}
+
+#[test]
+fn the_end_of_a_line_or_string_is_no_part_of_a_unique_id() {
+    let now = Instant::now();
+    for sent in ["U1\n", "U1\r\n", "U1\0", "U1\n\0\0"] {
+        let id = message("alice/UUID", sent, QoS::AtLeastOnce);
+        let effects = logging_in(now).handle(now, Event::Received(&id)).unwrap();
+        let [Note(said), Emit(progress), command] = &effects[..] else {
+            panic!("{effects:?}");
+        };
+        assert!(said.contains("without the end of a line"), "{said}");
+        assert_eq!(*progress, Progress::LoggedIn(level("U1")));
+        assert_eq!(*command, subscribe("U1"));
+    }
+}
+
+#[test]
+fn an_empty_message_is_no_word_from_the_controller() {
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let mut device = serving(start);
+    for topic in ["U1", "alice/UUID"] {
+        let empty = message(topic, "", QoS::AtLeastOnce);
+        device.handle(at(50), Event::Received(&empty)).unwrap();
+    }
+    assert_eq!(device.deadline(), Some(at(60)));
 }
 
 #[test]

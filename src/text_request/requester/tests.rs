@@ -206,6 +206,23 @@ fn a_retained_answer_is_an_old_one() {
     assert!(matches!(effects[..], [Effect::Warn(_)]));
 }
 
+/// Somebody clears a retained answer while the request waits.
+#[test]
+fn nothing_is_the_answer_to_nothing_alone() {
+    let now = Instant::now();
+    let empty = message("net/reverse/response", "");
+    let mut asking_abc = asking(requester(now), now);
+    let effects = asking_abc.handle(now, Event::Received(&empty)).unwrap();
+    assert!(matches!(effects[..], [Effect::Warn(_)]), "{effects:?}");
+    let answer = message("net/reverse/response", "cba");
+    let effects = asking_abc.handle(now, Event::Received(&answer)).unwrap();
+    assert_eq!(effects, [Effect::Emit(b"cba".to_vec()), Effect::Finish]);
+
+    let mut asking_nothing = asking(Requester::new(config(), String::new(), now), now);
+    let effects = asking_nothing.handle(now, Event::Received(&empty)).unwrap();
+    assert_eq!(effects, [Effect::Emit(Vec::new()), Effect::Finish]);
+}
+
 #[test]
 fn no_answer_in_time() {
     let now = Instant::now();
