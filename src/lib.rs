@@ -15,7 +15,7 @@
 //!                 socket                                    one thread
 //!  broker ══════ rumqttc ══════ driver ──Input──► engine ──Event──► Role::handle ──Effects──► engine ──Output──► driver
 //!                               (rumqttc,          (pure: reconnect, delivery,                                     │
-//!  SIGTERM, Ctrl-C ─ ctrlc ───► the clock,         subscriptions, the end)                                         ▼
+//!  SIGTERM, Ctrl-C ───────────► the clock,         subscriptions, the end)                                         ▼
 //!                               waiting)                                                                    bytes, or wait
 //! ```
 //!
@@ -132,7 +132,7 @@
 //! [`link::Run::carry`] blocks the thread that calls it, and everything above happens on that thread: rumqttc's
 //! connection, the engine, the role, and the caller's `emit`. A role needs no lock and no `Send`. Other threads only
 //! wake this one: [`link::Stop`] may be requested from any thread, and [`link::Lines`] reads its input on a thread of
-//! its own. rumqttc looks names up on a helper thread, and the program listens for signals on one that `ctrlc` starts.
+//! its own. rumqttc looks names up on a helper thread, and the program waits for signals on one of its own.
 //!
 //! # Features
 //!

@@ -6,9 +6,6 @@ use crate::cli::{ClientId, ConnectionConfig};
 use crate::link::{Login, Options, Session, Stop, Tls};
 use crate::role::{Failure, Kind};
 
-/// This machine's name (proc_sys_kernel(5)).
-const HOSTNAME: &str = "/proc/sys/kernel/hostname";
-
 /// A connection whose files have been read. Only a password may be missing, which a person can type.
 pub struct Connection {
     config: ConnectionConfig,
@@ -83,12 +80,15 @@ impl Connection {
 fn client_id(id: ClientId) -> Result<String, Failure> {
     let machine = match id {
         ClientId::Is(_) => String::new(),
-        ClientId::WithMachine(_) => std::fs::read_to_string(HOSTNAME).unwrap_or_default(),
+        // Not from /proc, which has no more than processes in a service that is locked in (ProcSubset=pid).
+        ClientId::WithMachine(_) => nix::unistd::gethostname()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
     };
     id.on_machine(&machine).ok_or_else(|| {
-        let text = format!(
-            "--share needs an --id of its own for each of the group: {HOSTNAME} has no name for this machine"
-        );
+        let text =
+            "--share needs an --id of its own for each of the group: this machine has no name";
         Failure::new(Kind::Usage, text)
     })
 }

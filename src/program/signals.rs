@@ -4,17 +4,24 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use log::info;
+use nix::sys::signal::{SigSet, Signal};
 
 use super::systemd::Systemd;
 use crate::link::{CLOSING_LIMIT, End, Stop};
 use crate::role::{Failure, Kind};
 
 /// The longest time from a signal to the end, whatever the network does. The link's own end is bounded by
-/// less (`LIMIT` in link/close.rs), so that this limit ends the process only where a call does not return.
+/// less ([`CLOSING_LIMIT`]), so that this limit ends the process only where a call does not return.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
 
 // The link closes its connection within that.
 const _: () = assert!(CLOSING_LIMIT.as_millis() < STOP_LIMIT.as_millis());
+
+/// The signals that ask for the end.
+const STOPS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+
+/// What the kernel tells of this process: among it the signals that it ignores (proc_pid_status(5)).
+const STATUS: &str = "/proc/self/status";
 
 enum Note {
     Signal,
@@ -23,7 +30,7 @@ enum Note {
 
 /// Runs `work` on a thread of its own, and asks it to stop at the first SIGINT, SIGTERM or SIGHUP. At the
 /// second, or 3 s after the first, this returns without waiting for it any longer: the caller exits with
-/// `stopped`.
+/// `stopped`. A signal that was ignored when the process started stays ignored.
 ///
 /// # Errors
 /// Those of `work`, and where there can be no thread.
@@ -39,18 +46,23 @@ type Work = Box<dyn FnOnce(&Stop) -> Result<End, Failure> + Send>;
 /// The same for every command: with the type of each command's work it would be compiled once for each.
 fn supervise(stopped: u8, work: Work) -> Result<u8, Failure> {
     let (sender, notes) = mpsc::channel();
-    let on_signal = sender.clone();
     let cannot = |what: &str, error: &dyn std::fmt::Display| {
         Failure::new(Kind::Config, format!("cannot {what}: {error}"))
     };
-    ctrlc::set_handler(move || {
-        let _ = on_signal.send(Note::Signal);
-    })
-    .map_err(|error| cannot("listen for signals", &error))?;
+    let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+    // Blocked before there is a second thread: each inherits the mask, and so the signals wait for the one thread
+    // that takes them (signal(7)).
+    let stops = asked_for(&std::fs::read_to_string(STATUS).unwrap_or_default());
+    stops
+        .thread_block()
+        .map_err(|error| cannot("listen for signals", &error))?;
+    let on_signal = sender.clone();
+    thread("signals")
+        .spawn(move || while stops.wait().is_ok() && on_signal.send(Note::Signal).is_ok() {})
+        .map_err(|error| cannot("start a thread", &error))?;
     let stop = Stop::new();
     let heard = stop.clone();
-    std::thread::Builder::new()
-        .name("mqtt_client".to_owned())
+    thread("mqtt_client")
         .spawn(move || {
             let _ = sender.send(Note::Done(work(&heard)));
         })
@@ -78,6 +90,49 @@ fn supervise(stopped: u8, work: Work) -> Result<u8, Failure> {
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(cannot("go on", &"the link's thread ended"));
             }
+        }
+    }
+}
+
+/// The signals to take as a wish for the end, by what the kernel tells of this process: not those that it was
+/// started to ignore, as nohup(1), `trap '' HUP` and the background of a script do. Where the kernel tells nothing,
+/// all of them.
+fn asked_for(status: &str) -> SigSet {
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u128::from_str_radix(mask.trim(), 16).ok());
+    let is_ignored = |signal: &Signal| ignored.unwrap_or(0) >> (*signal as i32 - 1) & 1 == 1;
+    STOPS
+        .into_iter()
+        .filter(|signal| !is_ignored(signal))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_ignored_at_the_start_stays_ignored() {
+        use Signal::{SIGHUP, SIGINT, SIGTERM};
+        for (status, expected) in [
+            ("", &[SIGINT, SIGTERM, SIGHUP][..]),
+            ("SigIgn:\t0000000000000000\n", &[SIGINT, SIGTERM, SIGHUP]),
+            (
+                "SigBlk:\t0000000000000001\nSigIgn:\t0000000000000001\nSigCgt:\t0\n",
+                &[SIGINT, SIGTERM],
+            ),
+            ("SigIgn:\t0000000000001002\n", &[SIGTERM, SIGHUP]),
+            ("SigIgn:\t0000000000004003\n", &[]),
+            // Mips has 128 signals.
+            (
+                "SigIgn:\t00000000000000000000000000000001\n",
+                &[SIGINT, SIGTERM],
+            ),
+            ("SigIgn:\tnonsense\n", &[SIGINT, SIGTERM, SIGHUP]),
+        ] {
+            let found = asked_for(status);
+            let found: Vec<Signal> = STOPS.into_iter().filter(|s| found.contains(*s)).collect();
+            assert_eq!(found, expected, "{status}");
         }
     }
 }
