@@ -1,5 +1,10 @@
 //! The way to the broker: what the command line says of it, and what the files say that it names.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use log::warn;
+
 use super::password;
 use super::prompt::ask_password;
 use crate::cli::{ClientId, ConnectionConfig};
@@ -21,6 +26,9 @@ impl Connection {
     /// Names the file that cannot be read or is not what it should be.
     pub fn load(config: ConnectionConfig) -> Result<Self, Failure> {
         let client_id = client_id(config.client_id.clone())?;
+        if let Some((_, key)) = config.tls.as_ref().and_then(|tls| tls.identity.as_ref()) {
+            look_at_key(key);
+        }
         let tls = config.tls.as_ref().map(Tls::load).transpose()?;
         let login = password::login(&config.login)?;
         Ok(Self {
@@ -74,6 +82,15 @@ impl Connection {
             reconnect_delay: self.config.reconnect_delay,
             give_up_at_once,
         }))
+    }
+}
+
+/// Warns of a key that everybody on the machine can read. A group is often meant to read it: Debian's `ssl-cert`.
+fn look_at_key(key: &Path) {
+    let mode = std::fs::metadata(key).map_or(0, |metadata| metadata.mode());
+    if mode & 0o004 != 0 {
+        let key = key.display();
+        warn!("--key {key}: others can read it; `chmod o= {key}`");
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use log::warn;
 
 use super::connection::Connection;
-use super::state_file::StateFile;
+use super::state_file::{Lock, StateFile, Taken};
 use super::systemd::Systemd;
 use super::{DONE, output, replies, signals};
 use crate::cli::ConnectionConfig;
@@ -29,6 +29,7 @@ pub fn run(
     let connection = Connection::load(connection)?;
     let replies = replies::load(replies.as_deref(), config.replies)?;
     let state = state_dir.map(StateFile::in_folder);
+    let lock = state.as_ref().map(lock).transpose()?;
     let user_id = config.user_id.clone();
     let config = DeviceConfig {
         replies,
@@ -40,6 +41,7 @@ pub fn run(
         keep: state.is_some(),
     };
     signals::until_signal(DONE, move |stop| {
+        let _kept_until_the_end = lock;
         let Some(options) = connection.for_service(session, stop)? else {
             return Ok(End::Stopped);
         };
@@ -66,6 +68,19 @@ pub fn run(
             forget(state);
         }
         end
+    })
+}
+
+/// Keeps the folder to this run. A second device in it would be a second client with the same id, too, and they
+/// would throw each other out.
+fn lock(state: &StateFile) -> Result<Option<Lock>, Failure> {
+    state.lock().map_err(|Taken| {
+        let folder = state.path();
+        let folder = folder.parent().unwrap_or(&folder).display();
+        let text = format!(
+            "another device is running with the state folder {folder}: stop it first (`systemctl stop mqtt_client`), or give --state-dir another"
+        );
+        Failure::new(Kind::Busy, text)
     })
 }
 

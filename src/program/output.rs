@@ -1,6 +1,7 @@
 //! What leaves the process: lines on standard error, results on standard output.
 
-use std::io::{self, Write};
+use std::borrow::Cow;
+use std::io::{self, IsTerminal, Write};
 
 use log::{Level, LevelFilter};
 
@@ -50,7 +51,8 @@ pub fn start_log(verbosity: Verbosity) {
     let _ = builder.try_init();
 }
 
-/// Writes a result to standard output, and a line feed. A reader that has gone away is no error.
+/// Writes a result to standard output, and a line feed: byte for byte, unless that is a terminal, which would obey the
+/// control characters in it. A reader that has gone away is no error.
 ///
 /// # Errors
 /// When the result cannot be written, as on a full disk.
@@ -64,8 +66,12 @@ pub fn print(result: &[u8]) -> Result<(), Failure> {
 /// Those of [`print()`].
 pub fn print_to_reader(result: &[u8]) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
+    let shown = match out.is_terminal() {
+        true => harmless(result),
+        false => Cow::Borrowed(result),
+    };
     let written = out
-        .write_all(result)
+        .write_all(&shown)
         .and_then(|()| out.write_all(b"\n"))
         .and_then(|()| out.flush());
     match written {
@@ -78,6 +84,24 @@ pub fn print_to_reader(result: &[u8]) -> Result<bool, Failure> {
     }
 }
 
+/// A result as a terminal may show it: the other end chose it, and must not choose what the terminal does. Control
+/// characters are escaped, but for tabs and the ends of lines, and what is not UTF-8 is U+FFFD.
+fn harmless(result: &[u8]) -> Cow<'_, [u8]> {
+    let is_harmful = |c: char| c.is_control() && c != '\n' && c != '\t';
+    let text = String::from_utf8_lossy(result);
+    if matches!(text, Cow::Borrowed(text) if !text.contains(is_harmful)) {
+        return Cow::Borrowed(result);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_harmful(c) {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    Cow::Owned(shown.into_bytes())
+}
+
 /// Writes a line to standard error, whatever the log's level.
 pub fn complain(line: &dyn std::fmt::Display) {
     let prefix = match systemd::stderr_is_journal() {
@@ -86,4 +110,23 @@ pub fn complain(line: &dyn std::fmt::Display) {
     };
     // Where standard error cannot be written, the exit code still tells.
     let _ = writeln!(io::stderr(), "{prefix}{}", one_line(&line.to_string()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_is_given_no_orders() {
+        for (result, expected) in [
+            (&b"cba"[..], "cba"),
+            (b"a\tb\nc", "a\tb\nc"),
+            (b"\x1b]0;title\x07", "\\u{1b}]0;title\\u{7}"),
+            (b"\x1b[2J\rx\x7f", "\\u{1b}[2J\\rx\\u{7f}"),
+            ("\u{9b}2J Ünï".as_bytes(), "\\u{9b}2J Ünï"),
+            (b"\x9b2J", "\u{fffd}2J"),
+        ] {
+            assert_eq!(String::from_utf8_lossy(&harmless(result)), expected);
+        }
+    }
 }

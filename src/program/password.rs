@@ -5,6 +5,10 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use log::warn;
+use nix::sys::statvfs::{FsFlags, fstatvfs};
+
+use super::byte_order_mark::without_mark;
 use crate::cli::{LoginConfig, PasswordSource};
 use crate::link::Login;
 use crate::mqtt::MAX_BYTES;
@@ -36,19 +40,33 @@ fn first_line(path: &Path, guarded_by_mode: bool) -> Result<String, Failure> {
     let mut file = File::open(path).map_err(|error| wrong(error.to_string()))?;
     let metadata = file.metadata().map_err(|error| wrong(error.to_string()))?;
     if guarded_by_mode && metadata.is_file() && metadata.mode() & 0o077 != 0 {
-        return Err(wrong(format!("others can read it; `chmod 600 {shown}`")));
+        let is_read_only =
+            fstatvfs(&file).is_ok_and(|system| system.flags().contains(FsFlags::ST_RDONLY));
+        let is_root = nix::unistd::geteuid().is_root();
+        match can_be_guarded(is_read_only, metadata.uid(), is_root) {
+            true => return Err(wrong(format!("others can read it; `chmod 600 {shown}`"))),
+            false => warn!(
+                "password file {shown}: others can read it, and its mode is not ours to change"
+            ),
+        }
     }
     let mut bytes = Vec::new();
     file.by_ref()
-        .take(MAX_BYTES as u64 + 3)
+        .take(MAX_BYTES as u64 + 6)
         .read_to_end(&mut bytes)
         .map_err(|error| wrong(error.to_string()))?;
     let text = String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
-    let line = text.lines().next().unwrap_or_default();
+    let line = without_mark(&text).lines().next().unwrap_or_default();
     if line.len() > MAX_BYTES {
         return Err(wrong("the password is too long".to_owned()));
     }
     Ok(line.to_owned())
+}
+
+/// Whether the user could change the file's mode. Not where the file system is mounted read-only, as the secrets of
+/// a container are, and not where the file is root's and the user is not: then there is nothing to ask for.
+fn can_be_guarded(is_read_only: bool, owner: u32, is_root: bool) -> bool {
+    !is_read_only && (is_root || owner != 0)
 }
 
 #[cfg(test)]
@@ -74,6 +92,7 @@ mod tests {
         let file = folder.join("secret");
         for (content, mode, expected) in [
             (&b"p\xc3\xa4ss word\nmore"[..], 0o600, Ok("päss word")),
+            (b"\xef\xbb\xbfword\r\n", 0o600, Ok("word")),
             (b"", 0o400, Ok("")),
             (b"x", 0o640, Err("others can read it")),
             (b"x", 0o604, Err("chmod 600")),
@@ -96,6 +115,21 @@ mod tests {
         fs::remove_dir_all(&folder).unwrap();
         let failure = password(PasswordSource::File(file)).unwrap_err();
         assert_eq!(failure.kind, Kind::Config);
+    }
+
+    #[test]
+    fn only_what_can_be_changed_is_asked_for() {
+        for (is_read_only, owner, is_root, expected) in [
+            (false, 1000, false, true),
+            (false, 0, true, true),
+            (false, 1000, true, true),
+            (false, 0, false, false),
+            (true, 0, true, false),
+            (true, 1000, false, false),
+        ] {
+            let found = can_be_guarded(is_read_only, owner, is_root);
+            assert_eq!(found, expected, "{is_read_only} {owner} {is_root}");
+        }
     }
 
     #[test]

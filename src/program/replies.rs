@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::byte_order_mark::without_mark;
 use crate::device_session::Replies;
 use crate::role::{Failure, Kind};
 
@@ -18,7 +19,7 @@ pub fn load(path: Option<&Path>, usual: Replies) -> Result<Replies, Failure> {
         Failure::new(Kind::Config, text)
     };
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    Replies::parse(&text).map_err(|error| wrong(error.to_string()))
+    Replies::parse(without_mark(&text)).map_err(|error| wrong(error.to_string()))
 }
 
 #[cfg(test)]
@@ -32,6 +33,9 @@ mod tests {
         let failure = load(Some(&file), Replies::default()).unwrap_err();
         assert_eq!(failure.kind, Kind::Config);
         assert!(failure.text.contains("line 2"), "{failure}");
+        std::fs::write(&file, "\u{feff}CMD1=yes").unwrap();
+        let replies = load(Some(&file), Replies::default()).unwrap();
+        assert!(replies.answer("CMD1").is_some(), "{replies:?}");
         std::fs::remove_file(&file).unwrap();
         let failure = load(Some(&file), Replies::default()).unwrap_err();
         assert_eq!(failure.kind, Kind::Config);

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::time::Instant;
 
+use super::byte_order_mark::{skipping_mark, without_mark};
 use super::connection::Connection;
 use super::{INTERRUPTED, output, signals};
 use crate::cli::{self, ConnectionConfig, Text};
@@ -46,19 +47,19 @@ fn read_stdin() -> Result<String, Failure> {
     let mut text = Vec::new();
     std::io::stdin()
         .lock()
-        .take(MAX_TEXT as u64 + 2)
+        .take(MAX_TEXT as u64 + 5)
         .read_to_end(&mut text)
         .map_err(|error| wrong(&format!("cannot be read: {error}")))?;
     if text.last() == Some(&b'\n') {
         text.pop();
     }
     let text = String::from_utf8(text).map_err(|_| wrong("is not UTF-8"))?;
-    cli::sized(text)
+    cli::sized(without_mark(&text).to_owned())
 }
 
 /// Each line of standard input is a request. A failure says which of them was not answered.
 fn ask_for_lines(role: Requester, options: &Options, stop: &Stop) -> Result<End, Failure> {
-    let lines = Lines::read(std::io::stdin(), MAX_TEXT).map_err(|error| {
+    let lines = Lines::read(skipping_mark(std::io::stdin()), MAX_TEXT).map_err(|error| {
         let text = format!("cannot start a thread: {error}");
         Failure::new(Kind::Config, text)
     })?;

@@ -4,9 +4,13 @@
 //! file or none, never half of one.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use crate::mqtt::Level;
 
@@ -45,6 +49,14 @@ impl fmt::Display for Unusable {
     }
 }
 
+/// A folder that no other process has locked. It is free again when this is dropped, or the process ends.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "held, not used")] Flock<File>);
+
+/// Another process has locked the folder.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Taken;
+
 impl StateFile {
     /// The file in `folder`, which must exist by the time of the first login.
     #[must_use]
@@ -67,14 +79,22 @@ impl StateFile {
     /// When there is a file, but not one to rely on: begin anew.
     pub fn load(&self, user_id: &Level) -> Result<Option<Level>, Unusable> {
         let mut bytes = Vec::new();
-        match File::open(self.path()) {
+        let unreadable = |error: io::Error| Unusable::Unreadable(error.to_string());
+        // Without waiting: a pipe in its place would have no writer (fifo(7)).
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlag::O_NONBLOCK.bits())
+            .open(self.path());
+        let file = match opened {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Unusable::Unreadable(error.to_string())),
-            Ok(file) => file
-                .take(MAX_FILE_BYTES)
-                .read_to_end(&mut bytes)
-                .map_err(|error| Unusable::Unreadable(error.to_string()))?,
+            opened => opened.map_err(unreadable)?,
         };
+        if !file.metadata().map_err(unreadable)?.is_file() {
+            return Err(Unusable::Unreadable("it is no regular file".to_owned()));
+        }
+        file.take(MAX_FILE_BYTES)
+            .read_to_end(&mut bytes)
+            .map_err(unreadable)?;
         let (owner, unique_id) = parse(&bytes).ok_or(Unusable::Damaged)?;
         match owner == *user_id {
             true => Ok(Some(unique_id)),
@@ -88,11 +108,36 @@ impl StateFile {
     /// When the disk is full, or the folder cannot be written.
     pub fn save(&self, user_id: &Level, unique_id: &Level) -> io::Result<()> {
         let unfinished = self.folder.join("session.new");
-        let mut file = File::create(&unfinished)?;
+        // What lies there is of a run that was killed, or somebody's link to another file: not to be written to.
+        match fs::remove_file(&unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&unfinished)?;
         file.write_all(compose(user_id, unique_id).as_bytes())?;
         file.sync_all()?;
         fs::rename(&unfinished, self.path())?;
         sync_folder(&self.folder)
+    }
+
+    /// Keeps the folder to this process, as long as the lock is kept: a second device in it would take the first
+    /// one's session. `None` where the folder cannot be locked, because it is missing, or on a network.
+    ///
+    /// # Errors
+    /// When another process has it.
+    pub fn lock(&self) -> Result<Option<Lock>, Taken> {
+        let Ok(folder) = File::open(&self.folder) else {
+            return Ok(None);
+        };
+        match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Ok(Some(Lock(lock))),
+            Err((_, Errno::EWOULDBLOCK)) => Err(Taken),
+            Err(_) => Ok(None),
+        }
     }
 
     /// Forgets the session, if there is one.
@@ -205,6 +250,44 @@ mod tests {
             assert_eq!(parse(foreign.as_bytes()), None, "{foreign}");
         }
         assert_eq!(parse(whole.as_bytes()), Some((level("alice"), level("U1"))));
+    }
+
+    #[test]
+    fn what_lies_in_the_way_is_neither_written_to_nor_waited_for() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = folder("traps");
+        let state = StateFile::in_folder(&folder);
+        let precious = folder.join("precious");
+        fs::write(&precious, "precious").unwrap();
+        symlink(&precious, folder.join("session.new")).unwrap();
+        state.save(&level("alice"), &level("U1")).unwrap();
+        assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
+        assert_eq!(state.load(&level("alice")), Ok(Some(level("U1"))));
+        let mode = fs::symlink_metadata(state.path())
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o7777, 0o600, "{mode:o}");
+        fs::remove_file(state.path()).unwrap();
+        let pipe = nix::sys::stat::Mode::S_IRWXU;
+        nix::unistd::mkfifo(&state.path(), pipe).unwrap();
+        let why = Unusable::Unreadable("it is no regular file".to_owned());
+        assert_eq!(state.load(&level("alice")), Err(why));
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_folder_serves_one_process_at_a_time() {
+        let folder = folder("lock");
+        let state = StateFile::in_folder(&folder);
+        let first = state.lock().unwrap();
+        assert!(first.is_some());
+        assert_eq!(state.lock().unwrap_err(), Taken);
+        state.save(&level("alice"), &level("U1")).unwrap();
+        drop(first);
+        assert!(state.lock().unwrap().is_some());
+        fs::remove_dir_all(&folder).unwrap();
+        assert!(state.lock().unwrap().is_none(), "it is missing");
     }
 
     #[test]

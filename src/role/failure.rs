@@ -16,6 +16,8 @@ pub enum Kind {
     Unreachable,
     /// The other end gave no answer in time (`EX_TEMPFAIL`).
     NoAnswer,
+    /// Another run has what this one needs (`EX_TEMPFAIL`).
+    Busy,
     /// The other end broke the protocol (`EX_PROTOCOL`).
     Protocol,
     /// The broker refused the login or a subscription (`EX_NOPERM`).
@@ -35,7 +37,7 @@ impl Kind {
             Self::Input => 65,
             Self::Unreachable => 69,
             Self::Output => 74,
-            Self::NoAnswer => 75,
+            Self::NoAnswer | Self::Busy => 75,
             Self::Protocol => 76,
             Self::Refused => 77,
             Self::Config => 78,

@@ -113,7 +113,7 @@ fn systemd_has_nothing_to_say_against_the_units() {
 fn restart_mends(kind: Kind) -> bool {
     match kind {
         Kind::Usage | Kind::Input | Kind::Refused | Kind::Config => false,
-        Kind::Unreachable | Kind::NoAnswer | Kind::Protocol | Kind::Output => true,
+        Kind::Unreachable | Kind::NoAnswer | Kind::Busy | Kind::Protocol | Kind::Output => true,
     }
 }
 
@@ -134,6 +134,7 @@ fn what_a_restart_cannot_mend_is_not_restarted() {
         Kind::Input,
         Kind::Unreachable,
         Kind::NoAnswer,
+        Kind::Busy,
         Kind::Protocol,
         Kind::Refused,
         Kind::Config,

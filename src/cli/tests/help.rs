@@ -15,6 +15,7 @@ fn the_help_fits_a_terminal_and_names_every_code() {
         Kind::Unreachable,
         Kind::Output,
         Kind::NoAnswer,
+        Kind::Busy,
         Kind::Protocol,
         Kind::Refused,
         Kind::Config,
