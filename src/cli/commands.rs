@@ -6,12 +6,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::connection::ConnectionOptions;
+use super::nearest::nearest;
+use super::table::COMMANDS;
 use super::values::{self, Values};
 use super::{Invocation, Text, sized, usage};
 use crate::device_session::controller::Plan;
 use crate::device_session::device::DeviceConfig;
 use crate::mqtt::{Level, QoS};
 use crate::role::{Failure, Kind};
+use crate::text_request::Action;
 use crate::text_request::requester::RequestConfig;
 use crate::text_request::responder::ResponderConfig;
 
@@ -49,11 +52,12 @@ impl ServiceOptions {
 }
 
 pub fn request(options: ServiceOptions, mut free: Vec<OsString>) -> Result<Invocation, Failure> {
+    let unknown = unknown_command(&free);
     if options.lines {
         if free.len() != 2 {
-            return Err(usage(
-                "--lines takes NETID ACTION, and each MESSAGE from standard input".to_owned(),
-            ));
+            return Err(unknown.unwrap_or_else(|| {
+                usage("--lines takes NETID ACTION, and each MESSAGE from standard input".to_owned())
+            }));
         }
         free.push("-".into());
     }
@@ -63,17 +67,19 @@ pub fn request(options: ServiceOptions, mut free: Vec<OsString>) -> Result<Invoc
                 ..3 => "",
                 3.. => "; quote a MESSAGE with blanks",
             };
-            usage(format!(
-                "NETID ACTION MESSAGE are three arguments, not {}{quote}",
-                free.len()
-            ))
+            let count = free.len();
+            let text = format!("NETID ACTION MESSAGE are three arguments, not {count}{quote}");
+            unknown.unwrap_or_else(|| usage(text))
         })?;
     let net_id = level("NETID", net_id)?;
     let action = action.to_string_lossy();
     let action = action.parse().map_err(|()| {
-        usage(format!(
-            "unknown ACTION `{action}`: uppercase, lowercase, title-case, reverse or shuffle"
-        ))
+        let meant = nearest(&action, Action::ALL.map(Action::name));
+        let meant = meant.map_or(
+            "uppercase, lowercase, title-case, reverse or shuffle".to_owned(),
+            |meant| format!("did you mean {meant}?"),
+        );
+        usage(format!("unknown ACTION `{action}`: {meant}"))
     })?;
     let message = match message.into_string() {
         Ok(message) if message == "-" && options.lines => Text::Lines,
@@ -94,6 +100,14 @@ pub fn request(options: ServiceOptions, mut free: Vec<OsString>) -> Result<Invoc
     })
 }
 
+/// What is wrong with arguments that are no request, where the first looks like the name of a command.
+fn unknown_command(free: &[OsString]) -> Option<Failure> {
+    let first = free.first()?.to_str()?;
+    let meant = nearest(first, COMMANDS.iter().map(|command| command.name))?;
+    let text = format!("unknown command `{first}`: did you mean {meant}?");
+    Some(usage(text))
+}
+
 pub fn device(options: ServiceOptions, free: Vec<OsString>) -> Result<Invocation, Failure> {
     let [user_id]: [OsString; 1] = free.try_into().map_err(|free: Vec<OsString>| {
         usage(format!(
@@ -104,7 +118,11 @@ pub fn device(options: ServiceOptions, free: Vec<OsString>) -> Result<Invocation
     let usual = DeviceConfig::new(level("USER_ID", user_id)?);
     let timeout = options.connection.timeout;
     Ok(Invocation::Device {
-        connection: options.connection.named(usual.user_id.as_str())?,
+        // Not the USER_ID itself: a NETID of that name would be the same client, and its request would end the
+        // device's session.
+        connection: options
+            .connection
+            .named(&format!("device-{}", usual.user_id))?,
         config: DeviceConfig {
             qos: options.qos.unwrap_or(usual.qos),
             timeout: timeout.unwrap_or(usual.timeout),

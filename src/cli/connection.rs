@@ -65,7 +65,7 @@ pub struct ConnectionOptions {
     url: Option<BrokerUrl>,
     hosts: Vec<Host>,
     port: Option<u16>,
-    tls: bool,
+    tls: Option<bool>,
     cafile: Option<PathBuf>,
     cert: Option<PathBuf>,
     key: Option<PathBuf>,
@@ -86,6 +86,13 @@ impl ConnectionOptions {
                 "--url names host and port; leave --host and --port away".to_owned(),
             ));
         }
+        if !typed_url && !typed_host && values.is_by_variable("--url")? {
+            for option in ["--host", "--port"] {
+                if values.is_by_variable(option)? {
+                    return Err(values.contradiction("--url", option));
+                }
+            }
+        }
         let hosts = values.get_all("--host", values::hosts)?;
         let port = values.get("--port", values::port)?;
         // What was typed wins over the environment, whichever way round.
@@ -97,13 +104,27 @@ impl ConnectionOptions {
             true => (Vec::new(), None),
             false => (hosts, port),
         };
+        let tls = values.switch("--tls")?;
+        if tls == Some(false) {
+            let by_url = !typed_url && url.as_ref().is_some_and(|url| url.tls);
+            let asks = ["--url", "--cafile", "--cert", "--key"];
+            for option in asks.into_iter().skip(usize::from(!by_url)) {
+                if values.is_by_variable(option)? {
+                    return Err(values.contradiction("--tls", option));
+                }
+            }
+        }
+        let cert = values.get("--cert", values::path)?;
+        let key = values.get("--key", values::path)?;
+        // Under systemd the key of a certificate may be a credential, as the password may.
+        let credential = values.credential("key").filter(|_| cert.is_some());
         Ok(Self {
             hosts,
             port,
-            tls: values.flag("--tls")?,
+            tls,
             cafile: values.get("--cafile", values::path)?,
-            cert: values.get("--cert", values::path)?,
-            key: values.get("--key", values::path)?,
+            cert,
+            key: key.or(credential),
             client_id: values.get("--id", values::client_id)?,
             keep_alive: values.get("--keepalive", values::keep_alive)?,
             timeout: values.get("--timeout", values::limit)?,
@@ -181,7 +202,8 @@ impl ConnectionOptions {
             (None, Some(_)) => return Err(usage("--key without --cert".to_owned())),
         };
         let by_url = self.url.as_ref().is_some_and(|url| url.tls);
-        let wanted = self.tls || by_url || self.cafile.is_some() || identity.is_some();
+        let wanted =
+            self.tls == Some(true) || by_url || self.cafile.is_some() || identity.is_some();
         Ok(wanted.then(|| TlsFiles {
             authorities: self.cafile.clone(),
             identity,

@@ -26,9 +26,9 @@ Connection:
   -p, --port PORT        broker's port (1883; 8883 with TLS)
   -L, --url URL          both in one: mqtt[s]://[user[:password]@]host[:port],
                          with more host[:port] after commas
-  -i, --id ID            client id (NETID, USER_ID, mqtt_client-controller,
-                         mqtt_client-responder; with --share, - and the
-                         machine's name after it)
+  -i, --id ID            client id (NETID, device-USER_ID,
+                         mqtt_client-controller, mqtt_client-responder; when
+                         it has a --share, - and the machine's name after it)
   -k, --keepalive S      seconds between signs of life, 0 for none (15)
   -W, --timeout S        request: seconds for all of it (10); device: seconds
                          without a word from the controller (60); controller:
@@ -70,7 +70,8 @@ Output:
       --version          the version
 
 Each option has an environment variable, MQTT_CLIENT_ and its long name
-(MQTT_CLIENT_PASSWORD_FILE); the command line wins. RUST_LOG works, too.
+(MQTT_CLIENT_PASSWORD_FILE), yes or no for those without a value; the command
+line wins. RUST_LOG works, too.
 
 Exit codes: 0 done; 64 bad command line; 65 bad message; 69 no broker;
 74 output lost; 75 no answer in time; 76 protocol broken by the other end, or

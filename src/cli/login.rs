@@ -91,10 +91,14 @@ impl LoginOptions {
         let typed = typed.or(long);
         // A password that was typed, in whatever way, wins over the environment as a whole.
         let (password, password_file) = match (&typed, &file) {
-            (None, None) => (
-                values.get("--password", any)?,
-                values.get("--password-file", values::path)?,
-            ),
+            (None, None) => {
+                let password = values.get("--password", any)?;
+                let file = values.get("--password-file", values::path)?;
+                if password.is_some() && file.is_some() {
+                    return Err(values.contradiction("--password", "--password-file"));
+                }
+                (password, file)
+            }
             _ => (typed, file.map(PathBuf::from)),
         };
         // A password belongs to the user that it stands beside.

@@ -5,9 +5,11 @@ mod commands;
 mod connection;
 mod help;
 mod login;
+mod nearest;
 mod table;
 mod url;
 mod values;
+mod variables;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,6 +18,7 @@ pub use connection::{ClientId, ConnectionConfig, HOST, PORT, PORT_TLS};
 pub use help::HELP;
 pub use login::{LoginConfig, PasswordSource};
 pub use table::{COMMANDS, Command, Group, OPTIONS, OptionSpec, variable};
+pub use variables::unknown_variables;
 
 use crate::device_session::controller::Plan;
 use crate::device_session::device::DeviceConfig;
@@ -24,6 +27,7 @@ use crate::text_request::MAX_TEXT;
 use crate::text_request::requester::RequestConfig;
 use crate::text_request::responder::ResponderConfig;
 use commands::ServiceOptions;
+use nearest::nearest;
 use values::Values;
 
 /// What to do.
@@ -183,7 +187,9 @@ fn unknown_option(arg: &str) -> Failure {
     let text = match letter {
         Some('-') => {
             let name = arg.split('=').next().unwrap_or_default();
-            format!("unknown option {name}; a MESSAGE that begins with - goes after --")
+            let meant = nearest(name, OPTIONS.iter().map(|option| option.long));
+            let meant = meant.map_or(String::new(), |meant| format!(", did you mean {meant}?"));
+            format!("unknown option {name}{meant}; a MESSAGE that begins with - goes after --")
         }
         Some(letter) if more && takes_value(letter) => {
             format!("put a blank after -{letter}; a MESSAGE that begins with - goes after --")
@@ -205,15 +211,11 @@ fn verbosity(values: &mut Values<'_>) -> Result<Verbosity, Failure> {
         return Err(usage("--verbose and --quiet at once".to_owned()));
     }
     if verbose == 0 && !quiet {
-        verbose = match values.variable("--verbose")? {
-            None => 0,
-            Some((name, text)) => text.parse().map_err(|_| {
-                Failure::new(Kind::Config, format!("{name}: `{text}` is not 0, 1 or 2"))
-            })?,
-        };
-        quiet = values
-            .variable("--quiet")?
-            .is_some_and(|(_, text)| text != "0");
+        verbose = values.level("--verbose")?;
+        quiet = values.switch("--quiet")? == Some(true);
+        if verbose > 0 && quiet {
+            return Err(values.contradiction("--verbose", "--quiet"));
+        }
     }
     Ok(match (verbose, quiet) {
         (0, true) => Verbosity::Quiet,

@@ -1,13 +1,20 @@
 //! What was meant by a word that is none of those known: the nearest of them.
 
+/// Longer than any word that is known: a text, and no slip.
+const LONGEST: usize = 40;
+
 /// The known word that is written most like `word`, where the difference is that of a slip: a third of the letters at
 /// the most, an exchange of two neighbours counted as one.
 #[must_use]
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let most = word.chars().count() / 3;
-    let distances = known.into_iter().map(|known| (distance(word, known), known));
+    let length = word.chars().count();
+    let most = if length > LONGEST { 0 } else { length / 3 };
+    let distances = known
+        .into_iter()
+        .map(|known| (distance(word, known), known));
     let near = distances.filter(|(distance, _)| (1..=most).contains(distance));
-    near.min_by_key(|(distance, _)| *distance).map(|(_, known)| known)
+    near.min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known)
 }
 
 /// How many letters have to be inserted, removed, replaced or exchanged with their neighbour (the optimal string

@@ -59,9 +59,7 @@ fn host(authority: &str) -> Result<Host, String> {
         .and_then(|rest| rest.split_once(']'))
     {
         Some((address, port)) => {
-            if address.parse::<std::net::Ipv6Addr>().is_err() {
-                return Err(wrong("what is in brackets is no IPv6 address"));
-            }
+            let address = ipv6(address)?;
             match port.strip_prefix(':') {
                 _ if port.is_empty() => (address, None),
                 Some(port) => (address, Some(port)),
@@ -69,16 +67,35 @@ fn host(authority: &str) -> Result<Host, String> {
             }
         }
         None => match authority.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (authority, None),
+            Some((host, port)) => (host.to_owned(), Some(port)),
+            None => (authority.to_owned(), None),
         },
     };
     Ok(Host {
-        name: values::host(host).map_err(|_| wrong("no host"))?,
+        name: values::host(&host).map_err(|_| wrong("no host"))?,
         port: port
             .map(|port| values::port(port).map_err(|_| wrong("the port is not 1 to 65535")))
             .transpose()?,
     })
+}
+
+/// An IPv6 address, and perhaps the interface that it is on, as getaddrinfo(3) takes both: `%25eth0` (RFC 6874,
+/// section 2), or `%eth0`, as people write it.
+fn ipv6(text: &str) -> Result<String, String> {
+    let no_address = || wrong("what is in brackets is no IPv6 address");
+    let (address, zone) = match text.split_once('%') {
+        None => (text, None),
+        Some((address, zone)) => (address, Some(zone.strip_prefix("25").unwrap_or(zone))),
+    };
+    if address.parse::<std::net::Ipv6Addr>().is_err() || zone == Some("") {
+        return Err(no_address());
+    }
+    let Some(zone) = zone else {
+        return Ok(address.to_owned());
+    };
+    let zone = percent_decode_str(zone).decode_utf8();
+    let zone = zone.map_err(|_| no_address())?;
+    Ok(format!("{address}%{zone}"))
 }
 
 #[cfg(test)]
@@ -113,6 +130,9 @@ mod tests {
             ),
             ("mqtt://a:b:c@h", "tcp a b:c h -"),
             ("mqtt://[fe80::1]", "tcp - - fe80::1 -"),
+            ("mqtt://[fe80::1%25eth0]", "tcp - - fe80::1%eth0 -"),
+            ("mqtts://u@[fe80::1%25en%2D1]:1", "tls u - fe80::1%en-1 1"),
+            ("mqtt://[fe80::1%wlan0]:2", "tcp - - fe80::1%wlan0 2"),
             ("mqtt://u:a,b@x:1,[::1]:2,y/", "tcp u a,b x 1 ::1 2 y -"),
         ] {
             assert_eq!(shown(url), Ok(expected.to_owned()), "{url}");
@@ -132,6 +152,10 @@ mod tests {
             ("mqtt://h/topic", "after the host"),
             ("mqtt://[::1", "the port"),
             ("mqtt://[x]:1", "no IPv6"),
+            ("mqtt://[%25eth0]", "no IPv6"),
+            ("mqtt://[fe80::1%25]", "no IPv6"),
+            ("mqtt://[fe80::1%25%ff]", "no IPv6"),
+            ("mqtt://[fe80::1%25a%20b]", "no host"),
             ("mqtt://[::1]1", "after `]`"),
             ("mqtt://%ff@h", "not UTF-8"),
             ("mqtt://%00@h", "control"),

@@ -166,10 +166,46 @@ impl<'a> Values<'a> {
         })
     }
 
-    /// A flag that has an environment variable: set, and not 0, is on.
-    pub fn flag(&mut self, key: &'static str) -> Result<bool, Failure> {
-        let on = |(_, text): (String, String)| text != "0";
-        Ok(self.count(key) > 0 || self.variable(key)?.is_some_and(on))
+    /// A flag that has an environment variable: on where it is typed, and else what the variable says.
+    pub fn switch(&mut self, long: &'static str) -> Result<Option<bool>, Failure> {
+        if self.count(long) > 0 {
+            return Ok(Some(true));
+        }
+        self.read_variable(long, yes_or_no)
+    }
+
+    /// What the variable of a flag that may stand there twice says: how often it would.
+    pub fn level(&self, long: &'static str) -> Result<u8, Failure> {
+        let level = self.read_variable(long, |text| match yes_or_no(text) {
+            _ if text == "2" => Ok(2),
+            Ok(on) => Ok(u8::from(on)),
+            Err(_) => Err("0, 1 or 2".to_owned()),
+        })?;
+        Ok(level.unwrap_or(0))
+    }
+
+    fn read_variable<T>(
+        &self,
+        long: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, Failure> {
+        let Some((name, text)) = self.variable(long)? else {
+            return Ok(None);
+        };
+        let value = parse(&text).map_err(|why| unfit(Kind::Config, &name, &text, &why))?;
+        Ok(Some(value))
+    }
+
+    /// Whether the variable of a long option is set, and the option is not typed.
+    pub fn is_by_variable(&self, long: &str) -> Result<bool, Failure> {
+        Ok(!self.is_typed(long) && self.variable(long)?.is_some())
+    }
+
+    /// The variables of these two options are both set, and cannot both be meant.
+    pub fn contradiction(&self, one: &str, other: &str) -> Failure {
+        let [one, other] = [one, other].map(table::variable);
+        let text = format!("{one} and {other} contradict each other: leave one of them empty");
+        Failure::new(Kind::Config, text)
     }
 
     /// [`Values::get`] for a value that must not be shown.
@@ -193,6 +229,14 @@ impl<'a> Values<'a> {
     /// What is left: the arguments that are no options.
     pub fn finish(self) -> Vec<OsString> {
         self.args.finish()
+    }
+}
+
+fn yes_or_no(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "yes" | "true" | "on" => Ok(true),
+        "0" | "no" | "false" | "off" => Ok(false),
+        _ => Err("yes or no".to_owned()),
     }
 }
 

@@ -16,7 +16,9 @@ mod signals;
 pub mod state_file;
 pub mod systemd;
 
-use crate::cli::{HELP, Invocation};
+use log::warn;
+
+use crate::cli::{self, HELP, Invocation};
 use crate::role::Failure;
 
 /// The exit code of a run that did what it was asked for, and of a service that a signal ended.
@@ -30,6 +32,12 @@ const INTERRUPTED: u8 = 130;
 /// # Errors
 /// Why it failed, and with it the exit code.
 pub fn run(invocation: Invocation) -> Result<u8, Failure> {
+    if !matches!(invocation, Invocation::Help | Invocation::Version) {
+        let names = std::env::vars_os().map(|(name, _)| name);
+        for line in cli::unknown_variables(names) {
+            warn!("{line}");
+        }
+    }
     match invocation {
         Invocation::Help => output::print(HELP.trim_end().as_bytes()).map(|()| DONE),
         Invocation::Version => {

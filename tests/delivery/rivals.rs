@@ -29,9 +29,9 @@ fn two_devices_with_one_client_id_throw_each_other_out_slowly_and_say_why() {
     let broker = Mosquitto::open();
     let first = Process::start(broker.client(["-v", "device", "alice"]));
     first.wait_for_stderr("connected to");
-    let second = Process::start(broker.client(["-v", "-i", "alice", "device", "alice"]));
+    let second = Process::start(broker.client(["-v", "-i", "device-alice", "device", "alice"]));
     let guard = Instant::now() + GUARD;
-    let why = "is another client using the client id alice?";
+    let why = "is another client using the client id device-alice?";
     while !first.stderr().contains(why) && !second.stderr().contains(why) {
         assert!(Instant::now() < guard, "neither says `{why}`");
         std::thread::sleep(LOOK_AGAIN);
@@ -40,12 +40,12 @@ fn two_devices_with_one_client_id_throw_each_other_out_slowly_and_say_why() {
     let log = broker.log();
     let connections = log
         .lines()
-        .filter(|line| line.contains("New client connected") && line.contains(" as alice ("))
+        .filter(|line| line.contains("New client connected") && line.contains(" as device-alice ("))
         .count();
     let thrown_out = log
         .matches("already connected, closing old connection")
         .count();
-    eprintln!("two devices as alice: {connections} connections, {thrown_out} thrown out");
+    eprintln!("two devices as device-alice: {connections} connections, {thrown_out} thrown out");
     assert!(thrown_out > 3, "{log}");
     assert!(connections <= MOST_CONNECTIONS, "{connections}: {log}");
 }
@@ -147,7 +147,10 @@ impl Scene {
 
     fn assert_nothing_is_left(&mut self) {
         self.books.await_entry(0, WITHOUT_A_DEVICE);
-        assert!(!self.broker.session_present("alice"), "a session is left");
+        assert!(
+            !self.broker.session_present("device-alice"),
+            "a session is left"
+        );
         // That look has left a session itself: this is how one would have shown.
         self.books.await_entry(1, WITHOUT_A_DEVICE);
     }
@@ -203,7 +206,10 @@ fn a_device_that_is_stopped_in_mid_session_goes_on_with_it_from_its_state_dir() 
     let ended = device.end();
     assert_eq!((ended.code, &ended.stdout[..]), (Some(0), ""), "{ended:?}");
     scene.books.await_entry(1, WITHOUT_A_DEVICE + OF_A_DEVICE);
-    assert!(scene.broker.session_present("alice"), "no session is left");
+    assert!(
+        scene.broker.session_present("device-alice"),
+        "no session is left"
+    );
     assert!(folder.path().join("session").exists());
 
     // What comes while it is away waits for it.

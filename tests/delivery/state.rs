@@ -76,7 +76,10 @@ impl Scene {
             !self.device.state_file().is_file(),
             "the state file is left"
         );
-        assert!(!self.broker.session_present("alice"), "a session is left");
+        assert!(
+            !self.broker.session_present("device-alice"),
+            "a session is left"
+        );
         self.controller.hear_everything("alice").unwrap()
     }
 
@@ -157,7 +160,7 @@ fn a_device_that_was_killed_with_replies_half_said_loses_none_when_it_goes_on() 
     let mut scene = Scene::new(QoS::ExactlyOnce);
     scene.log_in("id-1");
     scene.device.kill();
-    publish_and_never_release(&scene.broker, "alice", "id-1/CMD1", "word 1");
+    publish_and_never_release(&scene.broker, "device-alice", "id-1/CMD1", "word 1");
     scene.device.start();
     scene.command_all("id-1");
     scene.say("id-1", LAST_WORDS);

@@ -312,15 +312,15 @@ fn a_refusal_does_not_repeat_a_mistyped_secret() {
         (&["-ßs3cret", "responder"], "unknown option -ß"),
         (
             &["--passwd=s3cret", "responder"],
-            "unknown option --passwd;",
+            "unknown option --passwd, did you mean --password?",
         ),
         (
             &["--passwd", "s3cret", "responder"],
-            "unknown option --passwd;",
+            "unknown option --passwd, did you mean --password?",
         ),
         (
             &["--Password=s3cret", "responder"],
-            "unknown option --Password;",
+            "unknown option --Password, did you mean --password?",
         ),
         (&["-h", "mqtt://a:s3cret@h", "responder"], "--url"),
         (&["mqtt://a:s3cret@h", "device", "alice"], "--url"),

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 
 use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, missing};
-use harness::process::{NO_BROKER, Process, mqtt_client};
+use harness::process::{NO_BROKER, Process, in_shell, mqtt_client};
 
 /// Stops a service role that has come as far as to say `ready`, and looks at what is left of it.
 fn assert_leaves_nothing(role: &[&str], client_id: &str, ready: &str) {
@@ -74,11 +74,36 @@ fn a_device_and_a_controller_whose_session_is_done_leave_nothing_on_the_broker()
     let controller = Process::start(broker.client(["controller", "-v", "--sessions", "1"]));
     controller.wait_for_stderr("waiting for logins");
     let device = Process::start(broker.client(["device", "alice"]));
-    for (process, client_id) in [(device, "alice"), (controller, "mqtt_client-controller")] {
+    for (process, client_id) in [
+        (device, "device-alice"),
+        (controller, "mqtt_client-controller"),
+    ] {
         let ended = process.end();
         assert_eq!(ended.code, Some(0), "{ended:?}");
         assert_left_cleanly(&broker, client_id);
         assert!(!broker.session_present(client_id), "{client_id}");
+    }
+}
+
+/// As nohup(1), `trap '' HUP` and the background of a script start a program.
+#[test]
+fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
+    for (ignored, stops) in [("HUP", "TERM"), ("INT", "HUP"), ("TERM", "INT")] {
+        let args = ["-v", "--reconnect-delay", "0.05", "responder"];
+        let command = mqtt_client(NO_BROKER.into_iter().chain(args));
+        let ignoring = format!("trap '' {ignored}; exec \"$@\"");
+        let responder = Process::start(in_shell(&ignoring, &command));
+        responder.wait_for_stderr("attempt 1");
+        responder.signal(ignored);
+        let attempts = |said: &str| said.matches("trying again").count();
+        let so_far = attempts(&responder.stderr());
+        responder.wait_in_stderr("three attempts more", |said| {
+            (attempts(said) > so_far + 3).then_some(())
+        });
+        responder.signal(stops);
+        let ended = responder.end();
+        assert_eq!(ended.code, Some(0), "{ignored}: {ended:?}");
+        assert_eq!(ended.stderr.matches(": stopping\n").count(), 1, "{ended:?}");
     }
 }
 

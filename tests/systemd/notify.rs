@@ -1,6 +1,7 @@
 //! Readiness, status, watchdog and the end, as the program tells its service manager.
 
 use std::fs::{self, OpenOptions};
+use std::io::{Read, Write};
 use std::process::Command;
 
 use crate::notices::Notices;
@@ -8,6 +9,9 @@ use harness::folder::Folder;
 use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, MOSQUITTO_PUB, missing};
 use harness::process::{NO_BROKER, Process, mqtt_client, run};
+
+/// What a pipe takes until somebody reads (pipe(7)).
+const PIPE: usize = 65_536;
 
 /// The program where no broker listens.
 pub fn without_broker<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
@@ -163,8 +167,7 @@ fn a_frozen_program_does_not_feed_the_watchdog() {
     }
 }
 
-/// The process lives, its main thread too; only the loop is stuck: in writing to a state file that is a
-/// pipe that no process reads.
+/// The process lives, its main thread too; only the loop is stuck: in writing its report to a pipe that is full.
 #[test]
 fn a_stuck_loop_in_a_living_process_does_not_feed_the_watchdog() {
     if missing(&[MOSQUITTO, MOSQUITTO_PUB]) {
@@ -172,7 +175,7 @@ fn a_stuck_loop_in_a_living_process_does_not_feed_the_watchdog() {
     }
     let broker = Mosquitto::open();
     let folder = Folder::new();
-    let pipe = folder.path().join("session.new");
+    let pipe = folder.path().join("report");
     assert!(
         Command::new("mkfifo")
             .arg(&pipe)
@@ -180,16 +183,30 @@ fn a_stuck_loop_in_a_living_process_does_not_feed_the_watchdog() {
             .unwrap()
             .success()
     );
+    // Both ends of it, so that neither waits for the other (fifo(7)).
+    let mut ends = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&pipe)
+        .unwrap();
+    ends.write_all(&[b' '; PIPE]).unwrap();
     let (healthy, stuck) = (Notices::new(), Notices::new());
     let _healthy = Process::start(healthy.watched(without_broker(["device", "bob"])));
-    let state = folder.path().to_str().unwrap();
-    let device = ["device", "alice", "--state-dir", state];
-    let _device = Process::start(stuck.watched(broker.client(device)));
-    stuck.wait_for("STATUS=waiting for a unique id");
+    let session = [
+        "--commands",
+        "0",
+        "--delay",
+        "0",
+        "--report",
+        pipe.to_str().unwrap(),
+    ];
+    let controller = broker.client(["controller"].into_iter().chain(session));
+    let _controller = Process::start(stuck.watched(controller));
+    stuck.wait_for("STATUS=sessions: 0 under way, 0 passed, 0 failed");
     stuck.wait_for("WATCHDOG=1");
-    publish(&broker, "alice/UUID", "U1");
+    publish(&broker, "login", "alice");
     stuck.wait_for_silence(&healthy);
-    let _reader = OpenOptions::new().read(true).open(&pipe).unwrap();
+    ends.read_exact(&mut [0; PIPE]).unwrap();
     stuck.wait_for("WATCHDOG=1");
 }
 

@@ -141,7 +141,7 @@ fn the_environment_fills_in_what_is_not_typed() {
     let found = connection(&["-p", "1884", "device", "alice"], &environment);
     assert_eq!(shown(&found.broker), "from-env:1884");
     assert_eq!(found.keep_alive, Duration::from_secs(7));
-    assert_eq!(found.client_id, ClientId::Is("alice".to_owned()));
+    assert_eq!(found.client_id, ClientId::Is("device-alice".to_owned()));
     let login = login(&found).unwrap();
     assert_eq!(
         (login.username.as_str(), login.password.as_str()),
@@ -244,6 +244,57 @@ fn verbosity_counts() {
     }
     let by_environment = parse_with(&["responder"], &[("MQTT_CLIENT_VERBOSE", "2")]).unwrap();
     assert_eq!(by_environment.0, Verbosity::Packets);
+}
+
+#[test]
+fn a_flags_variable_says_yes_or_no() {
+    let is_encrypted = |args: &[&str], environment: &[(&str, &str)]| {
+        let args: Vec<&str> = args.iter().copied().chain(["responder"]).collect();
+        connection(&args, environment).tls.is_some()
+    };
+    for (text, expected) in [
+        ("1", true),
+        ("yes", true),
+        ("True", true),
+        ("ON", true),
+        ("0", false),
+        ("no", false),
+        ("FALSE", false),
+        ("off", false),
+        ("", false),
+    ] {
+        let variable = [("MQTT_CLIENT_TLS", text)];
+        assert_eq!(is_encrypted(&[], &variable), expected, "{text}");
+        // What is typed wins.
+        for typed in [&["--tls"][..], &["--cafile=x"], &["-L", "mqtts://h"]] {
+            assert!(is_encrypted(typed, &variable), "{typed:?} {text}");
+        }
+        let verbose = [("MQTT_CLIENT_VERBOSE", text)];
+        let found = parse_with(&["responder"], &verbose).unwrap().0;
+        assert_eq!(found == Verbosity::Verbose, expected, "{text}");
+    }
+    let both = [("MQTT_CLIENT_URL", "mqtt://a"), ("MQTT_CLIENT_HOST", "b")];
+    for (typed, expected) in [(["-h", "c"], "c"), (["-L", "mqtt://d"], "d")] {
+        let args = typed.into_iter().chain(["responder"]);
+        let args: Vec<&str> = args.collect();
+        assert_eq!(connection(&args, &both).broker.host, expected);
+    }
+}
+
+#[test]
+fn the_key_of_a_certificate_may_be_a_credential() {
+    let key = |args: &[&str], environment: &[(&str, &str)]| {
+        let args: Vec<&str> = args.iter().copied().chain(["responder"]).collect();
+        let tls = connection(&args, environment).tls;
+        tls.and_then(|tls| tls.identity).map(|(_, key)| key)
+    };
+    let by_systemd = [("CREDENTIALS_DIRECTORY", "/nonexistent")];
+    let credential = Some(PathBuf::from("/nonexistent/key"));
+    assert_eq!(key(&["--cert", "c"], &by_systemd), credential);
+    let typed = ["--cert", "c", "--key", "k"];
+    assert_eq!(key(&typed, &by_systemd), Some(PathBuf::from("k")));
+    assert_eq!(key(&["--tls"], &by_systemd), None);
+    assert_eq!(key(&[], &by_systemd), None);
 }
 
 #[test]

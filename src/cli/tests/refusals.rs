@@ -8,6 +8,20 @@ fn wrong_usage_names_the_thing_and_the_remedy() {
         (&[][..], "NETID ACTION MESSAGE"),
         (&["net"], "three arguments, not 1"),
         (
+            &["controler"],
+            "unknown command `controler`: did you mean controller?",
+        ),
+        (&["devcie", "alice"], "did you mean device?"),
+        (&["responser", "--lines"], "did you mean responder?"),
+        (
+            &["net", "upercase", "a"],
+            "unknown ACTION `upercase`: did you mean uppercase?",
+        ),
+        (
+            &["--hots=x", "responder"],
+            "unknown option --hots, did you mean --host?",
+        ),
+        (
             &["net", "reverse", "a", "b"],
             "three arguments, not 4; quote",
         ),
@@ -97,6 +111,60 @@ fn wrong_usage_names_the_thing_and_the_remedy() {
         assert_eq!(failure.kind, Kind::Usage, "{args:?}");
         assert!(failure.text.contains(words), "{args:?}: {failure}");
         assert!(!failure.text.contains('\n'), "{failure}");
+    }
+}
+
+#[test]
+fn variables_that_contradict_each_other_are_named() {
+    for (variables, words) in [
+        (
+            &[("URL", "mqtt://h"), ("HOST", "localhost")][..],
+            &["MQTT_CLIENT_URL", "MQTT_CLIENT_HOST"][..],
+        ),
+        (
+            &[("URL", "mqtt://h"), ("PORT", "1883")],
+            &["MQTT_CLIENT_URL", "MQTT_CLIENT_PORT"],
+        ),
+        (
+            &[("TLS", "no"), ("CAFILE", "/x")],
+            &["MQTT_CLIENT_TLS", "MQTT_CLIENT_CAFILE"],
+        ),
+        (
+            &[("TLS", "0"), ("URL", "mqtts://h")],
+            &["MQTT_CLIENT_TLS", "MQTT_CLIENT_URL"],
+        ),
+        (
+            &[
+                ("PASSWORD", "x"),
+                ("PASSWORD_FILE", "/x"),
+                ("USERNAME", "u"),
+            ],
+            &["MQTT_CLIENT_PASSWORD ", "MQTT_CLIENT_PASSWORD_FILE"],
+        ),
+        (
+            &[("VERBOSE", "1"), ("QUIET", "yes")],
+            &["MQTT_CLIENT_VERBOSE", "MQTT_CLIENT_QUIET"],
+        ),
+        (
+            &[("TLS", "maybe")],
+            &["MQTT_CLIENT_TLS: `maybe` is not yes or no"],
+        ),
+        (
+            &[("VERBOSE", "3")],
+            &["MQTT_CLIENT_VERBOSE: `3` is not 0, 1 or 2"],
+        ),
+    ] {
+        let names = variables
+            .iter()
+            .map(|(name, _)| format!("MQTT_CLIENT_{name}"));
+        let names: Vec<String> = names.collect();
+        let values = variables.iter().map(|(_, value)| *value);
+        let variables: Vec<(&str, &str)> = names.iter().map(|n| &**n).zip(values).collect();
+        let failure = parse_with(&["responder"], &variables).unwrap_err();
+        assert_eq!(failure.kind, Kind::Config, "{failure}");
+        for word in words {
+            assert!(failure.text.contains(word), "{word}: {failure}");
+        }
     }
 }
 
