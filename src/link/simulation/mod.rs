@@ -7,7 +7,9 @@
 mod broker;
 mod client;
 mod failures;
+mod party;
 mod requests;
+mod roles;
 mod sessions;
 mod stops;
 mod world;
