@@ -1,6 +1,8 @@
 //! Clients, brokers, the network between them and a clock that jumps. What happens is decided by seeds and by the
 //! number of packets that have arrived; nothing here waits.
 
+mod outside;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::time::{Duration, Instant};
@@ -265,9 +267,9 @@ impl World {
     /// What the broker was told on topics with this end, in order.
     pub fn said(&mut self, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
         let routed = self.broker().routed.iter();
-        let wanted = routed.filter(|message| is_wanted(message.topic.as_str()));
+        let wanted = routed.filter(|(_, message)| is_wanted(message.topic.as_str()));
         wanted
-            .map(|message| String::from_utf8_lossy(&message.payload).into_owned())
+            .map(|(_, message)| String::from_utf8_lossy(&message.payload).into_owned())
             .collect()
     }
 }

@@ -142,7 +142,7 @@ impl World {
         };
         log::trace!("{:?} up {packet:?}", self.now - self.start);
         let id = &self.clients[wire.client].id;
-        Self::broker_of(&mut self.brokers, &wire.host).take(id, connection, packet);
+        Self::broker_of(&mut self.brokers, &wire.host).take(now, id, connection, packet);
         self.count(connection);
     }
 
