@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 use divan::Bencher;
 use mqtt_client::device_session::Replies;
 use mqtt_client::device_session::controller::{Controller, Plan};
-use mqtt_client::device_session::device::Device;
+use mqtt_client::device_session::device::{Device, DeviceConfig};
 use mqtt_client::link::engine::outbox::{By, Outbox, Packet};
 use mqtt_client::mqtt::{Level, Message, QoS, TopicFilter, TopicName};
 use mqtt_client::role::{Effect, Event, Role};
 use mqtt_client::text_request::Action;
-use mqtt_client::text_request::requester::Requester;
-use mqtt_client::text_request::responder::Responder;
+use mqtt_client::text_request::requester::{RequestConfig, Requester};
+use mqtt_client::text_request::responder::{Responder, ResponderConfig};
 
 fn main() {
     divan::main();
@@ -44,16 +44,11 @@ fn filter(text: &str) -> TopicFilter {
 
 /// A device with its UNIQUE ID.
 fn device(now: Instant) -> Device {
-    let replies = Replies::default();
-    let patience = Some(Duration::from_secs(60));
-    let mut device = Device::new(
-        level("alice"),
-        replies,
-        QoS::AtLeastOnce,
-        patience,
-        None,
-        now,
-    );
+    let config = DeviceConfig {
+        qos: QoS::AtLeastOnce,
+        ..DeviceConfig::new(level("alice"))
+    };
+    let mut device = Device::new(config, now);
     let _ = device.handle(now, CONNECTED);
     let _ = device.handle(now, Event::Subscribed(&filter("alice/UUID")));
     let _ = device.handle(now, Event::Received(&message("alice/UUID", ID)));
@@ -140,19 +135,14 @@ fn one_session(controller: &mut Controller, now: Instant, login: &Message) -> us
 #[divan::bench]
 fn requester_asks_and_is_answered(bencher: Bencher) {
     let now = Instant::now();
-    let net_id = level("abcd01");
+    let config = RequestConfig {
+        timeout: None,
+        ..RequestConfig::new(level("abcd01"), Action::Uppercase)
+    };
     let granted = filter("abcd01/uppercase/response");
     let answer = message("abcd01/uppercase/response", "HELLO");
     bencher.bench_local(move || {
-        let text = "hello".to_owned();
-        let mut role = Requester::new(
-            &net_id,
-            Action::Uppercase,
-            text,
-            QoS::AtLeastOnce,
-            None,
-            now,
-        );
+        let mut role = Requester::new(config.clone(), "hello".to_owned(), now);
         let _ = role.handle(now, CONNECTED);
         let _ = role.handle(now, Event::Subscribed(&granted));
         role.handle(now, Event::Received(&answer))
@@ -162,7 +152,10 @@ fn requester_asks_and_is_answered(bencher: Bencher) {
 #[divan::bench]
 fn responder_answers(bencher: Bencher) {
     let now = Instant::now();
-    let mut responder = Responder::new(QoS::AtLeastOnce, 1);
+    let mut responder = Responder::new(ResponderConfig {
+        seed: 1,
+        ..ResponderConfig::default()
+    });
     let _ = responder.handle(now, CONNECTED);
     let request = message("abcd01/uppercase/request", "hello");
     bencher.bench_local(move || responder.handle(now, Event::Received(black_box(&request))));

@@ -4,9 +4,9 @@
 //!
 //! # Why
 //!
-//! On a Pi the network drops, the broker restarts and the power goes, and nobody is there to press a button. An MQTT
-//! library delivers packets while it is connected; what a lost connection means for a half-finished conversation it
-//! leaves to its user. Here that decision is made once, below both protocols, so that a protocol is a short state
+//! On a Pi the network drops, the broker restarts and the power goes, and no operator is there to press a button. An
+//! MQTT library delivers packets while it is connected; what a lost connection means for a half-finished conversation
+//! is left to the library's user. Here the link decides that once, below both protocols. So a protocol is a short state
 //! machine that never hears of a socket, and can be tested without one.
 //!
 //! # The picture

@@ -5,9 +5,9 @@ use mqtt_client::{cli, program};
 
 fn main() {
     let outcome = cli::parse(std::env::args_os().skip(1), &|name| std::env::var_os(name)).and_then(
-        |(verbosity, command)| {
+        |(verbosity, invocation)| {
             program::output::start_log(verbosity);
-            program::run(command)
+            program::run(invocation)
         },
     );
     let code = match outcome {

@@ -69,13 +69,6 @@ const IMPURE: [&str; 5] = [
 const DRIVER: &str = "src/link/driver/";
 const ENGINE: &str = "src/link/engine/";
 
-/// Violations that the rewrite of the link and of the command line will end: the beginning of a path, and of the
-/// rule that it breaks. At the end the list is empty; one that is no longer needed is an error, too.
-const NOT_YET: &[(&str, &str)] = &[
-    ("src/cli/mod.rs", "cli may not import program"),
-    ("src/demo/narrated.rs", "demo may not import program"),
-];
-
 /// A line that breaks a rule.
 #[derive(Debug, PartialEq, Eq)]
 struct Violation {
@@ -227,22 +220,9 @@ fn every_room_keeps_to_its_imports() {
     let all = sources().unwrap();
     assert!(all.len() > 30, "{} sources", all.len());
     let mut wrong = Vec::new();
-    let mut excused = BTreeSet::new();
     for (path, text) in &all {
-        for Violation { line, rule } in violations(path, text) {
-            let excuse = NOT_YET
-                .iter()
-                .find(|(begin, of)| path.starts_with(begin) && rule.starts_with(of));
-            match excuse {
-                Some(excuse) => drop(excused.insert(excuse)),
-                None => wrong.push(format!("{path}:{line}: {rule}")),
-            }
-        }
-    }
-    for excuse in NOT_YET.iter().filter(|excuse| !excused.contains(excuse)) {
-        wrong.push(format!(
-            "tests/rooms.rs: NOT_YET no longer needs {excuse:?}"
-        ));
+        let found = violations(path, text).into_iter();
+        wrong.extend(found.map(|Violation { line, rule }| format!("{path}:{line}: {rule}")));
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }

@@ -8,8 +8,8 @@
  * Logs the device in by the protocol, warms it up with 20 commands, and prints: `latency` a line of
  * microseconds for each command, from the write of the command to the read of its reply; `burst` the
  * seconds from the first command to the last reply. Both then end the session by the last words.
- * `burst` says `warm` first and waits for a line on standard input, before the last words once more:
- * whoever started it can look at the device in between.
+ * `burst` says `warm` first and waits for a line on standard input, before the last words once more, so that
+ * benches/compare can look at the device in between.
  *
  * TCP_NODELAY, and TCP_QUICKACK after each read: the broker never waits for this end. */
 #define _GNU_SOURCE
@@ -219,7 +219,7 @@ static void log_in(const char *user_id, int qos) {
     fflush(stdout);
     double until = now() + 20;
     do {
-        if (!next(&packet, until)) die("nobody logged in within 20 s");
+        if (!next(&packet, until)) die("no device logged in within 20 s");
     } while (packet.type != 3 || strcmp(packet.topic, "login") || strcmp(packet.payload, user_id));
     snprintf(text, sizeof text, "%s/UUID", user_id);
     put_publish(text, unique_id, qos);

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use libfuzzer_sys::fuzz_target;
-use mqtt_client::cli::{Command, parse};
+use mqtt_client::cli::{ClientId, Invocation, parse};
 use mqtt_client::role::Kind;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -23,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
         let value = lines.find_map(|line| line.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
         value.map(|value| OsStr::from_bytes(value).to_owned())
     };
-    let options = match parse(arguments, &lookup) {
+    let connection = match parse(arguments, &lookup) {
         Err(failure) => {
             assert!(matches!(
                 failure.kind,
@@ -31,12 +31,15 @@ fuzz_target!(|bytes: &[u8]| {
             ));
             return assert!(!failure.text.is_empty());
         }
-        Ok((_, Command::Help | Command::Version | Command::Demo)) => return,
-        Ok((_, Command::Request { options, .. })) => options,
-        Ok((_, Command::Device { options, .. })) => options,
-        Ok((_, Command::Controller { options, .. })) => options,
-        Ok((_, Command::Responder { options, .. })) => options,
+        Ok((_, Invocation::Help | Invocation::Version | Invocation::Demo)) => return,
+        Ok((_, Invocation::Request { connection, .. })) => connection,
+        Ok((_, Invocation::Device { connection, .. })) => connection,
+        Ok((_, Invocation::Controller { connection, .. })) => connection,
+        Ok((_, Invocation::Responder { connection, .. })) => connection,
     };
-    assert!(options.port > 0 && !options.host.is_empty() && !options.client_id.is_empty());
-    assert!(options.login.is_none_or(|login| !login.username.is_empty()));
+    let (ClientId::Is(id) | ClientId::WithMachine(id)) = &connection.client_id;
+    assert!(!id.is_empty());
+    assert!(connection.broker.port > 0 && !connection.broker.host.is_empty());
+    let username = connection.login.username;
+    assert!(username.is_none_or(|username| !username.is_empty()));
 });

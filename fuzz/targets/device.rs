@@ -4,8 +4,7 @@
 use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
-use mqtt_client::device_session::Replies;
-use mqtt_client::device_session::device::Device;
+use mqtt_client::device_session::device::{Device, DeviceConfig};
 use mqtt_client::mqtt::{Level, TopicFilter, TopicName};
 use mqtt_client::mqtt::{Message, QoS};
 use mqtt_client::role::{Effect, Event, Role};
@@ -23,14 +22,16 @@ fn split(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 fuzz_target!(|bytes: &[u8]| {
     let start = Instant::now();
     let alice = Level::new("alice").unwrap();
-    let limit = Some(Duration::from_secs(60));
     let resume = bytes
         .len()
         .is_multiple_of(4)
         .then(|| Level::new("U1").unwrap());
     let known = resume.clone();
-    let replies = Replies::default();
-    let mut device = Device::new(alice, replies, QoS::ExactlyOnce, limit, resume, start);
+    let config = DeviceConfig {
+        resume,
+        ..DeviceConfig::new(alice)
+    };
+    let mut device = Device::new(config, start);
     let own = TopicFilter::new("alice/UUID").unwrap();
     let mut unique_id: Option<Level> = None;
     let mut finished = false;

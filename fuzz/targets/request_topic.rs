@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use mqtt_client::mqtt::TopicName;
-use mqtt_client::text_request::{Action, parse_request_topic, request_topic};
+use mqtt_client::text_request::{Action, GROWTH, parse_request_topic, request_topic};
 
 fn characters(text: &str) -> Vec<char> {
     let mut all: Vec<char> = text.chars().collect();
@@ -21,7 +21,7 @@ fuzz_target!(|text: &str| {
     let mut random = fastrand::Rng::with_seed(text.len() as u64);
     for action in Action::ALL {
         let result = action.apply(text, &mut random);
-        assert!(result.len() <= 3 * text.len());
+        assert!(result.len() <= GROWTH * text.len());
         if matches!(action, Action::Reverse | Action::Shuffle) {
             assert_eq!(characters(&result), characters(text));
         }

@@ -1,23 +1,67 @@
-//! The options that lead to a broker: where it is, how to reach it, as whom.
+//! The options that lead to a broker: where it is, how to reach it, with which client id and login.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::login::{LoginConfig, LoginOptions};
 use super::url::{self, BrokerUrl};
+use super::usage;
 use super::values::{self, Host, Values};
-use super::{secret, usage};
-use crate::link::{Address, Options, Session, Tls, TlsFiles};
+use crate::link::{Address, Options, TlsFiles};
 use crate::role::Failure;
 
+/// The broker where no option names one.
+pub const HOST: &str = "localhost";
+
 /// MQTT's port, and MQTT's port over TLS, as IANA has them.
-const PORT: u16 = 1883;
-const PORT_TLS: u16 = 8883;
+pub const PORT: u16 = 1883;
+#[expect(missing_docs, reason = "both are described above")]
+pub const PORT_TLS: u16 = 8883;
 
-/// This machine's name (proc_sys_kernel(5)).
-const HOSTNAME: &str = "/proc/sys/kernel/hostname";
+/// The way to a broker, as the command line and the environment describe it. Files are named, not read.
+#[derive(Debug, Clone)]
+pub struct ConnectionConfig {
+    /// The broker; of a cluster the first that was named.
+    pub broker: Address,
+    /// The other brokers of its cluster, each once. A Unix socket stands alone.
+    pub others: Vec<Address>,
+    /// The files for an encrypted connection; `None` for one that is not encrypted.
+    pub tls: Option<TlsFiles>,
+    /// The client id.
+    pub client_id: ClientId,
+    /// User name and password.
+    pub login: LoginConfig,
+    /// The keep alive interval: whole seconds, 1 or more; 0 for none.
+    pub keep_alive: Duration,
+    /// The shortest wait before a new attempt to connect.
+    pub reconnect_delay: Duration,
+}
 
-/// The options as given, before it is known which command they are for.
-pub struct Given {
+/// The client id of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientId {
+    /// This one.
+    Is(String),
+    /// This, a hyphen and the machine's name. Each service of a group needs an id of its own, and the same
+    /// after a restart: a cluster keeps the place of a client that is gone until its id is back.
+    WithMachine(String),
+}
+
+impl ClientId {
+    /// The id on the machine that has this name; `None` where the name cannot be part of a client id.
+    #[must_use]
+    pub fn on_machine(self, machine: &str) -> Option<String> {
+        match self {
+            Self::Is(id) => Some(id),
+            Self::WithMachine(prefix) => values::client_id(machine.trim())
+                .ok()
+                .map(|machine| format!("{prefix}-{machine}")),
+        }
+    }
+}
+
+/// The options, read before it is known which command they are for.
+pub struct ConnectionOptions {
     url: Option<BrokerUrl>,
     hosts: Vec<Host>,
     port: Option<u16>,
@@ -27,91 +71,86 @@ pub struct Given {
     key: Option<PathBuf>,
     client_id: Option<String>,
     keep_alive: Option<Duration>,
+    /// For the role; `Some(None)` for no limit.
     pub timeout: Option<Option<Duration>>,
     reconnect_delay: Option<Duration>,
-    login: secret::Given,
+    login: LoginOptions,
 }
 
-impl Given {
+impl ConnectionOptions {
     pub fn read(values: &mut Values<'_>) -> Result<Self, Failure> {
-        let typed_url = values.is_typed(["-L", "--url"]);
-        let typed_host = values.is_typed(["-h", "--host"]) || values.is_typed(["-p", "--port"]);
+        let typed_url = values.is_typed("--url");
+        let typed_host = values.is_typed("--host") || values.is_typed("--port");
         if typed_url && typed_host {
             return Err(usage(
                 "--url names host and port; leave --host and --port away".to_owned(),
             ));
         }
-        let hosts = values.get_all(["-h", "--host"], values::hosts)?;
-        let port = values.get(["-p", "--port"], values::port)?;
+        let hosts = values.get_all("--host", values::hosts)?;
+        let port = values.get("--port", values::port)?;
         // What was typed wins over the environment, whichever way round.
         let url = match typed_host {
             true => None,
-            false => values.get_secret(["-L", "--url"], url::parse)?,
+            false => values.get_secret("--url", url::parse)?,
         };
-        let hides = |given: &Option<BrokerUrl>| typed_url && given.is_some();
-        let (hosts, port) = match hides(&url) {
+        let (hosts, port) = match typed_url && url.is_some() {
             true => (Vec::new(), None),
             false => (hosts, port),
         };
-        let file = |text: &str| values::text(text).map(PathBuf::from);
         Ok(Self {
             hosts,
             port,
             tls: values.flag("--tls")?,
-            cafile: values.get(["--cafile"; 2], file)?,
-            cert: values.get(["--cert"; 2], file)?,
-            key: values.get(["--key"; 2], file)?,
-            client_id: values.get(["-i", "--id"], values::client_id)?,
-            keep_alive: values.get(["-k", "--keepalive"], values::keep_alive)?,
-            timeout: values.get(["-W", "--timeout"], values::limit)?,
-            reconnect_delay: values.get(["--reconnect-delay"; 2], values::reconnect_delay)?,
-            login: secret::Given::read(values, url.as_ref())?,
+            cafile: values.get("--cafile", values::path)?,
+            cert: values.get("--cert", values::path)?,
+            key: values.get("--key", values::path)?,
+            client_id: values.get("--id", values::client_id)?,
+            keep_alive: values.get("--keepalive", values::keep_alive)?,
+            timeout: values.get("--timeout", values::limit)?,
+            reconnect_delay: values.get("--reconnect-delay", values::reconnect_delay)?,
+            login: LoginOptions::read(values, url.as_ref())?,
             url,
         })
     }
 
-    /// A service's client id, unless --id names another. In a group each needs one of its own, and the
-    /// same after a restart: a cluster keeps the place of one that is gone until its id is back.
-    pub fn member_id(&self, role: &str, in_a_group: bool) -> Result<String, Failure> {
-        let name = format!("mqtt_client-{role}");
-        if !in_a_group || self.client_id.is_some() {
-            return Ok(name);
-        }
-        let machine = std::fs::read_to_string(HOSTNAME).unwrap_or_default();
-        match values::client_id(machine.trim()) {
-            Ok(machine) => Ok(format!("{name}-{machine}")),
-            Err(_) => Err(usage(format!(
-                "--share needs an --id of its own for each of the group: {HOSTNAME} has no name for this machine"
-            ))),
-        }
+    /// The connection of a command whose client id is `name`, unless --id names another.
+    pub fn named(self, name: &str) -> Result<ConnectionConfig, Failure> {
+        self.config(ClientId::Is(name.to_owned()))
     }
 
-    pub fn options(&self, client_id: &str, session: Session) -> Result<Options, Failure> {
-        let url = self.url.as_ref();
+    /// The connection of a service, alone or in a group.
+    pub fn service(self, role: &str, in_a_group: bool) -> Result<ConnectionConfig, Failure> {
+        let name = format!("mqtt_client-{role}");
+        self.config(match in_a_group {
+            true => ClientId::WithMachine(name),
+            false => ClientId::Is(name),
+        })
+    }
+
+    fn config(self, usual_id: ClientId) -> Result<ConnectionConfig, Failure> {
         let tls = self.tls()?;
         let usual = if tls.is_some() { PORT_TLS } else { PORT };
-        let named = match (self.hosts.is_empty(), url) {
+        let named = match (self.hosts.is_empty(), &self.url) {
             (true, Some(url)) => &url.hosts,
             _ => &self.hosts,
         };
-        let mut brokers = self.brokers(named, usual)?;
-        let client_id = self.client_id.as_deref().unwrap_or(client_id);
-        let first = brokers.remove(0);
-        let mut options = Options::new(first.host, first.port, client_id);
-        options.others = brokers;
-        if options.is_unix_socket() && tls.is_some() {
+        let (broker, others) = self.brokers(named, usual)?;
+        if tls.is_some() && is_socket(&broker) {
             return Err(usage("TLS over a Unix socket: leave --tls away".to_owned()));
         }
-        options.tls = tls;
-        options.session = session;
-        options.login = self.login.resolve()?;
-        options.keep_alive = self.keep_alive.unwrap_or(options.keep_alive);
-        options.reconnect_delay = self.reconnect_delay.unwrap_or(options.reconnect_delay);
-        Ok(options)
+        Ok(ConnectionConfig {
+            broker,
+            others,
+            tls,
+            client_id: self.client_id.map_or(usual_id, ClientId::Is),
+            login: self.login.config()?,
+            keep_alive: self.keep_alive.unwrap_or(Options::KEEP_ALIVE),
+            reconnect_delay: self.reconnect_delay.unwrap_or(Options::RECONNECT_DELAY),
+        })
     }
 
-    /// The brokers named, at least one, each once.
-    fn brokers(&self, named: &[Host], usual: u16) -> Result<Vec<Address>, Failure> {
+    /// The first of the brokers named, and the others, each once.
+    fn brokers(&self, named: &[Host], usual: u16) -> Result<(Address, Vec<Address>), Failure> {
         let mut brokers: Vec<Address> = Vec::new();
         for host in named {
             let port = host.port.or(self.port).unwrap_or(usual);
@@ -120,7 +159,7 @@ impl Given {
                 brokers.push(broker);
             }
         }
-        if let Some(socket) = brokers.iter().find(|broker| broker.host.starts_with('/')) {
+        if let Some(socket) = brokers.iter().find(|broker| is_socket(broker)) {
             if brokers.len() > 1 {
                 return Err(usage(format!(
                     "the Unix socket {} stands alone: name no other --host with it",
@@ -128,14 +167,13 @@ impl Given {
                 )));
             }
         }
-        if brokers.is_empty() {
-            brokers.push(Address::new("localhost", self.port.unwrap_or(usual)));
-        }
-        Ok(brokers)
+        let mut brokers = brokers.into_iter();
+        let usual = || Address::new(HOST, self.port.unwrap_or(usual));
+        Ok((brokers.next().unwrap_or_else(usual), brokers.collect()))
     }
 
     /// Any option about certificates asks for TLS.
-    fn tls(&self) -> Result<Option<Tls>, Failure> {
+    fn tls(&self) -> Result<Option<TlsFiles>, Failure> {
         let identity = match (&self.cert, &self.key) {
             (Some(cert), Some(key)) => Some((cert.clone(), key.clone())),
             (None, None) => None,
@@ -143,14 +181,14 @@ impl Given {
             (None, Some(_)) => return Err(usage("--key without --cert".to_owned())),
         };
         let by_url = self.url.as_ref().is_some_and(|url| url.tls);
-        if !(self.tls || by_url || self.cafile.is_some() || identity.is_some()) {
-            return Ok(None);
-        }
-        let authorities = self.cafile.clone();
-        Tls::load(&TlsFiles {
-            authorities,
+        let wanted = self.tls || by_url || self.cafile.is_some() || identity.is_some();
+        Ok(wanted.then(|| TlsFiles {
+            authorities: self.cafile.clone(),
             identity,
-        })
-        .map(Some)
+        }))
     }
+}
+
+fn is_socket(broker: &Address) -> bool {
+    broker.host.starts_with('/')
 }

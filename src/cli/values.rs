@@ -1,10 +1,12 @@
-//! Option values: from the command line or the environment, read and checked one by one.
+//! Option values: from the command line or the environment, read and checked one by one. An option is asked
+//! for by its long name; the table of options has the short one.
 
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::table;
 use crate::mqtt::{Level, QoS};
 use crate::role::{Failure, Kind};
 
@@ -20,9 +22,6 @@ fn unfit(kind: Kind, name: &str, text: &str, why: &str) -> Failure {
     Failure::new(kind, format!("{name}: `{text}` is not {why}"))
 }
 
-/// A key as typed and as spelled out: `["-p", "--port"]`, or the long one twice.
-type Key = [&'static str; 2];
-
 impl<'a> Values<'a> {
     pub fn new(args: Vec<OsString>, environment: &'a dyn Fn(&str) -> Option<OsString>) -> Self {
         Self {
@@ -31,19 +30,24 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// How often a flag stands there.
-    pub fn count(&mut self, key: &'static str) -> u8 {
+    /// How often a flag stands there, by its long name or its short one.
+    pub fn count(&mut self, long: &'static str) -> u8 {
+        let short = table::short_name(long).map_or(0, |short| self.count_word(short));
+        short.saturating_add(self.count_word(long))
+    }
+
+    /// How often this word stands there.
+    pub fn count_word(&mut self, word: &'static str) -> u8 {
         let mut count: u8 = 0;
-        while self.args.contains(key) {
+        while self.args.contains(word) {
             count = count.saturating_add(1);
         }
         count
     }
 
-    /// The variable that stands in for a long option: `--password-file` is `MQTT_CLIENT_PASSWORD_FILE`.
+    /// The name and the value of the variable that stands in for a long option. An empty one is none.
     pub fn variable(&self, long: &str) -> Result<Option<(String, String)>, Failure> {
-        let name = long.trim_start_matches('-').replace('-', "_");
-        let name = format!("MQTT_CLIENT_{}", name.to_uppercase());
+        let name = table::variable(long);
         match (self.environment)(&name).map(OsString::into_string) {
             None => Ok(None),
             Some(Ok(text)) if text.is_empty() => Ok(None),
@@ -77,19 +81,19 @@ impl<'a> Values<'a> {
     /// All values of an option that may be repeated; none where neither it nor its variable is there.
     pub fn get_all<T>(
         &mut self,
-        keys: Key,
+        long: &'static str,
         parse: impl Fn(&str) -> Result<Vec<T>, String>,
     ) -> Result<Vec<T>, Failure> {
-        let [short, long] = keys;
-        let typed: Vec<String> = self
-            .args
-            .values_from_str(keys)
-            .map_err(|error| match error {
-                pico_args::Error::OptionWithoutAValue(key) => {
-                    Failure::new(Kind::Usage, format!("{key} needs a value"))
-                }
-                _ => Failure::new(Kind::Usage, format!("the value of {long} is not UTF-8")),
-            })?;
+        let short = table::short_name(long).unwrap_or(long);
+        let typed: Vec<String> =
+            self.args
+                .values_from_str([short, long])
+                .map_err(|error| match error {
+                    pico_args::Error::OptionWithoutAValue(key) => {
+                        Failure::new(Kind::Usage, format!("{key} needs a value"))
+                    }
+                    _ => Failure::new(Kind::Usage, format!("the value of {long} is not UTF-8")),
+                })?;
         let given: Vec<(Kind, String, String)> = match typed.is_empty() {
             true => {
                 let variable = self.variable(long)?;
@@ -112,11 +116,11 @@ impl<'a> Values<'a> {
     /// An option's value, read by `parse`, which says what it should have been.
     pub fn get<T>(
         &mut self,
-        [short, long]: Key,
+        long: &'static str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<Option<T>, Failure> {
         let mut typed = self.typed(long)?.map(|text| (long, text));
-        if short != long {
+        if let Some(short) = table::short_name(long) {
             if let Some(text) = self.typed(short)? {
                 if typed.is_some() {
                     let text = format!("{short} and {long} are the same option");
@@ -139,7 +143,7 @@ impl<'a> Values<'a> {
 
     /// The state folder: as typed, or as systemd names it (STATE_DIRECTORY, systemd.exec(5)).
     pub fn state_dir(&mut self) -> Result<Option<PathBuf>, Failure> {
-        let given = self.get(["--state-dir"; 2], text)?.map(PathBuf::from);
+        let given = self.get("--state-dir", path)?;
         let by_systemd = || (self.environment)("STATE_DIRECTORY").filter(|dir| !dir.is_empty());
         Ok(given.or_else(|| by_systemd().map(PathBuf::from)))
     }
@@ -150,12 +154,15 @@ impl<'a> Values<'a> {
     }
 
     /// Whether an option, short or long, is on the command line. Takes nothing away.
-    pub fn is_typed(&self, key: Key) -> bool {
-        let mut left = self.args.clone().finish().into_iter();
-        left.any(|arg| {
-            let arg = arg.to_string_lossy();
-            key.iter()
-                .any(|key| arg == *key || arg.starts_with(&format!("{key}=")))
+    pub fn is_typed(&self, long: &str) -> bool {
+        let mut names = table::short_name(long).into_iter().chain([long]);
+        let arguments = self.args.clone().finish();
+        names.any(|name| {
+            arguments.iter().any(|argument| {
+                let argument = argument.to_string_lossy();
+                let rest = argument.strip_prefix(name);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+            })
         })
     }
 
@@ -168,14 +175,13 @@ impl<'a> Values<'a> {
     /// [`Values::get`] for a value that must not be shown.
     pub fn get_secret<T>(
         &mut self,
-        key: Key,
+        name: &'static str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<Option<T>, Failure> {
         let hidden = |text: &str| Ok(parse(text));
-        let name = key[1];
-        let found: Option<(Kind, Result<T, String>)> = match self.is_typed(key) {
-            true => self.get(key, hidden)?.map(|value| (Kind::Usage, value)),
-            false => self.get(key, hidden)?.map(|value| (Kind::Config, value)),
+        let found: Option<(Kind, Result<T, String>)> = match self.is_typed(name) {
+            true => self.get(name, hidden)?.map(|value| (Kind::Usage, value)),
+            false => self.get(name, hidden)?.map(|value| (Kind::Config, value)),
         };
         match found {
             None => Ok(None),
@@ -195,6 +201,10 @@ pub fn text(text: &str) -> Result<String, String> {
         true => Err("a text: not empty, no control characters".to_owned()),
         false => Ok(text.to_owned()),
     }
+}
+
+pub fn path(path: &str) -> Result<PathBuf, String> {
+    text(path).map(PathBuf::from)
 }
 
 pub fn host(name: &str) -> Result<String, String> {
@@ -314,72 +324,16 @@ pub fn positive(text: &str) -> Result<u64, String> {
 }
 
 pub fn range(text: &str) -> Result<RangeInclusive<u32>, String> {
-    /// More commands than anybody sends, and few enough to keep in memory.
-    const MOST: u32 = 100_000;
+    /// Few enough to keep in memory.
+    const MAX: u32 = 100_000;
     let (low, high) = text.split_once('-').unwrap_or((text, text));
     match (low.trim().parse(), high.trim().parse()) {
-        (Ok(low), Ok(high)) if low <= high && high <= MOST => Ok(low..=high),
+        (Ok(low), Ok(high)) if low <= high && high <= MAX => Ok(low..=high),
         _ => Err(format!(
-            "a number N or a range A-B of commands, up to {MOST}"
+            "a number N or a range A-B of commands, up to {MAX}"
         )),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_at_their_edges() {
-        assert_eq!(port("65535"), Ok(65535));
-        for text in ["0", "65536", "99999", "-1", "", "1883x"] {
-            assert!(port(text).is_err(), "{text}");
-        }
-        assert_eq!(range("7"), Ok(7..=7));
-        assert_eq!(range("5-15"), Ok(5..=15));
-        for text in ["15-5", "-", "1-2-3", "100001", "a"] {
-            assert!(range(text).is_err(), "{text}");
-        }
-        assert_eq!(limit("0"), Ok(None));
-        assert_eq!(limit("0.5"), Ok(Some(Duration::from_millis(500))));
-        for text in ["-1", "NaN", "inf", "1e300", "soon"] {
-            assert!(seconds(text).is_err(), "{text}");
-        }
-        assert_eq!(host("[::1]"), Ok("::1".to_owned()));
-        assert_eq!(host("fe80::1%eth0"), Ok("fe80::1%eth0".to_owned()));
-        assert_eq!(host("/run/a:b"), Ok("/run/a:b".to_owned()));
-        for text in ["a b", ""] {
-            assert!(host(text).is_err(), "{text}");
-        }
-        for (text, expected) in [
-            ("a,b:1884", "a b:1884"),
-            ("[::1]:1884,::1,[fe80::1]", "::1:1884 ::1 fe80::1"),
-            ("/run/a,b:1", "/run/a,b:1"),
-        ] {
-            let shown = |host: Host| match host.port {
-                Some(port) => format!("{}:{port}", host.name),
-                None => host.name,
-            };
-            let found: Vec<String> = hosts(text).unwrap().into_iter().map(shown).collect();
-            assert_eq!(found.join(" "), expected);
-        }
-        for text in [
-            "",
-            "a,",
-            ",a",
-            "a:",
-            "a:0",
-            "a:x",
-            ":1",
-            "[::1]:",
-            "a,/run/x",
-            "a, b",
-            "mqtt://pi",
-        ] {
-            assert!(hosts(text).is_err(), "{text}");
-        }
-        assert!(reconnect_delay("0").is_err());
-        assert!(qos("3").is_err());
-        assert!(keep_alive("65536").is_err());
-    }
-}
+mod tests;

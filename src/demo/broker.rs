@@ -27,7 +27,7 @@ pub struct Broker {
 type Started = Result<(u16, BrokerShutdownHandle), String>;
 
 impl Broker {
-    /// Starts a broker for anybody.
+    /// Starts a broker that asks for no login.
     ///
     /// # Errors
     /// When the system gives it no port or no thread.
@@ -59,7 +59,7 @@ impl Broker {
             .name("broker".to_owned())
             .spawn(move || {
                 if let Err(why) = serve(login, &sender) {
-                    // Where it had started, nobody waits for this any more.
+                    // After the start the receiver is gone, and the error with it.
                     let _ = sender.send(Err(why));
                 }
             })

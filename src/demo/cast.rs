@@ -1,11 +1,10 @@
-//! Who takes part in the demo, on which thread and with which connection. Knows no protocol.
+//! The four parts of the demo, each with its thread and its connection. Knows no protocol.
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, Scope, ScopedJoinHandle};
 
-use super::narrated::Narrated;
-use crate::link::Stop;
-use crate::link::{End, Options, Run, Session};
+use super::narrated::{Narrated, Story};
+use crate::link::{End, Options, Run, Session, Stop};
 use crate::role::{Failure, Kind, Role};
 
 /// All of them.
@@ -20,13 +19,14 @@ pub struct Cast {
 pub struct Part {
     /// Also the name of its thread, and its client id.
     name: &'static str,
-    /// The only one it hears from.
+    /// The part whose messages it receives.
     peer: &'static str,
     /// As wide as the longest of its topics.
     topic_width: usize,
     session: Session,
     port: u16,
-    /// Its own: a [`Stop`] wakes one link.
+    story: Story,
+    /// Each part has one of its own, because a [`Stop`] wakes one link only.
     pub stop: Stop,
 }
 
@@ -37,7 +37,7 @@ pub struct Acting<'scope> {
     subscriptions: Receiver<()>,
 }
 
-/// Asks everybody to stop when it falls.
+/// Asks every part to stop when it falls.
 pub struct Curtain(pub [Stop; 4]);
 
 impl Drop for Curtain {
@@ -54,7 +54,7 @@ const REQUEST_TOPIC: usize = 26;
 
 impl Cast {
     /// All of them, at the broker on this port.
-    pub fn new(port: u16) -> Self {
+    pub fn new(port: u16, story: Story) -> Self {
         let persistent = Session::Persistent {
             resume: false,
             keep: false,
@@ -65,6 +65,7 @@ impl Cast {
             topic_width,
             session,
             port,
+            story,
             stop: Stop::new(),
         };
         Self {
@@ -122,14 +123,17 @@ impl Part {
         subscribed: &Sender<()>,
         emit: impl FnMut(R::Item) -> Result<(), Failure>,
     ) -> Result<End, Failure> {
-        let mut options = Options::new("127.0.0.1", self.port, self.name);
-        options.session = self.session;
-        options.give_up_at_once = true;
+        let options = Options {
+            session: self.session,
+            give_up_at_once: true,
+            ..Options::new("127.0.0.1", self.port, self.name)
+        };
         let role = Narrated {
             role,
             name: self.name,
             peer: self.peer,
             topic_width: self.topic_width,
+            story: self.story,
             subscribed: subscribed.clone(),
         };
         Run::new(&options, &self.stop).carry(role, emit)

@@ -13,25 +13,25 @@ use unicode_segmentation::UnicodeSegmentation;
 
 pub use broker::Broker;
 
+use crate::device_session::PAUSE;
 use crate::device_session::controller::{Controller, Plan};
-use crate::device_session::device::{Device, Progress};
+use crate::device_session::device::{Device, DeviceConfig, Progress};
 use crate::device_session::report::Report;
-use crate::device_session::{PAUSE, Replies};
 use crate::link::End;
 use crate::link::Stop;
-use crate::mqtt::{Level, QoS};
+use crate::mqtt::Level;
 use crate::role::{Failure, Kind};
 use crate::text_request::Action;
-use crate::text_request::requester::Requester;
-use crate::text_request::responder::Responder;
+use crate::text_request::requester::{RequestConfig, Requester};
+use crate::text_request::responder::{Responder, ResponderConfig};
 use cast::{Acting, Cast, Curtain, Part};
-use narrated::tell;
+use narrated::Story;
 
 const USER_ID: &str = "raspberry-pi";
 const NET_ID: &str = "abcd01";
 
-/// Longer than the pause of the device session, short enough for somebody who watches.
-const PATIENCE: Option<Duration> = Some(Duration::from_secs(10));
+/// Longer than the pause of the device session, and short enough for a person who watches.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Letters that grow, letters that bear marks (the last one in two code points), and a symbol.
 const TEXT: &str = "Grüße an Zoe\u{308} ☕";
@@ -45,48 +45,56 @@ const ANSWERS: [(Action, Option<&str>); 5] = [
     (Action::Shuffle, None),
 ];
 
-/// Runs it.
+const _: () = assert!(PAUSE.as_secs() < TIMEOUT.as_secs());
+
+/// Runs it, and hands what there is to tell to `print`.
 ///
 /// # Errors
-/// When anything in it did not go right: what.
-pub fn run(stop: &Stop) -> Result<End, Failure> {
+/// Says which part of it failed, and why.
+pub fn run(stop: &Stop, print: fn(&[u8]) -> Result<(), Failure>) -> Result<End, Failure> {
+    let story = Story(print);
     let broker = Broker::start()?;
-    let cast = Cast::new(broker.port());
+    let cast = Cast::new(broker.port(), story);
     let stops = cast.stops();
-    let everybody = stops.clone();
-    stop.set_wake(move || everybody.iter().for_each(Stop::request));
+    let parts = stops.clone();
+    stop.set_wake(move || parts.iter().for_each(Stop::request));
     if stop.requested() {
         stops.iter().for_each(Stop::request);
     }
-    tell(&format!(
+    story.tell(&format!(
         "An MQTT broker listens on 127.0.0.1:{}, inside this process. Everything below\n\
          goes through it. A line is a subscription that it granted (+ stands for any\n\
          one level), or a message that arrived: from whom to whom, topic, payload.",
         broker.port()
     ))?;
     thread::scope(|scope| {
-        // However this ends, the scope waits for every thread: all of them have to end, too.
+        // The scope waits for every thread, however this ends: so every part is asked to stop.
         let _curtain = Curtain(stops);
-        play(&cast, scope)
+        play(&cast, story, scope)
     })
 }
 
-fn play<'scope>(cast: &'scope Cast, scope: &'scope Scope<'scope, '_>) -> Result<End, Failure> {
-    tell("\n1. Two services subscribe: the controller to logins, the responder to requests")?;
+fn play<'scope>(
+    cast: &'scope Cast,
+    story: Story,
+    scope: &'scope Scope<'scope, '_>,
+) -> Result<End, Failure> {
+    story
+        .tell("\n1. Two services subscribe: the controller to logins, the responder to requests")?;
     let (report, reports) = mpsc::channel();
     let controller = cast.controller.enter(scope, move |part, subscribed| {
         let role = Controller::new(Plan {
-            patience: PATIENCE,
+            timeout: Some(TIMEOUT),
             seed: fastrand::u64(..),
             sessions: Some(1),
             ..Plan::default()
         });
         part.perform(role, subscribed, |finished| {
             let failed = finished.verdict.is_err();
-            // Whoever waits for it gives up only when all of the demo does.
+            // The demo waits for the report until all of its parts have ended.
             let _ = report.send(finished);
             if failed {
-                // It would wait for last words that are not going to be said.
+                // The device would wait for last words that the controller is not going to send.
                 cast.device.stop.request();
             }
             Ok(())
@@ -96,50 +104,57 @@ fn play<'scope>(cast: &'scope Cast, scope: &'scope Scope<'scope, '_>) -> Result<
         return controller.end();
     }
     let responder = cast.responder.enter(scope, |part, subscribed| {
-        let role = Responder::new(QoS::AtLeastOnce, fastrand::u64(..));
+        let role = Responder::new(ResponderConfig {
+            seed: fastrand::u64(..),
+            ..ResponderConfig::default()
+        });
         part.perform(role, subscribed, |()| Ok(()))
     })?;
     if !responder.has_subscribed(Action::ALL.len()) {
         return responder.end();
     }
 
-    tell("\n2. A device session at QoS 2: log in, get a UNIQUE ID, answer commands")?;
-    let Some(report) = device_session(cast, scope, controller, &reports)? else {
+    story.tell("\n2. A device session at QoS 2: log in, get a UNIQUE ID, answer commands")?;
+    let Some(report) = device_session(cast, story, scope, controller, &reports)? else {
         return Ok(End::Stopped);
     };
     let commands = report.commands.len();
-    tell(&format!(
+    story.tell(&format!(
         "   The controller's verdict: passed, {commands} commands, {} right replies.",
         report.replies.len()
     ))?;
 
-    tell("\n3. Five text requests at QoS 1: the same text, one action each")?;
+    story.tell("\n3. Five text requests at QoS 1: the same text, one action each")?;
     let requester = cast.requester.enter(scope, requests)?;
     if requester.end()? == End::Stopped {
         return Ok(End::Stopped);
     }
     cast.responder.stop.request();
     responder.end()?;
-    tell(&format!(
+    story.tell(&format!(
         "\ndemo: 1 device session passed ({commands} commands), {} requests answered",
         ANSWERS.len()
     ))?;
     Ok(End::Finished)
 }
 
-/// `None` when it was stopped.
+/// Plays the device's part, and returns the controller's report; `None` when the demo was stopped.
 fn device_session<'scope>(
     cast: &'scope Cast,
+    story: Story,
     scope: &'scope Scope<'scope, '_>,
     controller: Acting<'scope>,
     reports: &Receiver<Report>,
 ) -> Result<Option<Report>, Failure> {
-    let device = cast.device.enter(scope, |part, subscribed| {
+    let device = cast.device.enter(scope, move |part, subscribed| {
         let user_id = level(USER_ID)?;
-        let (replies, qos) = (Replies::default(), QoS::ExactlyOnce);
-        let role = Device::new(user_id, replies, qos, PATIENCE, None, Instant::now());
+        let config = DeviceConfig {
+            timeout: Some(TIMEOUT),
+            ..DeviceConfig::new(user_id)
+        };
+        let role = Device::new(config, Instant::now());
         part.perform(role, subscribed, |progress| match progress {
-            Progress::LoggedIn(_) => tell(&format!(
+            Progress::LoggedIn(_) => story.tell(&format!(
                 "   The controller waits {} s, for the device to subscribe.",
                 PAUSE.as_secs()
             )),
@@ -151,7 +166,7 @@ fn device_session<'scope>(
         return Ok(None);
     }
     let report = reports.try_recv().ok();
-    // First, as it explains what the device may have to say.
+    // The controller's verdict comes before the device's failure, because it explains that.
     if let Some(Err(why)) = report.as_ref().map(|report| &report.verdict) {
         return Err(broken(format!("the demo's device session failed: {why}")));
     }
@@ -166,8 +181,11 @@ fn device_session<'scope>(
 fn requests(part: &Part, subscribed: &Sender<()>) -> Result<End, Failure> {
     let net_id = level(NET_ID)?;
     for (action, expected) in ANSWERS {
-        let (text, qos) = (TEXT.to_owned(), QoS::AtLeastOnce);
-        let role = Requester::new(&net_id, action, text, qos, PATIENCE, Instant::now());
+        let config = RequestConfig {
+            timeout: Some(TIMEOUT),
+            ..RequestConfig::new(net_id.clone(), action)
+        };
+        let role = Requester::new(config, TEXT.to_owned(), Instant::now());
         let mut answer = Vec::new();
         let end = part.perform(role, subscribed, |payload| {
             answer = payload;

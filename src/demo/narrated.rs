@@ -1,23 +1,37 @@
-//! Says aloud what a role goes through, a line an event. Knows no protocol: only who hears from whom.
+//! Tells what a role goes through, a line an event. Knows no protocol, only the names of the two ends.
 
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
 use crate::mqtt::printable;
-use crate::program::output;
 use crate::role::{Event, Failure, Reaction, Role};
 
 /// `requester → responder` is the longest.
 const WHO_WIDTH: usize = 21;
 
-/// A role whose subscriptions and received messages go to standard output.
+/// Where the demo's lines go.
+#[derive(Clone, Copy)]
+pub struct Story(pub fn(&[u8]) -> Result<(), Failure>);
+
+impl Story {
+    /// Tells a line, or several.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn tell(self, text: &str) -> Result<(), Failure> {
+        (self.0)(text.as_bytes())
+    }
+}
+
+/// A role whose subscriptions and received messages are told.
 pub struct Narrated<R> {
     pub role: R,
     pub name: &'static str,
-    /// The only one it hears from.
+    /// The end whose messages it receives.
     pub peer: &'static str,
     /// As wide as the longest topic.
     pub topic_width: usize,
+    pub story: Story,
     /// Told of every subscription, once the role knows of it.
     pub subscribed: Sender<()>,
 }
@@ -26,24 +40,26 @@ impl<R: Role> Role for Narrated<R> {
     type Item = R::Item;
 
     fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<R::Item> {
-        // Only what the broker granted or brought, so that every line reports a fact.
+        // Told is what the broker granted or delivered, not what the role asked for.
         match event {
             Event::Subscribed(filter) => {
                 let who = format!("{} subscribes", self.name);
-                tell(&format!("   {who:<WHO_WIDTH$}  {}", filter.as_str()))?;
+                self.story
+                    .tell(&format!("   {who:<WHO_WIDTH$}  {}", filter.as_str()))?;
             }
             Event::Received(message) => {
                 let who = format!("{} → {}", self.peer, self.name);
                 let topic = message.topic.as_str();
                 let payload = printable(&message.payload);
                 let width = self.topic_width;
-                tell(&format!("   {who:<WHO_WIDTH$}  {topic:<width$}  {payload}"))?;
+                self.story
+                    .tell(&format!("   {who:<WHO_WIDTH$}  {topic:<width$}  {payload}"))?;
             }
             _ => {}
         }
         let reaction = self.role.handle(now, event);
         if let Event::Subscribed(_) = event {
-            // Only the services' are waited for.
+            // The demo waits for the subscriptions of the services only.
             let _ = self.subscribed.send(());
         }
         reaction
@@ -64,12 +80,4 @@ impl<R: Role> Role for Narrated<R> {
     fn status(&self) -> String {
         self.role.status()
     }
-}
-
-/// A line of the story.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn tell(text: &str) -> Result<(), Failure> {
-    output::print(text.as_bytes())
 }

@@ -1,102 +1,25 @@
 //! The controller's end of a session: hands out UNIQUE IDs, sends commands, and judges the replies.
 
+mod plan;
+mod session;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::ops::RangeInclusive;
-use std::time::{Duration, Instant};
+use std::time::Instant;
+
+pub use plan::Plan;
+pub use session::SETTLE;
 
 use super::report::Report;
-use super::{LAST_WORDS, PAUSE, Replies, command_topic, login_topic, reply_topic, unique_id_topic};
+use super::{
+    LAST_WORDS, command_topic, login_topic, parse_command_topic, parse_reply_filter,
+    parse_reply_topic, reply_filter, unique_id_topic,
+};
 use crate::mqtt::{Level, Message, QoS, TopicFilter, printable};
 use crate::role::{Effect, Event, Reaction, Role};
+use session::{Session, Stage, missing};
 
-/// How long a session with all its replies is watched for one reply too many.
-pub const SETTLE: Duration = Duration::from_millis(500);
-
-/// The most sessions at one time: what a flood of logins can cost.
-const MOST_SESSIONS: usize = 10_000;
-
-/// What a controller is asked to do.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// The expected reply to each command.
-    pub replies: Replies,
-    /// How many commands a session gets.
-    pub commands: RangeInclusive<u32>,
-    /// From the UNIQUE ID to the first command.
-    pub delay: Duration,
-    /// How long to wait for the next reply; `None`: for ever.
-    pub patience: Option<Duration>,
-    /// How commands are published.
-    pub qos: QoS,
-    /// Where the UNIQUE IDs and the choice of commands come from.
-    pub seed: u64,
-    /// Finish after so many sessions.
-    pub sessions: Option<u64>,
-    /// Share the logins with the other controllers of this group. A session stays with the one that
-    /// took its login.
-    pub share: Option<Level>,
-}
-
-impl Default for Plan {
-    fn default() -> Self {
-        Self {
-            replies: Replies::default(),
-            commands: 5..=15,
-            delay: PAUSE,
-            patience: Some(Duration::from_secs(60)),
-            qos: QoS::ExactlyOnce,
-            seed: 0,
-            sessions: None,
-            share: None,
-        }
-    }
-}
-
-impl Plan {
-    fn logins(&self) -> TopicFilter {
-        let filter = TopicFilter::exactly(&login_topic());
-        match &self.share {
-            Some(group) => filter.shared(group),
-            None => filter,
-        }
-    }
-}
-
-#[derive(Debug)]
-enum Stage {
-    /// Until the SUBACK for the replies.
-    Subscribing,
-    /// Until the broker has the UNIQUE ID.
-    Introducing,
-    /// Until the first command.
-    Pausing { until: Instant },
-    /// Until the last reply; `open` counts the replies to come.
-    Commanding {
-        open: HashMap<Level, u32>,
-        until: Option<Instant>,
-    },
-    /// Until it is clear that no reply too many follows.
-    Settling { until: Instant },
-}
-
-impl Stage {
-    fn deadline(&self) -> Option<Instant> {
-        match self {
-            Self::Subscribing | Self::Introducing => None,
-            Self::Pausing { until } | Self::Settling { until } => Some(*until),
-            Self::Commanding { until, .. } => *until,
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Session {
-    user_id: Level,
-    since: Instant,
-    commands: Vec<Level>,
-    replies: Vec<String>,
-    stage: Stage,
-}
+/// The most sessions at one time, so that a flood of logins cannot use up the memory.
+const MAX_SESSIONS: usize = 10_000;
 
 /// The controller, with all its sessions.
 #[derive(Debug)]
@@ -104,12 +27,13 @@ pub struct Controller {
     plan: Plan,
     random: fastrand::Rng,
     sessions: HashMap<Level, Session>,
-    /// The sessions that have had no command yet, by who logged in.
+    /// The sessions that have had no command yet, by USER_ID.
     fresh: HashMap<Level, Level>,
     /// The deadlines of `sessions`, soonest first.
     deadlines: BTreeSet<(Instant, Level)>,
-    /// Sessions of an earlier run, whose subscriptions the broker has kept and which are ended here.
-    leftover: HashSet<Level>,
+    /// Sessions of an earlier run that was killed: the broker has kept their subscriptions, and this run has
+    /// ended them.
+    abandoned_sessions: HashSet<Level>,
     started: u64,
     passed: u64,
     failed: u64,
@@ -125,7 +49,7 @@ impl Controller {
             sessions: HashMap::new(),
             fresh: HashMap::new(),
             deadlines: BTreeSet::new(),
-            leftover: HashSet::new(),
+            abandoned_sessions: HashSet::new(),
             started: 0,
             passed: 0,
             failed: 0,
@@ -165,8 +89,8 @@ impl Controller {
         if self.plan.sessions.is_some_and(|most| self.started >= most) {
             return refuse("as many sessions as --sessions asks for have begun".to_owned());
         }
-        if self.sessions.len() >= MOST_SESSIONS {
-            return refuse(format!("there are {MOST_SESSIONS} sessions already"));
+        if self.sessions.len() >= MAX_SESSIONS {
+            return refuse(format!("there are {MAX_SESSIONS} sessions already"));
         }
         let Some(unique_id) = self.fresh_unique_id() else {
             return Vec::new();
@@ -174,28 +98,17 @@ impl Controller {
         self.started += 1;
         let effects = vec![
             Effect::Note(format!("{user_id} logged in as session {unique_id}")),
-            // At the highest QoS, to see which one the device published with.
-            Effect::Subscribe(
-                TopicFilter::below(&command_topic(&unique_id)),
-                QoS::ExactlyOnce,
-            ),
+            // At the highest QoS, because the broker lowers a message to the QoS of the subscription, and the
+            // controller judges the QoS with which the device published.
+            Effect::Subscribe(reply_filter(&unique_id), QoS::ExactlyOnce),
         ];
         self.fresh.insert(user_id.clone(), unique_id.clone());
-        self.sessions.insert(
-            unique_id,
-            Session {
-                user_id,
-                since: now,
-                commands: Vec::new(),
-                replies: Vec::new(),
-                stage: Stage::Subscribing,
-            },
-        );
+        self.sessions.insert(unique_id, Session::new(user_id, now));
         effects
     }
 
-    /// A device that has had no UNIQUE ID, or has forgotten it, before its first command: it gets the
-    /// same one, or its other login would become a session that nobody serves.
+    /// A device that logs in again before its first command has not got its UNIQUE ID, or has lost it. It
+    /// gets the same one: of two sessions the device would serve only one, and the other would fail.
     fn introduce_again(&mut self, user_id: Level, unique_id: Level) -> Vec<Effect<Report>> {
         let Some(session) = self.sessions.get(&unique_id) else {
             return Vec::new();
@@ -216,11 +129,8 @@ impl Controller {
         if *filter == self.plan.logins() {
             return vec![Effect::Note("waiting for logins".to_owned())];
         }
-        let Some((unique_id, session)) = filter
-            .as_str()
-            .strip_suffix("/+")
-            .and_then(|id| Level::new(id).ok())
-            .and_then(|id| self.sessions.get_key_value(&id))
+        let Some((unique_id, session)) =
+            parse_reply_filter(filter).and_then(|id| self.sessions.get_key_value(&id))
         else {
             return Vec::new();
         };
@@ -251,11 +161,12 @@ impl Controller {
         }
     }
 
-    /// A session without one of its commands is no fair test.
+    /// Closes the session of a message that the link has dropped: without one of its commands it would say
+    /// nothing of the device.
     fn undeliverable(&mut self, now: Instant, message: &Message) -> Vec<Effect<Report>> {
         let named = [
-            Level::new(message.topic.as_str()),
-            Level::from_bytes(&message.payload),
+            parse_command_topic(&message.topic),
+            Level::from_bytes(&message.payload).ok(),
         ];
         let mut named = named.into_iter().flatten();
         let Some(unique_id) = named.find(|id| self.sessions.contains_key(id)) else {
@@ -265,7 +176,7 @@ impl Controller {
         self.close(now, &unique_id, Err(why))
     }
 
-    fn command(&mut self, now: Instant, unique_id: &Level) -> Vec<Effect<Report>> {
+    fn send_commands(&mut self, now: Instant, unique_id: &Level) -> Vec<Effect<Report>> {
         let table: Vec<Level> = self.plan.replies.commands().cloned().collect();
         let count = self.random.u32(self.plan.commands.clone());
         let commands: Vec<Level> = (0..count)
@@ -287,85 +198,37 @@ impl Controller {
             session.commands = commands;
             self.fresh.remove(&session.user_id);
         }
-        let stage = if open.is_empty() {
-            Stage::Settling {
-                until: now + SETTLE,
-            }
-        } else {
-            Stage::Commanding {
-                open,
-                until: self.plan.patience.map(|patience| now + patience),
-            }
-        };
-        self.set_stage(unique_id, stage);
+        self.set_stage(unique_id, Stage::awaiting(open, now, &self.plan));
         effects
     }
 
     fn reply(&mut self, now: Instant, message: &Message) -> Vec<Effect<Report>> {
-        let session = message
-            .topic
-            .as_str()
-            .split_once('/')
-            .and_then(|(id, command)| Some((Level::new(id).ok()?, Level::new(command).ok()?)));
-        let Some((unique_id, command)) = session else {
+        let Some((unique_id, command)) = parse_reply_topic(&message.topic) else {
             return Vec::new();
         };
         let Some(session) = self.sessions.get_mut(&unique_id) else {
             return self.unknown_session(unique_id);
         };
-        let said = printable(&message.payload);
-        session.replies.push(said.clone());
-        let expected = self.plan.replies.answer(command.as_str());
-        let open = match &mut session.stage {
-            Stage::Commanding { open, .. } => open.get_mut(&command).filter(|left| **left > 0),
-            _ => None,
-        };
-        let topic = reply_topic(&unique_id, &command);
-        let wrong = match (expected, open) {
-            (None, _) => Some(format!("a reply on {topic}, and {command} is no command")),
-            (Some((_, word)), _) if word.as_bytes() != message.payload => {
-                Some(format!("on {topic}, `{said}` instead of `{word}`"))
+        match session.take_reply(now, &command, message, &self.plan) {
+            Err(why) => self.close(now, &unique_id, Err(why)),
+            Ok(stage) => {
+                self.set_stage(&unique_id, stage);
+                Vec::new()
             }
-            (_, None) => Some(format!("one reply too many on {topic}")),
-            _ if message.qos != self.plan.qos => Some(format!(
-                "the reply on {topic} came with {} to a command with {}",
-                message.qos, self.plan.qos
-            )),
-            (_, Some(left)) => {
-                *left -= 1;
-                None
-            }
-        };
-        if let Some(why) = wrong {
-            return self.close(now, &unique_id, Err(why));
         }
-        let Stage::Commanding { open, .. } = &mut session.stage else {
-            return Vec::new();
-        };
-        let open = std::mem::take(open);
-        let stage = if open.values().all(|left| *left == 0) {
-            Stage::Settling {
-                until: now + SETTLE,
-            }
-        } else {
-            let until = self.plan.patience.map(|patience| now + patience);
-            Stage::Commanding { open, until }
-        };
-        self.set_stage(&unique_id, stage);
-        Vec::new()
     }
 
-    /// A session that is over, and its UNSUBSCRIBE on the way; or, in a group, one that an earlier run
-    /// left when it was killed.
+    /// A reply in a session that is over, and its UNSUBSCRIBE is on the way; or, in a group, in one that an
+    /// earlier run abandoned when it was killed.
     fn unknown_session(&mut self, unique_id: Level) -> Vec<Effect<Report>> {
-        if self.plan.share.is_none() || self.leftover.contains(&unique_id) {
+        if self.plan.share.is_none() || self.abandoned_sessions.contains(&unique_id) {
             return Vec::new();
         }
-        if self.leftover.len() >= MOST_SESSIONS {
-            self.leftover.clear();
+        if self.abandoned_sessions.len() >= MAX_SESSIONS {
+            self.abandoned_sessions.clear();
         }
-        let filter = TopicFilter::below(&command_topic(&unique_id));
-        self.leftover.insert(unique_id);
+        let filter = reply_filter(&unique_id);
+        self.abandoned_sessions.insert(unique_id);
         vec![Effect::Unsubscribe(filter)]
     }
 
@@ -374,16 +237,10 @@ impl Controller {
             return Vec::new();
         };
         match &session.stage {
-            Stage::Pausing { .. } => self.command(now, unique_id),
+            Stage::Pausing { .. } => self.send_commands(now, unique_id),
             Stage::Settling { .. } => self.close(now, unique_id, Ok(())),
             Stage::Commanding { open, .. } => {
-                let mut missing: Vec<String> = open
-                    .iter()
-                    .filter(|(_, left)| **left > 0)
-                    .map(|(command, left)| format!("{left} to {command}"))
-                    .collect();
-                missing.sort();
-                let missing = missing.join(", ");
+                let missing = missing(open);
                 self.close(now, unique_id, Err(format!("replies missing: {missing}")))
             }
             Stage::Subscribing | Stage::Introducing => Vec::new(),
@@ -424,9 +281,7 @@ impl Controller {
                 )));
             }
         }
-        effects.push(Effect::Unsubscribe(TopicFilter::below(&command_topic(
-            unique_id,
-        ))));
+        effects.push(Effect::Unsubscribe(reply_filter(unique_id)));
         effects.push(Effect::Emit(Report {
             user_id: session.user_id,
             unique_id: unique_id.clone(),

@@ -1,24 +1,28 @@
-//! The device's end of a session: logs in, and again when nobody hears it, answers each command once,
-//! ends at the last words.
+//! The device's end of a session: logs in, logs in again when no UNIQUE ID comes, answers each command
+//! once, ends at the last words.
+
+mod config;
 
 use std::time::{Duration, Instant};
+
+pub use config::DeviceConfig;
 
 use super::{LAST_WORDS, Replies, command_topic, login_topic, reply_topic, unique_id_topic, words};
 use crate::mqtt::{Level, MAX_PAYLOAD, Message, QoS, TopicFilter, TopicName, printable};
 use crate::role::repeats::Repeats;
 use crate::role::{Effect, Event, Failure, Kind, Reaction, Role, Undeliverable};
 
-/// What a device hands to whoever runs it.
+/// What a device hands to the caller of the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
-    /// The controller gave this UNIQUE ID: what a later run needs in order to go on.
+    /// The controller gave this UNIQUE ID. A later run needs it in order to go on with the session.
     LoggedIn(Level),
     /// The last words came; the session is over.
     Done,
 }
 
-/// When a login is repeated where the time without a word from the controller has no limit, and the
-/// longest time between two logins then: a controller that is away for a night is to find few of them.
+/// Where there is no timeout: a login is repeated after [`FIRST_REPEAT`], and at last at intervals of
+/// [`RAREST_REPEAT`], so that a controller that was away for a night finds few of them.
 const FIRST_REPEAT: Duration = Duration::from_secs(12);
 const RAREST_REPEAT: Duration = Duration::from_secs(600);
 
@@ -28,8 +32,8 @@ enum State {
     Starting { resume: Option<Level> },
     /// SUBSCRIBE sent; `login` only goes out after the SUBACK, or the UNIQUE ID could be missed.
     Subscribing,
-    /// `login` published. Once the broker has it, it is published again at `repeat`: it may have gone
-    /// to one of several controllers that died of it.
+    /// `login` published. Once the broker has confirmed it, the device publishes it again at `repeat`: the
+    /// broker may have given it to one of several controllers, which then died before its answer was out.
     LoggingIn { repeat: Option<Instant> },
     /// Answering commands.
     Serving {
@@ -37,7 +41,8 @@ enum State {
         answered: u64,
         unconfirmed: u64,
     },
-    /// The last words have come, but replies are unconfirmed: a crash now must not end the session.
+    /// The last words have come, but the broker has not confirmed every reply: a crash now must not end
+    /// the session.
     Leaving { unconfirmed: u64 },
     /// The last words have come, and the broker has every reply.
     Done,
@@ -49,35 +54,38 @@ pub struct Device {
     user_id: Level,
     replies: Replies,
     qos: QoS,
-    patience: Option<Duration>,
-    last_word: Instant,
+    timeout: Option<Duration>,
+    /// `timeout` after the last word from the controller.
+    expires_at: Option<Instant>,
     repeats: Repeats,
     state: State,
 }
 
 impl Device {
-    /// A device that will log in as `user_id`, with subscriptions and login at `qos`, and give up
-    /// after `patience` without a word from the controller (`None`: never).
-    ///
-    /// With `resume`, it goes on with that UNIQUE ID where the broker still holds the session.
+    /// A device whose timeout counts from `now`.
     #[must_use]
-    pub fn new(
-        user_id: Level,
-        replies: Replies,
-        qos: QoS,
-        patience: Option<Duration>,
-        resume: Option<Level>,
-        now: Instant,
-    ) -> Self {
+    pub fn new(config: DeviceConfig, now: Instant) -> Self {
+        let DeviceConfig {
+            user_id,
+            replies,
+            qos,
+            timeout,
+            resume,
+        } = config;
         Self {
             user_id,
             replies,
             qos,
-            patience,
-            last_word: now,
-            repeats: Repeats::new(patience, FIRST_REPEAT, RAREST_REPEAT),
+            timeout,
+            expires_at: timeout.and_then(|timeout| now.checked_add(timeout)),
+            repeats: Repeats::new(timeout, FIRST_REPEAT, RAREST_REPEAT),
             state: State::Starting { resume },
         }
+    }
+
+    /// The controller gave a sign of life: the timeout counts anew.
+    fn heard(&mut self, now: Instant) {
+        self.expires_at = self.timeout.and_then(|timeout| now.checked_add(timeout));
     }
 
     fn unique_id_topic(&self) -> TopicName {
@@ -128,8 +136,8 @@ impl Device {
         }
         match self.state {
             State::Subscribing => vec![self.log_in()],
-            // Subscribed again: the broker forgot the session, and with it perhaps the UNIQUE ID that
-            // was on its way here. A login that is not confirmed is still in the link's outbox.
+            // Subscribed again: the broker has lost the session, and with it perhaps the UNIQUE ID that was on
+            // its way here. A login that is not confirmed needs no repetition: the link still holds it.
             State::LoggingIn { repeat: Some(_) } => vec![
                 Effect::Note("the broker forgot the session: logging in again".to_owned()),
                 self.log_in(),
@@ -146,40 +154,48 @@ impl Device {
             ))]);
         }
         if *topic == self.unique_id_topic() {
-            self.last_word = now;
+            self.heard(now);
             return self.unique_id(payload);
         }
+        let State::Serving { unique_id, .. } = &self.state else {
+            return Ok(Vec::new());
+        };
+        if *topic != command_topic(unique_id) {
+            return Ok(vec![Effect::Note(format!("ignored a message on {topic}"))]);
+        }
+        self.heard(now);
+        Ok(self.answer(message))
+    }
+
+    fn answer(&mut self, message: &Message) -> Vec<Effect<Progress>> {
         let State::Serving {
             unique_id,
             answered,
             unconfirmed,
         } = &mut self.state
         else {
-            return Ok(Vec::new());
+            return Vec::new();
         };
-        if *topic != command_topic(unique_id) {
-            return Ok(vec![Effect::Note(format!("ignored a message on {topic}"))]);
-        }
-        self.last_word = now;
+        let payload = &message.payload;
         let command = words(payload);
         if command == Some(LAST_WORDS) {
             let unconfirmed = *unconfirmed;
             self.state = State::Leaving { unconfirmed };
-            return Ok(self.leave());
+            return self.leave();
         }
         let Some((command, word)) = command.and_then(|command| self.replies.answer(command)) else {
-            return Ok(vec![Effect::Warn(format!(
+            return vec![Effect::Warn(format!(
                 "ignored the unknown command `{}`",
                 printable(payload)
-            ))]);
+            ))];
         };
         *answered += 1;
         *unconfirmed += 1;
-        Ok(vec![Effect::Publish(Message::new(
+        vec![Effect::Publish(Message::new(
             reply_topic(unique_id, command),
             word,
             message.qos,
-        ))])
+        ))]
     }
 
     fn log_in_again(&mut self) -> Vec<Effect<Progress>> {
@@ -202,7 +218,7 @@ impl Device {
         self.leave()
     }
 
-    /// A message that the link has dropped.
+    /// The link has dropped `message`, so the device must not wait for its confirmation.
     fn undeliverable(&mut self, message: &Message, why: Undeliverable) -> Reaction<Progress> {
         if why == Undeliverable::TooLarge {
             let text = format!(
@@ -219,8 +235,8 @@ impl Device {
         Ok(self.leave())
     }
 
-    /// The end, once nothing is unconfirmed: before the last words are acknowledged, so that until then
-    /// a crash brings them again.
+    /// Ends the session once the broker has confirmed every reply. The link acknowledges the last words only
+    /// after that, so until then the broker delivers them again after a crash.
     fn leave(&mut self) -> Vec<Effect<Progress>> {
         match self.state {
             State::Leaving { unconfirmed: 0 } => {
@@ -243,7 +259,7 @@ impl Device {
                     printable(payload)
                 ))]);
             }
-            // From before this run's login: never the answer to it.
+            // The message is older than this run's login, so it cannot be the answer to it.
             _ => return Ok(Vec::new()),
         }
         let unique_id = Level::from_bytes(payload).map_err(|why| {
@@ -269,8 +285,8 @@ impl Device {
         Ok(effects)
     }
 
-    fn out_of_patience(&self, patience: Duration) -> Failure {
-        let seconds = patience.as_secs_f64();
+    fn timed_out(&self, timeout: Duration) -> Failure {
+        let seconds = timeout.as_secs_f64();
         let text = match &self.state {
             State::Serving { unique_id, .. } => format!(
                 "no word from the controller on {unique_id} for {seconds} s: is it still running? (-W sets the limit)"
@@ -298,10 +314,10 @@ impl Role for Device {
             Event::Undeliverable(message, why) => self.undeliverable(message, why),
             Event::Received(message) => self.received(now, message),
             Event::Line(_) => Ok(Vec::new()),
-            Event::Deadline => match (&self.state, self.time_limit(), self.patience) {
+            Event::Deadline => match (&self.state, self.expires_at, self.timeout) {
                 (State::Done, ..) => Ok(Vec::new()),
-                (_, Some(limit), Some(patience)) if now >= limit => {
-                    Err(self.out_of_patience(patience))
+                (_, Some(expires_at), Some(timeout)) if now >= expires_at => {
+                    Err(self.timed_out(timeout))
                 }
                 (State::LoggingIn { repeat: Some(at) }, ..) if now >= *at => {
                     Ok(self.log_in_again())
@@ -314,17 +330,17 @@ impl Role for Device {
     fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Done => None,
-            State::LoggingIn { repeat } => [repeat, self.time_limit()].into_iter().flatten().min(),
-            _ => self.time_limit(),
+            State::LoggingIn { repeat } => [repeat, self.expires_at].into_iter().flatten().min(),
+            _ => self.expires_at,
         }
     }
 
     fn time_limit(&self) -> Option<Instant> {
-        self.last_word.checked_add(self.patience?)
+        self.expires_at
     }
 
-    /// The last words are handed out, and the broker has every reply. Only their acknowledgement is left:
-    /// a failure now would have systemd start a session that nobody wants.
+    /// The last words are handed out, and the broker has every reply. Only their acknowledgement is left. A
+    /// failure now would have systemd start a new session after one that has ended well.
     fn is_done(&self) -> bool {
         matches!(self.state, State::Done)
     }

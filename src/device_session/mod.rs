@@ -1,4 +1,5 @@
 //! Protocol A, the device session: its topics, its replies and its last words, as both ends read them.
+//! Each topic has its inverse beside it. Knows neither of the ends.
 
 pub mod controller;
 pub mod device;
@@ -7,7 +8,7 @@ pub mod report;
 use std::fmt;
 use std::time::Duration;
 
-use crate::mqtt::{Level, MAX_PAYLOAD, TopicName};
+use crate::mqtt::{Level, MAX_PAYLOAD, TopicFilter, TopicName};
 
 /// What ends a session, on the command topic.
 pub const LAST_WORDS: &str = "Well done my IoT!";
@@ -33,10 +34,37 @@ pub fn command_topic(unique_id: &Level) -> TopicName {
     TopicName::of(unique_id)
 }
 
+/// Reads a command topic back: the UNIQUE ID of its session.
+#[must_use]
+pub fn parse_command_topic(topic: &TopicName) -> Option<Level> {
+    Level::new(topic.as_str()).ok()
+}
+
 /// The topic of the reply to `command`.
 #[must_use]
 pub fn reply_topic(unique_id: &Level, command: &Level) -> TopicName {
     command_topic(unique_id).join(command)
+}
+
+/// Reads a reply topic back: the UNIQUE ID of its session, and the command.
+#[must_use]
+pub fn parse_reply_topic(topic: &TopicName) -> Option<(Level, Level)> {
+    let mut levels = topic.levels();
+    let unique_id = Level::new(levels.next()?).ok()?;
+    let command = Level::new(levels.next()?).ok()?;
+    levels.next().is_none().then_some((unique_id, command))
+}
+
+/// The filter for all replies of a session.
+#[must_use]
+pub fn reply_filter(unique_id: &Level) -> TopicFilter {
+    TopicFilter::below(&command_topic(unique_id))
+}
+
+/// Reads a reply filter back: the UNIQUE ID of its session.
+#[must_use]
+pub fn parse_reply_filter(filter: &TopicFilter) -> Option<Level> {
+    Level::new(filter.as_str().strip_suffix("/+")?).ok()
 }
 
 /// Text without the white space around it, which is not part of a command.
@@ -166,6 +194,26 @@ mod tests {
         );
         assert_eq!(replies.answer("CMD8"), None);
         assert_eq!(replies.answer("cmd1"), None);
+    }
+
+    #[test]
+    fn what_one_end_writes_into_a_topic_the_other_reads_from_it() {
+        let unique_id = Level::new("U1").unwrap();
+        let command = Level::new("CMD1").unwrap();
+        let commands = command_topic(&unique_id);
+        let reply = reply_topic(&unique_id, &command);
+        let replies = reply_filter(&unique_id);
+        assert_eq!(parse_command_topic(&commands), Some(unique_id.clone()));
+        assert_eq!(parse_reply_filter(&replies), Some(unique_id.clone()));
+        assert_eq!(parse_reply_topic(&reply), Some((unique_id, command)));
+        assert!(replies.matches(&reply) && !replies.matches(&commands));
+        assert_eq!(parse_command_topic(&reply), None);
+        for other in ["U1", "U1/", "/CMD1", "U1/CMD1/x"] {
+            let other = TopicName::new(other).unwrap();
+            assert_eq!(parse_reply_topic(&other), None, "{other}");
+        }
+        let other = TopicFilter::exactly(&reply);
+        assert_eq!(parse_reply_filter(&other), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::mqtt::Level;
 /// One finished session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// Who logged in.
+    /// The device that logged in.
     pub user_id: Level,
     /// What the session was called.
     pub unique_id: Level,

@@ -98,6 +98,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// The keep alive interval that [`Options::new`] sets.
+    pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
+    /// The wait before a new attempt to connect that [`Options::new`] sets.
+    pub const RECONNECT_DELAY: Duration = Duration::from_secs(1);
+
     /// Options for a broker, with this program's defaults for the rest.
     #[must_use]
     pub fn new(host: impl Into<String>, port: u16, client_id: impl Into<String>) -> Self {
@@ -108,9 +113,9 @@ impl Options {
             tls: None,
             client_id: client_id.into(),
             login: None,
-            keep_alive: Duration::from_secs(15),
+            keep_alive: Self::KEEP_ALIVE,
             session: Session::Clean,
-            reconnect_delay: Duration::from_secs(1),
+            reconnect_delay: Self::RECONNECT_DELAY,
             give_up_at_once: false,
         }
     }

@@ -4,23 +4,25 @@ use std::fmt;
 
 use super::TopicName;
 
-/// The largest payload that this program publishes, in bytes. MQTT would allow 256 MB (section 2.2.3); a
-/// board with little memory needs a limit of its own.
+/// The largest payload that this program publishes, in bytes. MQTT allows a packet of 256 MB (section 2.2.3); a board
+/// with little memory needs a lower limit. The link answers a larger one with
+/// [`Event::Undeliverable`](crate::role::Event::Undeliverable).
 pub const MAX_PAYLOAD: usize = 768 * 1024;
 
-/// Quality of service (MQTT 3.1.1, section 4.3).
+/// Quality of service: what sender and receiver of a message owe each other (section 4.3). The order is that of the
+/// levels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum QoS {
-    /// QoS 0.
+    /// QoS 0: sent once and not acknowledged; it may be lost (section 4.3.1).
     AtMostOnce,
-    /// QoS 1.
+    /// QoS 1: repeated until a PUBACK comes; it may arrive twice (section 4.3.2).
     AtLeastOnce,
-    /// QoS 2.
+    /// QoS 2: neither lost nor repeated, by PUBREC, PUBREL and PUBCOMP (section 4.3.3).
     ExactlyOnce,
 }
 
 impl QoS {
-    /// The level as MQTT writes it.
+    /// The level as a packet has it: 0, 1 or 2.
     #[must_use]
     pub fn level(self) -> u8 {
         match self {
@@ -32,6 +34,7 @@ impl QoS {
 }
 
 impl TryFrom<u8> for QoS {
+    /// The level is none that MQTT has.
     type Error = ();
 
     fn try_from(level: u8) -> Result<Self, ()> {
@@ -50,21 +53,23 @@ impl fmt::Display for QoS {
     }
 }
 
-/// An application message.
+/// An application message (section 3.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Where it is published.
+    /// The topic that it is published to.
     pub topic: TopicName,
-    /// What it says.
+    /// The content, in any encoding; its length may be zero.
     pub payload: Vec<u8>,
-    /// How it is, or was, delivered.
+    /// To publish: how the link is to deliver it. Received: how the broker delivered it, which is the lower of the
+    /// publisher's QoS and that of the subscription (section 3.8.4).
     pub qos: QoS,
-    /// Received from the broker's store rather than from a publisher (section 3.3.1.3): it is old.
+    /// Received: the broker had stored it before this client subscribed, so it is old (section 3.3.1.3). To publish:
+    /// the broker is to store it; this program never asks for that.
     pub retain: bool,
 }
 
 impl Message {
-    /// A message to publish, not retained.
+    /// A message to publish, which the broker is not to store.
     pub fn new(topic: TopicName, payload: impl Into<Vec<u8>>, qos: QoS) -> Self {
         Self {
             topic,

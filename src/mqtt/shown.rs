@@ -1,8 +1,8 @@
-//! How a payload, a topic or an argument is shown to a person: on one line, with nothing that a terminal
-//! would obey.
+//! How a payload, a topic or an argument is shown to a person: on one line, with nothing that a terminal would obey.
+//! The other end of a connection chooses these texts, and must not choose what a terminal does or how many lines a log
+//! has.
 
-/// A text as it may be shown, whatever somebody else put into it, a topic or an argument: the terminal
-/// gets no control character to obey, and the log no second line.
+/// The text with each control character escaped: `\n` for a line feed, `\u{1b}` for an escape.
 #[must_use]
 pub fn one_line(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -15,7 +15,7 @@ pub fn one_line(text: &str) -> String {
     shown
 }
 
-/// A payload as a person may read it in a log: short, on one line, nothing a terminal would obey.
+/// A payload for a log: at most 60 characters of it, control characters escaped, and `U+FFFD` for what is not UTF-8.
 #[must_use]
 pub fn printable(payload: &[u8]) -> String {
     const MOST: usize = 60;

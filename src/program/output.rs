@@ -58,7 +58,7 @@ pub fn print(result: &[u8]) -> Result<(), Failure> {
     print_to_reader(result).map(|_| ())
 }
 
-/// [`print()`], for one of many results: says whether there is still somebody who reads them.
+/// [`print()`], for one of many results: false when their reader has gone away.
 ///
 /// # Errors
 /// Those of [`print()`].
@@ -84,6 +84,6 @@ pub fn complain(line: &dyn std::fmt::Display) {
         true => systemd::journal_prefix(Level::Error),
         false => "mqtt_client: ",
     };
-    // Without a standard error there is nobody to tell.
+    // Where standard error cannot be written, the exit code still tells.
     let _ = writeln!(io::stderr(), "{prefix}{}", one_line(&line.to_string()));
 }

@@ -1,4 +1,4 @@
-//! A password from whoever sits at the terminal: not shown, and with the terminal as it was before,
+//! A password that a person types at the terminal: it is not shown, and the terminal is as it was before,
 //! whatever ends the question.
 
 use std::fs::{File, OpenOptions};
@@ -8,37 +8,29 @@ use nix::sys::termios::{
     LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr,
 };
 
-use crate::link::Options;
-use crate::link::Stop;
+use crate::link::{Login, Stop};
 use crate::role::{Failure, Kind};
 
-/// Asks for the password of a user who was named without one, where there is somebody to ask. `false`
-/// when the answer is a signal, such as Ctrl-C.
+/// The login with a password: where it has none, and standard input is a terminal, the user is asked for it.
+/// `None` when the answer is a signal, such as Ctrl-C.
 ///
 /// # Errors
 /// When the terminal cannot be asked.
-pub fn ask_password(options: &mut Options, stop: &Stop) -> Result<bool, Failure> {
-    let Some(login) = &mut options.login else {
-        return Ok(true);
-    };
+pub fn ask_password(login: Login, stop: &Stop) -> Result<Option<Login>, Failure> {
     if !login.password.is_empty() || !io::stdin().is_terminal() {
-        return Ok(true);
+        return Ok(Some(login));
     }
     let question = format!("password of {} (Enter for none): ", login.username);
     let answer = ask(&question, stop).map_err(|error| {
         let text = format!("cannot ask for a password: {error}; give --password-file");
         Failure::new(Kind::Config, text)
     })?;
-    match answer {
-        Some(password) => login.password = password,
-        None => return Ok(false),
-    }
-    Ok(true)
+    Ok(answer.map(|password| Login { password, ..login }))
 }
 
 /// `None` when `stop` comes first.
 fn ask(question: &str, stop: &Stop) -> io::Result<Option<String>> {
-    // Not the standard streams: the answers to the program's own questions are no part of its output.
+    // Not on the standard streams: the question is no part of the program's output.
     let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
     let before = tcgetattr(&terminal)?;
     let at_the_stop = (terminal.try_clone()?, before.clone());
@@ -46,7 +38,7 @@ fn ask(question: &str, stop: &Stop) -> io::Result<Option<String>> {
         let (terminal, before) = &at_the_stop;
         leave(terminal, before);
     });
-    // The echo first, then the question: nothing that is typed in answer to it may be seen.
+    // The echo goes off before the question appears, so that no part of the answer is shown.
     tcsetattr(&terminal, SetArg::TCSAFLUSH, &quiet(&before))?;
     if stop.requested() {
         leave(&terminal, &before);
@@ -62,8 +54,8 @@ fn ask(question: &str, stop: &Stop) -> io::Result<Option<String>> {
     Ok((!stop.requested()).then_some(answer))
 }
 
-/// Shows nothing of what is typed but the end of the line. Not to be suspended either: the shell would
-/// switch the echo on.
+/// The terminal shows nothing of what is typed but the end of the line, and Ctrl-Z does not suspend the
+/// program, because the shell would switch the echo on.
 fn quiet(before: &Termios) -> Termios {
     let mut quiet = before.clone();
     quiet.local_flags.remove(LocalFlags::ECHO);
@@ -81,9 +73,10 @@ fn read(mut terminal: &File, question: &str) -> io::Result<String> {
     Ok(line)
 }
 
-/// Half a password that was typed goes with it: the shell would take it for the beginning of a command.
+/// Restores the terminal, and discards half a password that was typed: the shell would take it for the
+/// beginning of a command.
 fn leave(mut terminal: &File, before: &Termios) {
-    // There is nobody to tell that it did not work.
+    // The process is about to end, and a failure would have no other consequence.
     let _ = tcsetattr(terminal, SetArg::TCSAFLUSH, before);
     let _ = terminal.write_all(b"\n");
 }

@@ -13,8 +13,8 @@ use crate::mqtt::Level;
 const FIRST_LINE: &str = "mqtt_client session 1";
 const LAST_LINE: &str = "end";
 
-/// More than any file that this program writes: two levels and a few words.
-const MOST_BYTES: u64 = 2 * crate::mqtt::MAX_BYTES as u64 + 1024;
+/// Longer than any file that this program writes: two levels and a few words.
+const MAX_FILE_BYTES: u64 = 2 * crate::mqtt::MAX_BYTES as u64 + 1024;
 
 /// Where a device keeps its session. One folder serves one device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl StateFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Unusable::Unreadable(error.to_string())),
             Ok(file) => file
-                .take(MOST_BYTES)
+                .take(MAX_FILE_BYTES)
                 .read_to_end(&mut bytes)
                 .map_err(|error| Unusable::Unreadable(error.to_string()))?,
         };
@@ -95,12 +95,12 @@ impl StateFile {
         sync_folder(&self.folder)
     }
 
-    /// Forgets the session. That there is none is fine.
+    /// Forgets the session, if there is one.
     ///
     /// # Errors
     /// When the folder cannot be written.
     pub fn remove(&self) -> io::Result<()> {
-        // Looked at first: a read-only file system complains of the removal, file or no file.
+        // On a read-only file system the removal fails even where there is no file.
         use io::ErrorKind::{NotADirectory, NotFound};
         match fs::symlink_metadata(self.path()) {
             Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(()),

@@ -18,9 +18,46 @@ pub struct Systemd {
     /// A third of WATCHDOG_USEC, where the unit asks for a watchdog.
     feed_every: Option<Duration>,
     fed: Option<Instant>,
-    said: Option<(Instant, String)>,
-    /// Whether anybody listens.
+    status: StatusLine,
+    /// Whether systemd started this process and wants to be notified.
     present: bool,
+}
+
+/// What systemd knows of the status.
+#[derive(Debug, Default)]
+enum StatusLine {
+    /// Nothing yet.
+    #[default]
+    Unsent,
+    /// This text, sent then.
+    Sent { at: Instant, text: String },
+    /// A text that was sent then, and has changed since: the new one follows as soon as it may.
+    Outdated { sent_at: Instant },
+}
+
+impl StatusLine {
+    /// Sends `status` where it has changed and the last line is old enough.
+    fn update(&mut self, now: Instant, status: &dyn Fn() -> String) {
+        let recent = |at: Instant| now.saturating_duration_since(at) < STATUS_EVERY;
+        match self {
+            Self::Outdated { sent_at } if recent(*sent_at) => {}
+            Self::Sent { at, text } if recent(*at) => {
+                if *text != status() {
+                    *self = Self::Outdated { sent_at: *at };
+                }
+            }
+            Self::Unsent | Self::Sent { .. } | Self::Outdated { .. } => {
+                let status = status();
+                if !matches!(self, Self::Sent { text, .. } if *text == status) {
+                    send(&[NotifyState::Status(&status)]);
+                    *self = Self::Sent {
+                        at: now,
+                        text: status,
+                    };
+                }
+            }
+        }
+    }
 }
 
 impl Systemd {
@@ -48,7 +85,7 @@ impl Systemd {
 }
 
 fn send(state: &[NotifyState<'_>]) {
-    // systemd notices the silence itself; there is nobody else to tell.
+    // Without notifications systemd applies the unit's timeouts, so the run goes on.
     if let Err(error) = sd_notify::notify(state) {
         debug!("systemd does not listen: {error}");
     }
@@ -56,13 +93,12 @@ fn send(state: &[NotifyState<'_>]) {
 
 impl Watcher for Systemd {
     fn interval(&self) -> Option<Duration> {
-        let overdue = self.said.as_ref().is_some_and(|(_, text)| text.is_empty());
-        match overdue {
-            true => Some(
+        match self.status {
+            StatusLine::Outdated { .. } => Some(
                 self.feed_every
                     .map_or(STATUS_EVERY, |every| every.min(STATUS_EVERY)),
             ),
-            false => self.feed_every,
+            StatusLine::Unsent | StatusLine::Sent { .. } => self.feed_every,
         }
     }
 
@@ -70,28 +106,14 @@ impl Watcher for Systemd {
         if !self.present {
             return;
         }
-        let long_ago = |at: Instant, time| now.saturating_duration_since(at) >= time;
         if let Some(every) = self.feed_every {
-            if self.fed.is_none_or(|at| long_ago(at, every)) {
+            let due = |fed: Instant| now.saturating_duration_since(fed) >= every;
+            if self.fed.is_none_or(due) {
                 send(&[NotifyState::Watchdog]);
                 self.fed = Some(now);
             }
         }
-        match &mut self.said {
-            // Too soon after the last line: an empty text stands for "look again".
-            Some((at, text)) if !long_ago(*at, STATUS_EVERY) => {
-                if *text != status() {
-                    text.clear();
-                }
-            }
-            said => {
-                let status = status();
-                if said.as_ref().is_none_or(|(_, text)| *text != status) {
-                    send(&[NotifyState::Status(&status)]);
-                    *said = Some((now, status));
-                }
-            }
-        }
+        self.status.update(now, status);
     }
 }
 
@@ -117,5 +139,36 @@ pub fn journal_prefix(level: Level) -> &'static str {
         Level::Warn => "<4>",
         Level::Info => "<6>",
         Level::Debug | Level::Trace => "<7>",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_outdated(line: &StatusLine) -> bool {
+        matches!(line, StatusLine::Outdated { .. })
+    }
+
+    #[test]
+    fn a_status_that_changes_too_soon_is_looked_at_again() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut line = StatusLine::default();
+        for (ms, status, outdated) in [
+            (0, "a", false),
+            (100, "a", false),
+            (200, "b", true),
+            // That it is as before does not matter: the next line is due.
+            (300, "a", true),
+            (1000, "a", false),
+            (1500, "a", false),
+            (5000, "a", false),
+            // The last line is old enough.
+            (5100, "b", false),
+        ] {
+            line.update(at(ms), &|| status.to_owned());
+            assert_eq!(is_outdated(&line), outdated, "{ms} ms, {status}");
+        }
     }
 }

@@ -4,29 +4,30 @@ use std::fmt;
 
 use crate::mqtt::one_line;
 
-/// The kinds of failure a run can end with, each with its exit code (sysexits.h).
+/// The kinds of failure that can end a run, each with its exit code, which is that of `sysexits.h` and which systemd
+/// shows by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Bad command line (`EX_USAGE`).
+    /// The command line is wrong (`EX_USAGE`).
     Usage,
-    /// Bad input: the message cannot be sent (`EX_DATAERR`).
+    /// The input is wrong, so the message cannot be sent (`EX_DATAERR`).
     Input,
-    /// The broker cannot be reached (`EX_UNAVAILABLE`).
+    /// No broker can be reached (`EX_UNAVAILABLE`).
     Unreachable,
-    /// No answer in time (`EX_TEMPFAIL`).
+    /// The other end gave no answer in time (`EX_TEMPFAIL`).
     NoAnswer,
     /// The other end broke the protocol (`EX_PROTOCOL`).
     Protocol,
-    /// Login or subscription refused (`EX_NOPERM`).
+    /// The broker refused the login or a subscription (`EX_NOPERM`).
     Refused,
-    /// A bad file or environment variable (`EX_CONFIG`).
+    /// A file or an environment variable is wrong (`EX_CONFIG`).
     Config,
-    /// Results cannot be written (`EX_IOERR`).
+    /// The result cannot be written (`EX_IOERR`).
     Output,
 }
 
 impl Kind {
-    /// The exit code.
+    /// The exit code of the process, from 64 to 78.
     #[must_use]
     pub fn exit_code(self) -> u8 {
         match self {
@@ -42,8 +43,10 @@ impl Kind {
     }
 }
 
-/// Why a run ended badly: one line that names the thing, the reason and the remedy, and that a terminal
-/// can show, whatever it repeats.
+/// Why a run ended badly: one line that names the thing, the reason and the remedy.
+///
+/// The line may repeat texts from outside (a topic, a file name, a broker's words), so [`Failure::new`] escapes control
+/// characters. It displays as that line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// Decides the exit code.
@@ -53,7 +56,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure of this kind.
+    /// A failure of this kind with this line, control characters escaped.
     pub fn new(kind: Kind, text: impl Into<String>) -> Self {
         Self {
             kind,

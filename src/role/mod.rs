@@ -1,7 +1,11 @@
 //! The contract between a role (one end of one protocol) and the link that carries it.
 //!
 //! A role is a pure state machine: events and the time come in, effects go out. It does no I/O, reads
-//! no clock, starts no thread and writes no log.
+//! no clock, starts no thread and writes no log. So a test can play a whole conversation at once, and the page of this
+//! crate has an example.
+//!
+//! The link is the other side of the contract: it carries the effects out in order, and what it promises about them
+//! is on the page of [`crate::link`].
 //!
 //! # The order of events
 //!
@@ -25,7 +29,7 @@ pub use failure::{Failure, Kind};
 
 use crate::mqtt::{Message, QoS, TopicFilter};
 
-/// What the link tells a role.
+/// What the link tells a role. The module's page has the order in which events come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event<'a> {
     /// The broker accepted the connection (CONNACK), for the first time or again.
@@ -35,11 +39,13 @@ pub enum Event<'a> {
     },
     /// The broker granted the subscription (SUBACK); again whenever it had to be made again.
     Subscribed(&'a TopicFilter),
-    /// The broker has taken over responsibility for this message (PUBACK, PUBCOMP; QoS 0: it was sent).
+    /// The broker has taken over responsibility for this message (PUBACK at QoS 1, section 4.3.2; PUBCOMP at QoS 2,
+    /// section 4.3.3). At QoS 0 it only says that the message was sent.
     Confirmed(&'a Message),
-    /// The link cannot carry this message, and has dropped it. Publishing the same again would be in vain.
+    /// The link cannot carry this message and has dropped it, for this reason.
     Undeliverable(&'a Message, Undeliverable),
-    /// A message arrived.
+    /// A message arrived on one of the role's subscriptions. The link acknowledges it when the broker has confirmed
+    /// everything that the role publishes in reaction to it.
     Received(&'a Message),
     /// The line that [`Effect::AwaitLine`] asked for; `None` when there are no more.
     Line(Option<&'a str>),
@@ -50,40 +56,44 @@ pub enum Event<'a> {
 /// Why the link has dropped a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Undeliverable {
-    /// Its payload has more than [`crate::mqtt::MAX_PAYLOAD`] bytes.
+    /// Its payload has more than [`MAX_PAYLOAD`](crate::mqtt::MAX_PAYLOAD) bytes.
     TooLarge,
-    /// It has QoS 0, which allows it to be lost (MQTT 3.1.1, section 4.3.1), and more is waiting already than
-    /// the connection carries.
+    /// It has QoS 0, which allows it to be lost (MQTT 3.1.1, section 4.3.1), and the connection does not take what is
+    /// waiting already.
     Congested,
 }
 
 /// What a role asks of the link, carried out in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect<T> {
-    /// Subscribe, and keep subscribed whatever the broker forgets.
+    /// Subscribe, with this QoS at most, and subscribe again whenever the broker has lost the session. A broker that
+    /// refuses it ends the run with [`Kind::Refused`].
     Subscribe(TopicFilter, QoS),
-    /// End a subscription.
+    /// End a subscription; the filter is the one that was subscribed to.
     Unsubscribe(TopicFilter),
     /// Publish, and try until the broker has confirmed the message. Where that cannot be, the link answers
     /// with [`Event::Undeliverable`].
     Publish(Message),
-    /// Hand this to the caller of the run, before the message that led to it is acknowledged.
+    /// Hand this to the caller of the run, before the message that led to it is acknowledged. An error of the caller
+    /// ends the run.
     Emit(T),
-    /// Ask for the next line to work on.
+    /// Ask for the next line of the run's [`Lines`](crate::link::Lines); [`Event::Line`] brings it.
     AwaitLine,
     /// Log what happens, for `--verbose`.
     Note(String),
     /// Log what the user should look into.
     Warn(String),
-    /// The role is done: confirm everything, leave nothing behind, disconnect.
+    /// The role is done. The link waits for the confirmations that are due, leaves no session and no subscription
+    /// behind, and disconnects.
     Finish,
 }
 
 impl<T> Effect<T> {
-    /// The same effect for a caller who takes no items: what it emits goes to `emit` instead.
+    /// Gives an [`Effect::Emit`] to `emit` and returns `None`; returns any other effect as it is, with a type of item of
+    /// the caller's choice. It is for code that wraps a role and takes its items out.
     ///
     /// # Errors
-    /// Those of `emit`.
+    /// The error of `emit`.
     pub fn emitted<U, E>(
         self,
         emit: impl FnOnce(T) -> Result<(), E>,
@@ -104,23 +114,26 @@ impl<T> Effect<T> {
     }
 }
 
-/// A role's reaction to an event: effects in order, or the end of the run.
+/// A role's reaction to an event: effects, which the link carries out in this order, or the failure that ends the run.
 pub type Reaction<T> = Result<Vec<Effect<T>>, Failure>;
 
 /// One end of one protocol.
 ///
-/// No method has a default: a role that wraps another would forget to pass it on.
+/// No method has a default, because a type that wraps a role could then forget to pass a method on.
 pub trait Role {
     /// What the role hands to the caller of the run.
     type Item;
 
-    /// Reacts to an event. It returns at once: the connection waits for it.
+    /// Reacts to an event that happened at `now`. It must not block, because the connection is not served until it
+    /// returns.
     ///
     /// # Errors
-    /// When the role cannot reach its end any more. An error ends the run, and nothing is handled after it.
+    /// Why the role cannot reach its end any more. The link then ends the run with this failure, and calls `handle` no
+    /// more.
     fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Self::Item>;
 
-    /// The instant at which the role wants [`Event::Deadline`], if at all.
+    /// The instant at which the role wants [`Event::Deadline`]; `None` when it waits only for other events. The link asks
+    /// after each event.
     ///
     /// It includes [`Role::time_limit`]: until the role is done it is never later than that. Handling
     /// [`Event::Deadline`] moves it to a later instant, or to `None`.
@@ -134,6 +147,6 @@ pub trait Role {
     /// as success.
     fn is_done(&self) -> bool;
 
-    /// Where things stand, in a few words, for a service's status line.
+    /// Where things stand, in a few words, for the status that `systemctl status` shows: "12 commands answered".
     fn status(&self) -> String;
 }

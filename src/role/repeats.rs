@@ -1,13 +1,13 @@
-//! When to say again what nobody has answered: at intervals that double.
+//! When a role repeats a message that has had no answer: at intervals that double.
 //!
-//! Knows neither what is said nor to whom; how often is too often is for the protocols to say.
+//! It does not know what the message is. Each protocol chooses the first and the longest interval.
 
 use std::time::{Duration, Instant};
 
-/// Of a time limit, the part after which something is repeated for the first time.
+/// The first repetition comes after this part of the time limit: a fifth.
 const FIRST: u32 = 5;
 
-/// The intervals at which something is repeated.
+/// The intervals at which a role repeats a message.
 #[derive(Debug)]
 pub struct Repeats {
     interval: Duration,
@@ -15,8 +15,8 @@ pub struct Repeats {
 }
 
 impl Repeats {
-    /// Repetitions within `patience`: the first after a fifth of it. Where there is no limit, after
-    /// `first`, and at intervals of no more than `longest`.
+    /// Repetitions within the time limit `patience`, the first after a fifth of it: of 10 s, after 2 s and then 4 s
+    /// more. Without a limit the first comes after `first`, and the intervals grow to `longest`.
     #[must_use]
     pub fn new(patience: Option<Duration>, first: Duration, longest: Duration) -> Self {
         match patience {
@@ -31,13 +31,13 @@ impl Repeats {
         }
     }
 
-    /// When to repeat what has arrived at `now`.
+    /// When to repeat a message that the broker confirmed at `now`; `None` beyond what the clock can represent.
     #[must_use]
     pub fn after(&self, now: Instant) -> Option<Instant> {
         now.checked_add(self.interval)
     }
 
-    /// It is repeated: the next time only after twice as long.
+    /// To be called when the message is repeated: the next interval is twice as long.
     pub fn repeated(&mut self) {
         self.interval = self.interval.saturating_mul(2).min(self.longest);
     }

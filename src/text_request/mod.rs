@@ -1,6 +1,6 @@
 //! Protocol B, the text request: its topics and its five actions, as both ends read them.
 
-mod late;
+mod late_answers;
 pub mod requester;
 pub mod responder;
 
@@ -16,6 +16,8 @@ pub const GROWTH: usize = 3;
 
 /// The longest text that may be asked for, in bytes: its answer can still be published.
 pub const MAX_TEXT: usize = MAX_PAYLOAD / GROWTH;
+
+const _: () = assert!(MAX_TEXT * GROWTH <= MAX_PAYLOAD);
 
 /// What can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -127,13 +129,13 @@ fn exchange(net_id: &Level, action: Action) -> TopicName {
     TopicName::of(net_id).join(&Level::known(action.name()))
 }
 
-/// The filter for everybody's requests of one action.
+/// The filter for the requests of one action under any NETID.
 #[must_use]
 pub fn request_filter(action: Action) -> TopicFilter {
     TopicFilter::under_any(&[Level::known(action.name()), Level::known("request")])
 }
 
-/// Reads a request's topic back: who asks for what.
+/// Reads a request's topic back: its NETID and its action.
 #[must_use]
 pub fn parse_request_topic(topic: &TopicName) -> Option<(Level, Action)> {
     let mut levels = topic.levels();

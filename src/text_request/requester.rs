@@ -3,20 +3,53 @@
 
 use std::time::{Duration, Instant};
 
-use super::late::Late;
+use super::late_answers::LateAnswers;
 use super::{Action, request_topic, response_topic};
 use crate::mqtt::{Level, MAX_PAYLOAD, Message, QoS, TopicFilter, TopicName};
 use crate::role::repeats::Repeats;
 use crate::role::{Effect, Event, Failure, Kind, Reaction, Role, Undeliverable};
 
-/// When an unanswered request is repeated where there is no time limit, and the longest time between two
-/// repetitions then.
+/// What is asked for, and how.
+#[derive(Debug, Clone)]
+pub struct RequestConfig {
+    /// The NETID that asks.
+    pub net_id: Level,
+    /// What is to be done with the text.
+    pub action: Action,
+    /// The QoS of the subscription and the request.
+    pub qos: QoS,
+    /// How long an answer may take; `None`: for ever.
+    pub timeout: Option<Duration>,
+}
+
+impl RequestConfig {
+    /// The QoS that the protocol asks for.
+    pub const QOS: QoS = QoS::AtLeastOnce;
+    /// As long as a person waits at a terminal.
+    pub const TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// Requests of `net_id` for `action`, with the defaults for the rest.
+    #[must_use]
+    pub fn new(net_id: Level, action: Action) -> Self {
+        Self {
+            net_id,
+            action,
+            qos: Self::QOS,
+            timeout: Some(Self::TIMEOUT),
+        }
+    }
+}
+
+/// Where there is no timeout: an unanswered request is repeated after [`FIRST_REPEAT`], and at last at
+/// intervals of [`RAREST_REPEAT`].
 const FIRST_REPEAT: Duration = Duration::from_secs(2);
 const RAREST_REPEAT: Duration = Duration::from_secs(60);
 
-/// How long to stay for answers to what was asked more than once: another run under the same NETID
-/// would take them for its own.
-const STAY: Duration = Duration::from_secs(1);
+/// How long a requester that has asked more than once lingers for further answers: the next run under the
+/// same NETID would take them for its own.
+const LINGER: Duration = Duration::from_secs(1);
+
+const _: () = assert!(LINGER.as_secs() < RequestConfig::TIMEOUT.as_secs());
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -29,8 +62,8 @@ enum State {
     /// The request is published. Once the broker has it, it is published again at `repeat`.
     Asking { repeat: Option<Instant> },
     /// The last answer is here, and late ones may follow until then.
-    Staying { until: Instant },
-    /// All is over.
+    Lingering { until: Instant },
+    /// No further answer is expected.
     Answered,
 }
 
@@ -41,53 +74,46 @@ pub struct Requester {
     /// There is a request for each line that comes in.
     lines: bool,
     response: TopicName,
-    patience: Option<Duration>,
-    limit: Option<Instant>,
+    timeout: Option<Duration>,
+    /// When the timeout ends the run; `None` while it waits for a line.
+    expires_at: Option<Instant>,
     /// How often the present text may have been asked.
     asks: u32,
     repeats: Repeats,
-    late: Late,
+    late: LateAnswers,
     state: State,
 }
 
 impl Requester {
-    /// A request of `net_id` for `action` on `text`, to be answered within `patience` (`None`: at
-    /// any time), which counts from `now` and includes connecting.
+    /// One request, for `text`. The timeout counts from `now` and includes connecting.
     #[must_use]
-    pub fn new(
-        net_id: &Level,
-        action: Action,
-        text: String,
-        qos: QoS,
-        patience: Option<Duration>,
-        now: Instant,
-    ) -> Self {
+    pub fn new(config: RequestConfig, text: String, now: Instant) -> Self {
+        let RequestConfig {
+            net_id,
+            action,
+            qos,
+            timeout,
+        } = config;
         Self {
-            request: Message::new(request_topic(net_id, action), text, qos),
+            request: Message::new(request_topic(&net_id, action), text, qos),
             lines: false,
-            response: response_topic(net_id, action),
-            patience,
-            limit: patience.and_then(|patience| now.checked_add(patience)),
+            response: response_topic(&net_id, action),
+            timeout,
+            expires_at: timeout.and_then(|timeout| now.checked_add(timeout)),
             asks: 0,
-            repeats: repeats(patience),
-            late: Late::new(action),
+            repeats: repeats(timeout),
+            late: LateAnswers::new(action),
             state: State::Starting,
         }
     }
 
-    /// The same for each line, as it comes, one at a time: `patience` is for connecting, and then for
-    /// each answer. Nobody is hurried to write a line.
+    /// A request for each line, as it comes, one at a time. The timeout is for connecting, and then for each
+    /// answer. Writing a line may take any time.
     #[must_use]
-    pub fn of_lines(
-        net_id: &Level,
-        action: Action,
-        qos: QoS,
-        patience: Option<Duration>,
-        now: Instant,
-    ) -> Self {
+    pub fn of_lines(config: RequestConfig, now: Instant) -> Self {
         Self {
             lines: true,
-            ..Self::new(net_id, action, String::new(), qos, patience, now)
+            ..Self::new(config, String::new(), now)
         }
     }
 
@@ -98,13 +124,13 @@ impl Requester {
         let mut effects = vec![Effect::Emit(answer.to_vec())];
         match self.lines {
             true => effects.extend(self.await_line()),
-            false => effects.extend(self.stay(now)),
+            false => effects.extend(self.linger(now)),
         }
         effects
     }
 
     fn await_line(&mut self) -> Vec<Effect<Vec<u8>>> {
-        self.limit = None;
+        self.expires_at = None;
         self.state = State::Waiting;
         vec![Effect::AwaitLine]
     }
@@ -112,18 +138,18 @@ impl Requester {
     fn ask_for_line(&mut self, now: Instant, text: &str) -> Vec<Effect<Vec<u8>>> {
         self.request.payload = text.as_bytes().to_vec();
         self.asks = 0;
-        self.repeats = repeats(self.patience);
-        self.limit = self.patience.and_then(|patience| now.checked_add(patience));
+        self.repeats = repeats(self.timeout);
+        self.expires_at = self.timeout.and_then(|timeout| now.checked_add(timeout));
         self.ask()
     }
 
-    fn stay(&mut self, now: Instant) -> Vec<Effect<Vec<u8>>> {
-        if self.late.is_empty() {
+    fn linger(&mut self, now: Instant) -> Vec<Effect<Vec<u8>>> {
+        if !self.late.are_outstanding() {
             return self.leave();
         }
-        let until = now + STAY;
-        let until = self.limit.map_or(until, |limit| until.min(limit));
-        self.state = State::Staying { until };
+        let until = now + LINGER;
+        let until = self.expires_at.map_or(until, |at| until.min(at));
+        self.state = State::Lingering { until };
         Vec::new()
     }
 
@@ -148,18 +174,18 @@ impl Requester {
     fn received(&mut self, now: Instant, answer: &[u8]) -> Vec<Effect<Vec<u8>>> {
         let asked = match self.state {
             State::Asking { .. } => Some(&*self.request.payload),
-            State::Waiting | State::Staying { .. } => None,
+            State::Waiting | State::Lingering { .. } => None,
             _ => return Vec::new(),
         };
         let is_asking = asked.is_some();
-        let is_staying = matches!(self.state, State::Staying { .. });
+        let is_lingering = matches!(self.state, State::Lingering { .. });
         match self.late.takes(answer, asked) {
             false if is_asking => self.answered(now, answer),
             false => Vec::new(),
             true => {
-                let text = "ignored a late answer to what was asked twice".to_owned();
+                let text = "ignored a late answer to an earlier request".to_owned();
                 let mut effects = vec![Effect::Note(text)];
-                if is_staying && self.late.is_empty() {
+                if is_lingering && !self.late.are_outstanding() {
                     effects.extend(self.leave());
                 }
                 effects
@@ -171,14 +197,14 @@ impl Requester {
         let text = format!(
             "no answer on {} within {} s: is a responder on this broker? (`mqtt_client responder`; -W sets the limit)",
             self.response,
-            self.patience.unwrap_or_default().as_secs_f64()
+            self.timeout.unwrap_or_default().as_secs_f64()
         );
         Failure::new(Kind::NoAnswer, text)
     }
 }
 
-fn repeats(patience: Option<Duration>) -> Repeats {
-    Repeats::new(patience, FIRST_REPEAT, RAREST_REPEAT)
+fn repeats(timeout: Option<Duration>) -> Repeats {
+    Repeats::new(timeout, FIRST_REPEAT, RAREST_REPEAT)
 }
 
 impl Role for Requester {
@@ -199,15 +225,15 @@ impl Role for Requester {
                 }
             }
             (Event::Line(Some(text)), State::Waiting) => self.ask_for_line(now, text),
-            (Event::Line(None), State::Waiting) => self.stay(now),
-            // The broker forgot the session, and with it perhaps the answer: ask again.
+            (Event::Line(None), State::Waiting) => self.linger(now),
+            // The broker has lost the session, and with it perhaps the answer: ask again.
             (Event::Subscribed(granted), State::Asking { repeat: Some(_) })
                 if *granted == filter =>
             {
                 self.ask()
             }
             (Event::Connected { .. }, State::Asking { repeat: None }) => {
-                // The link sends it again, and the broker may have had it.
+                // The link sends the request again, and the broker may have had it already.
                 self.asks += 1;
                 Vec::new()
             }
@@ -226,7 +252,7 @@ impl Role for Requester {
                 );
                 return Err(Failure::new(Kind::Input, text));
             }
-            // As if it had been lost on the way, which QoS 0 allows: it is repeated when its time comes.
+            // QoS 0 allows the request to be lost. The role treats it as sent, and repeats it in time.
             (Event::Undeliverable(_, Undeliverable::Congested), State::Asking { .. }) => {
                 let repeat = self.repeats.after(now);
                 self.state = State::Asking { repeat };
@@ -238,10 +264,10 @@ impl Role for Requester {
                 self.response
             ))],
             (Event::Received(message), _) => self.received(now, &message.payload),
-            (Event::Deadline, State::Staying { until }) if now >= until => self.leave(),
-            (Event::Deadline, State::Staying { .. } | State::Answered) => Vec::new(),
-            (Event::Deadline, state) => match (self.limit, state) {
-                (Some(limit), _) if now >= limit => return Err(self.no_answer()),
+            (Event::Deadline, State::Lingering { until }) if now >= until => self.leave(),
+            (Event::Deadline, State::Lingering { .. } | State::Answered) => Vec::new(),
+            (Event::Deadline, state) => match (self.expires_at, state) {
+                (Some(at), _) if now >= at => return Err(self.no_answer()),
                 (_, State::Asking { repeat: Some(at) }) if now >= at => self.ask_again(),
                 _ => Vec::new(),
             },
@@ -252,23 +278,23 @@ impl Role for Requester {
     fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Answered => None,
-            State::Staying { until } => Some(until),
-            State::Asking { repeat } => [repeat, self.limit].into_iter().flatten().min(),
-            _ => self.limit,
+            State::Lingering { until } => Some(until),
+            State::Asking { repeat } => [repeat, self.expires_at].into_iter().flatten().min(),
+            _ => self.expires_at,
         }
     }
 
     fn time_limit(&self) -> Option<Instant> {
         match self.state {
             State::Answered => None,
-            State::Staying { until } => Some(until),
-            _ => self.limit,
+            State::Lingering { until } => Some(until),
+            _ => self.expires_at,
         }
     }
 
-    /// The answers are out: a connection that breaks now brings no late ones either.
+    /// The answers are handed out: a connection that breaks now brings no late ones either.
     fn is_done(&self) -> bool {
-        matches!(self.state, State::Staying { .. } | State::Answered)
+        matches!(self.state, State::Lingering { .. } | State::Answered)
     }
 
     fn status(&self) -> String {
@@ -276,7 +302,7 @@ impl Role for Requester {
             State::Starting | State::Subscribing => "subscribing",
             State::Waiting => "waiting for a line",
             State::Asking { .. } => "waiting for the answer",
-            State::Staying { .. } | State::Answered => "answered",
+            State::Lingering { .. } | State::Answered => "answered",
         }
         .to_owned()
     }

@@ -1,4 +1,4 @@
-//! The answering end of text requests: for anybody, until it is stopped.
+//! The answering end of text requests: answers each one that comes, until it is stopped.
 
 use std::time::Instant;
 
@@ -6,35 +6,53 @@ use super::{Action, parse_request_topic, request_filter, response_topic};
 use crate::mqtt::{Level, MAX_PAYLOAD, Message, QoS, printable};
 use crate::role::{Effect, Event, Reaction, Role, Undeliverable};
 
+/// How a responder answers.
+#[derive(Debug, Clone)]
+pub struct ResponderConfig {
+    /// The QoS of the subscriptions. An answer takes the QoS of its request.
+    pub qos: QoS,
+    /// The group that it shares the requests with: each request goes to one of them.
+    pub share: Option<Level>,
+    /// Where the order of shuffled texts comes from.
+    pub seed: u64,
+}
+
+impl ResponderConfig {
+    /// The QoS that the protocol asks for.
+    pub const QOS: QoS = QoS::AtLeastOnce;
+}
+
+impl Default for ResponderConfig {
+    fn default() -> Self {
+        Self {
+            qos: Self::QOS,
+            share: None,
+            seed: 0,
+        }
+    }
+}
+
 /// The responder.
 #[derive(Debug)]
 pub struct Responder {
-    random: fastrand::Rng,
     qos: QoS,
     share: Option<Level>,
+    random: fastrand::Rng,
     started: bool,
     answered: u64,
 }
 
 impl Responder {
-    /// A responder that subscribes at `qos` and shuffles by `seed`.
+    /// A responder. It has no deadlines, and so needs no time to begin with.
     #[must_use]
-    pub fn new(qos: QoS, seed: u64) -> Self {
+    pub fn new(config: ResponderConfig) -> Self {
+        let ResponderConfig { qos, share, seed } = config;
         Self {
-            random: fastrand::Rng::with_seed(seed),
             qos,
-            share: None,
+            share,
+            random: fastrand::Rng::with_seed(seed),
             started: false,
             answered: 0,
-        }
-    }
-
-    /// The same, as one of `group`: each request goes to one of them.
-    #[must_use]
-    pub fn shared(self, group: Option<Level>) -> Self {
-        Self {
-            share: group,
-            ..self
         }
     }
 
@@ -119,7 +137,7 @@ mod tests {
     #[test]
     fn requests_are_answered_at_their_own_qos() {
         let now = Instant::now();
-        let mut responder = Responder::new(QoS::AtLeastOnce, 0);
+        let mut responder = Responder::new(ResponderConfig::default());
         let connected = Event::Connected {
             session_present: false,
         };
@@ -139,8 +157,10 @@ mod tests {
     #[test]
     fn a_group_shares_the_requests_and_the_answers_stay_where_they_are() {
         let now = Instant::now();
-        let group = Some(Level::new("west").unwrap());
-        let mut responder = Responder::new(QoS::AtLeastOnce, 0).shared(group);
+        let mut responder = Responder::new(ResponderConfig {
+            share: Some(Level::new("west").unwrap()),
+            ..ResponderConfig::default()
+        });
         let connected = Event::Connected {
             session_present: false,
         };
@@ -165,7 +185,7 @@ mod tests {
     #[test]
     fn what_cannot_be_answered_is_named() {
         let now = Instant::now();
-        let mut responder = Responder::new(QoS::AtLeastOnce, 0);
+        let mut responder = Responder::new(ResponderConfig::default());
         for (topic, payload, retain) in [
             ("net/uppercase/request", &b"\xff"[..], false),
             ("net/uppercase/request", b"old", true),

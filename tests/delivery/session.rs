@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use mqtt_client::device_session::device::{Device, Progress};
-use mqtt_client::device_session::{LAST_WORDS, Replies};
+use mqtt_client::device_session::LAST_WORDS;
+use mqtt_client::device_session::device::{Device, DeviceConfig, Progress};
 use mqtt_client::link::Stop;
 use mqtt_client::link::{End, Options, Run, Session};
 use mqtt_client::mqtt::{Level, QoS};
@@ -123,14 +123,12 @@ fn start_device(
 ) -> Running {
     let (signs, ready) = channel();
     let (may_repeat, repeats) = channel();
-    let device = Device::new(
-        Level::new(user_id).unwrap(),
-        Replies::default(),
+    let config = DeviceConfig {
         qos,
-        Some(GUARD),
-        None,
-        Instant::now(),
-    );
+        timeout: Some(GUARD),
+        ..DeviceConfig::new(Level::new(user_id).unwrap())
+    };
+    let device = Device::new(config, Instant::now());
     let watched = Watched {
         device,
         commands: unique_id.to_owned(),

@@ -6,9 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mqtt_client::demo::Broker;
-use mqtt_client::device_session::Replies;
 use mqtt_client::device_session::controller::{Controller, Plan};
-use mqtt_client::device_session::device::{Device, Progress};
+use mqtt_client::device_session::device::{Device, DeviceConfig, Progress};
 use mqtt_client::device_session::report::Report;
 use mqtt_client::link::{End, Options};
 use mqtt_client::mqtt::QoS;
@@ -23,15 +22,13 @@ pub fn device(
     resume: Option<&str>,
     options: Options,
 ) -> Running<Progress> {
-    let (replies, resume) = (Replies::default(), resume.map(level));
-    let role = Device::new(
-        level(user_id),
-        replies,
+    let config = DeviceConfig {
         qos,
-        Some(PATIENCE),
-        resume,
-        Instant::now(),
-    );
+        timeout: Some(PATIENCE),
+        resume: resume.map(level),
+        ..DeviceConfig::new(level(user_id))
+    };
+    let role = Device::new(config, Instant::now());
     Running::start(role, options)
 }
 
@@ -44,7 +41,7 @@ pub fn controller(
 ) -> Running<Report> {
     let plan = Plan {
         delay: Duration::ZERO,
-        patience: Some(PATIENCE),
+        timeout: Some(PATIENCE),
         qos,
         seed: sessions,
         sessions: Some(sessions),
@@ -228,16 +225,11 @@ fn a_unique_id_that_is_a_wildcard_is_refused() {
 #[test]
 fn a_device_without_a_controller_gives_up() {
     let broker = Broker::start().unwrap();
-    let patience = Some(Duration::from_secs(1));
-    let (replies, now) = (Replies::default(), Instant::now());
-    let role = Device::new(
-        level("alice"),
-        replies,
-        QoS::ExactlyOnce,
-        patience,
-        None,
-        now,
-    );
+    let config = DeviceConfig {
+        timeout: Some(Duration::from_secs(1)),
+        ..DeviceConfig::new(level("alice"))
+    };
+    let role = Device::new(config, Instant::now());
     let (end, _) = Running::start(role, options(&broker, "alice", PERSISTENT)).end();
     let failure = end.unwrap_err();
     assert_eq!(failure.kind, Kind::NoAnswer);

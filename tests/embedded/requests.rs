@@ -7,15 +7,18 @@ use mqtt_client::link::{End, Options, Session};
 use mqtt_client::mqtt::QoS;
 use mqtt_client::role::{Failure, Kind};
 use mqtt_client::text_request::Action;
-use mqtt_client::text_request::requester::Requester;
-use mqtt_client::text_request::responder::Responder;
+use mqtt_client::text_request::requester::{RequestConfig, Requester};
+use mqtt_client::text_request::responder::{Responder, ResponderConfig};
 
 use crate::peer::Peer;
 use crate::running::{PATIENCE, PERSISTENT, Running, level, options};
 
 /// Ready for requests.
 pub fn responder(options: Options) -> Running<()> {
-    let role = Responder::new(QoS::AtLeastOnce, 1);
+    let role = Responder::new(ResponderConfig {
+        seed: 1,
+        ..ResponderConfig::default()
+    });
     Running::start(role, options).subscribed(Action::ALL.len())
 }
 
@@ -26,9 +29,13 @@ fn requester(
     patience: Duration,
     options: Options,
 ) -> Running<Vec<u8>> {
-    let net_id = level(&options.client_id);
-    let (text, now) = (text.to_owned(), Instant::now());
-    let role = Requester::new(&net_id, action, text, qos, Some(patience), now);
+    let config = RequestConfig {
+        net_id: level(&options.client_id),
+        action,
+        qos,
+        timeout: Some(patience),
+    };
+    let role = Requester::new(config, text.to_owned(), Instant::now());
     Running::start(role, options)
 }
 

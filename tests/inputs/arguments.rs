@@ -6,8 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
 use fastrand::Rng;
-use mqtt_client::cli::{Command, Text, parse};
-use mqtt_client::link::Options;
+use mqtt_client::cli::{ClientId, ConnectionConfig, Invocation, PasswordSource, Text, parse};
 use mqtt_client::mqtt::MAX_BYTES;
 use mqtt_client::role::Kind;
 use mqtt_client::text_request::MAX_TEXT;
@@ -139,19 +138,20 @@ fn environment(random: &mut Rng, options: &[&'static str]) -> BTreeMap<String, O
 }
 
 /// What the link and rumqttc take for granted: it would panic, or speak no MQTT.
-fn assert_usable(options: &Options) {
-    let Options {
-        host,
-        client_id,
+fn assert_usable(options: &ConnectionConfig) {
+    let ConnectionConfig {
+        broker,
+        client_id: ClientId::Is(client_id) | ClientId::WithMachine(client_id),
         keep_alive,
         reconnect_delay,
+        login,
         ..
     } = options;
     assert!(
-        !host.is_empty() && !host.contains(char::is_whitespace),
+        !broker.host.is_empty() && !broker.host.contains(char::is_whitespace),
         "{options:?}"
     );
-    assert!(options.port > 0, "{options:?}");
+    assert!(broker.port > 0, "{options:?}");
     assert!(
         !client_id.is_empty() && client_id.len() <= MAX_BYTES,
         "{options:?}"
@@ -160,12 +160,7 @@ fn assert_usable(options: &Options) {
     assert_eq!(keep_alive.subsec_nanos(), 0, "{options:?}");
     assert!(keep_alive.as_secs() <= u16::MAX.into(), "{options:?}");
     assert!(*reconnect_delay >= Duration::from_millis(10), "{options:?}");
-    assert!(
-        options
-            .login
-            .as_ref()
-            .is_none_or(|login| !login.username.is_empty())
-    );
+    assert!(login.username.as_ref().is_none_or(|name| !name.is_empty()));
 }
 
 #[test]
@@ -186,13 +181,15 @@ fn any_command_line_is_understood_or_refused() {
                 assert!(kinds.contains(&failure.kind), "{arguments:?}: {failure:?}");
                 ("refused", None)
             }
-            Ok((_, Command::Help)) => ("help", None),
-            Ok((_, Command::Version)) => ("version", None),
-            Ok((_, Command::Demo)) => ("demo", None),
+            Ok((_, Invocation::Help)) => ("help", None),
+            Ok((_, Invocation::Version)) => ("version", None),
+            Ok((_, Invocation::Demo)) => ("demo", None),
             Ok((
                 _,
-                Command::Request {
-                    options, message, ..
+                Invocation::Request {
+                    connection: options,
+                    message,
+                    ..
                 },
             )) => {
                 if let Text::Typed(text) = message {
@@ -200,13 +197,32 @@ fn any_command_line_is_understood_or_refused() {
                 }
                 ("request", Some(options))
             }
-            Ok((_, Command::Device { options, .. })) => ("device", Some(options)),
-            Ok((_, Command::Controller { options, plan, .. })) => {
+            Ok((
+                _,
+                Invocation::Device {
+                    connection: options,
+                    ..
+                },
+            )) => ("device", Some(options)),
+            Ok((
+                _,
+                Invocation::Controller {
+                    connection: options,
+                    plan,
+                    ..
+                },
+            )) => {
                 assert!(plan.commands.start() <= plan.commands.end(), "{plan:?}");
                 assert!(plan.replies.commands().len() > 0);
                 ("controller", Some(options))
             }
-            Ok((_, Command::Responder { options, .. })) => ("responder", Some(options)),
+            Ok((
+                _,
+                Invocation::Responder {
+                    connection: options,
+                    ..
+                },
+            )) => ("responder", Some(options)),
         };
         *understood.entry(name).or_insert(0) += 1;
         if let Some(options) = &options {
@@ -322,10 +338,12 @@ fn a_refusal_does_not_repeat_a_mistyped_secret() {
 fn a_short_option_takes_its_value_after_an_equals_sign_too() {
     let arguments = ["-u=alice", "-P=s3cret", "-h=pi", "-p=1884", "responder"];
     let parsed = parse(arguments.map(OsString::from), &|_| None);
-    let Ok((_, Command::Responder { options, .. })) = parsed else {
+    let Ok((_, Invocation::Responder { connection, .. })) = parsed else {
         panic!("{parsed:?}");
     };
-    let login = options.login.unwrap();
-    assert_eq!((&*login.username, &*login.password), ("alice", "s3cret"));
-    assert_eq!((&*options.host, options.port), ("pi", 1884));
+    let login = connection.login;
+    assert_eq!(login.username.as_deref(), Some("alice"));
+    assert_eq!(login.password, PasswordSource::Typed("s3cret".to_owned()));
+    let broker = connection.broker;
+    assert_eq!((&*broker.host, broker.port), ("pi", 1884));
 }

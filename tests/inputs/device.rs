@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use mqtt_client::device_session::device::{Device, Progress};
+use mqtt_client::device_session::device::{Device, DeviceConfig, Progress};
 use mqtt_client::device_session::{LAST_WORDS, Replies, login_topic, unique_id_topic, words};
 use mqtt_client::mqtt::{Level, Message, QoS, TopicFilter, TopicName};
 use mqtt_client::role::{Effect, Event, Kind, Role};
@@ -116,14 +116,13 @@ fn a_device_listens_to_its_own_topics_alone() {
         let alice = Level::new("alice").unwrap();
         let patience = Duration::from_secs(60);
         let resume = (random.u8(..4) == 0).then(|| Level::new("U1").unwrap());
-        let mut device = Device::new(
-            alice.clone(),
-            Replies::default(),
-            choice(random, &crate::requests::LEVELS),
-            Some(patience),
-            resume.clone(),
-            start,
-        );
+        let config = DeviceConfig {
+            qos: choice(random, &crate::requests::LEVELS),
+            timeout: Some(patience),
+            resume: resume.clone(),
+            ..DeviceConfig::new(alice.clone())
+        };
+        let mut device = Device::new(config, start);
         let filters = ["alice/UUID", "alice/UUID", "U1", "#"].map(|f| TopicFilter::new(f).unwrap());
         let login = Message::new(login_topic(), "alice", QoS::ExactlyOnce);
         let mut watch = Watch::default();

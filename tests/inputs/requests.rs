@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use mqtt_client::mqtt::{Level, Message, QoS, TopicFilter, TopicName};
 use mqtt_client::role::{Effect, Event, Kind, Role};
-use mqtt_client::text_request::requester::Requester;
-use mqtt_client::text_request::responder::Responder;
+use mqtt_client::text_request::requester::{RequestConfig, Requester};
+use mqtt_client::text_request::responder::{Responder, ResponderConfig};
 use mqtt_client::text_request::{
     Action, parse_request_topic, request_filter, request_topic, response_topic,
 };
@@ -116,7 +116,10 @@ pub fn message(random: &mut Rng, topic: TopicName, words: &[&str]) -> Message {
 fn a_responder_answers_each_request_once_and_nothing_else() {
     inputs("events at a responder", |random| {
         let now = Instant::now();
-        let mut responder = Responder::new(QoS::AtLeastOnce, random.u64(..));
+        let mut responder = Responder::new(ResponderConfig {
+            seed: random.u64(..),
+            ..ResponderConfig::default()
+        });
         let connected = Event::Connected {
             session_present: random.bool(),
         };
@@ -163,13 +166,14 @@ fn a_requester_hands_out_one_answer_to_each_text() {
         let start = Instant::now();
         let (mut now, patience) = (start, Duration::from_secs(10));
         let net = Level::new("net").unwrap();
-        let (action, qos, limit) = (Action::Uppercase, QoS::AtLeastOnce, Some(patience));
+        let config = RequestConfig::new(net.clone(), Action::Uppercase);
+        assert_eq!(config.timeout, Some(patience));
         // One text, or lines.
         let lines = random.bool();
         let texts = if lines { random.usize(..4) } else { 1 };
         let mut requester = match lines {
-            true => Requester::of_lines(&net, action, qos, limit, now),
-            false => Requester::new(&net, action, "text".to_owned(), qos, limit, now),
+            true => Requester::of_lines(config, now),
+            false => Requester::new(config, "text".to_owned(), now),
         };
         let response = response_topic(&net, Action::Uppercase);
         let filter = TopicFilter::exactly(&response);

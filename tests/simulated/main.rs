@@ -8,27 +8,21 @@ mod world;
 
 use std::time::Duration;
 
+use mqtt_client::device_session::LAST_WORDS;
 use mqtt_client::device_session::controller::{Controller, Plan};
-use mqtt_client::device_session::device::Device;
-use mqtt_client::device_session::{LAST_WORDS, Replies};
+use mqtt_client::device_session::device::{Device, DeviceConfig};
 use mqtt_client::mqtt::{Level, QoS};
 use mqtt_client::role::Kind;
 use mqtt_client::text_request::Action;
-use mqtt_client::text_request::requester::Requester;
-use mqtt_client::text_request::responder::Responder;
+use mqtt_client::text_request::requester::{RequestConfig, Requester};
+use mqtt_client::text_request::responder::{Responder, ResponderConfig};
 use world::World;
 
 const QOS1: QoS = QoS::AtLeastOnce;
 
 fn device(world: &World, user_id: &str) -> Device {
-    Device::new(
-        Level::new(user_id).unwrap(),
-        Replies::default(),
-        QoS::ExactlyOnce,
-        Some(Duration::from_secs(60)),
-        None,
-        world.now(),
-    )
+    let config = DeviceConfig::new(Level::new(user_id).unwrap());
+    Device::new(config, world.now())
 }
 
 fn controller(qos: QoS, sessions: u64, seed: u64) -> Controller {
@@ -41,9 +35,8 @@ fn controller(qos: QoS, sessions: u64, seed: u64) -> Controller {
 }
 
 fn requester(world: &World, action: Action, text: &str) -> Requester {
-    let limit = Some(Duration::from_secs(10));
-    let net_id = Level::new("net").unwrap();
-    Requester::new(&net_id, action, text.to_owned(), QOS1, limit, world.now())
+    let config = RequestConfig::new(Level::new("net").unwrap(), action);
+    Requester::new(config, text.to_owned(), world.now())
 }
 
 /// A device that has a UNIQUE ID `U1` from a controller that the test plays itself.
@@ -188,7 +181,7 @@ fn retained_messages_are_never_an_answer() {
     let mut world = World::new();
     world.retain("net/reverse/response", "old");
     world.retain("net/reverse/request", "old");
-    world.connect(Responder::new(QOS1, 0));
+    world.connect(Responder::new(ResponderConfig::default()));
     let asking = requester(&world, Action::Reverse, "new");
     let requester = world.connect(asking);
     assert_eq!(world.emitted(requester), [format!("{:?}", b"wen".to_vec())]);
@@ -241,7 +234,10 @@ fn a_device_that_never_replies_fails_its_session_and_hears_no_last_words() {
 #[test]
 fn every_action_is_answered() {
     let mut world = World::new();
-    world.connect(Responder::new(QOS1, 4));
+    world.connect(Responder::new(ResponderConfig {
+        seed: 4,
+        ..ResponderConfig::default()
+    }));
     for (action, expected) in [
         (Action::Uppercase, "GRÜSSE AUS BERN"),
         (Action::Lowercase, "grüße aus bern"),

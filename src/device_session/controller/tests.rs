@@ -1,5 +1,8 @@
 //! The table of controller's transitions, row by row.
 
+use std::time::Duration;
+
+use super::super::{PAUSE, Replies};
 use super::*;
 use crate::mqtt::TopicName;
 
@@ -184,7 +187,7 @@ fn a_bad_reply_fails_the_session_without_the_last_words() {
 }
 
 #[test]
-fn a_missing_reply_fails_the_session_when_patience_ends() {
+fn a_missing_reply_fails_the_session_when_its_time_is_up() {
     let now = Instant::now();
     let (mut controller, _, commands) = commanding(1, now);
     let deadline = controller.deadline().unwrap();

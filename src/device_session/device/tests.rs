@@ -16,14 +16,11 @@ fn message(topic: &str, payload: &str, qos: QoS) -> Message {
 }
 
 fn device(resume: Option<&str>, now: Instant) -> Device {
-    Device::new(
-        level("alice"),
-        Replies::default(),
-        QoS::ExactlyOnce,
-        Some(Duration::from_secs(60)),
-        resume.map(level),
-        now,
-    )
+    let config = DeviceConfig {
+        resume: resume.map(level),
+        ..DeviceConfig::new(level("alice"))
+    };
+    Device::new(config, now)
 }
 
 /// A device whose login went out, and one that has its UNIQUE ID.

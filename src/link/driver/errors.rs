@@ -122,6 +122,10 @@ fn handshake_trouble(error: &io::Error, options: &Options, to: &Address, broker:
     }
 }
 
+#[cfg_attr(
+    not(feature = "tls"),
+    expect(unused_variables, reason = "only TLS errors depend on the options")
+)]
 fn io_trouble(error: &io::Error, options: &Options, to: &Address, broker: &str) -> Trouble {
     #[cfg(feature = "tls")]
     if let Some(error) = tls::inside(error) {

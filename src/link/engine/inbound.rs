@@ -118,7 +118,7 @@ impl Inbound {
         }
     }
 
-    /// A message arrived. A new one with QoS above 0 has to be [`Inbound::settle`]d afterwards.
+    /// A message arrived. A new one with QoS above 0 needs [`Inbound::resolve_one`] afterwards.
     pub fn arrived(&mut self, message: &Message, pkid: u16, dup: bool) -> Arrival {
         let qos = message.qos;
         if qos == QoS::AtMostOnce {

@@ -158,6 +158,30 @@ impl World {
         number
     }
 
+    /// The same with lines to work on, and then the end of them.
+    pub fn begin_with_lines<R: Role + 'static>(
+        &mut self,
+        role: R,
+        options: &Options,
+        lines: VecDeque<String>,
+        emit: impl FnMut(R::Item) -> Result<(), Failure> + 'static,
+    ) -> usize {
+        let number = self.begin(role, options, emit);
+        self.clients[number].lines = lines;
+        number
+    }
+
+    /// The process of a client is gone, without a word.
+    pub fn kill(&mut self, client: usize) {
+        if let Some(connection) = self.current[client].take() {
+            self.close(connection);
+        }
+        let gone = Failure::new(Kind::Unreachable, "killed");
+        self.clients[client]
+            .end
+            .get_or_insert((self.now, Err(gone)));
+    }
+
     fn schedule(&mut self, at: Instant, event: Event) {
         self.numbers += 1;
         self.heap.push(Reverse((at, self.numbers, event)));
@@ -273,16 +297,34 @@ impl World {
         }
     }
 
-    /// Goes on until every client has ended, or until `limit`. Says whether they have.
+    /// Goes on until every client has ended, or until so long after the beginning. Says whether they have.
     pub fn run(&mut self, limit: Duration) -> bool {
-        let limit = self.start + limit;
-        while self.clients.iter().any(|client| client.end.is_none()) {
-            match self.heap.pop() {
-                Some(Reverse((at, _, event))) if at <= limit => {
-                    self.now = self.now.max(at);
-                    self.take(event);
+        self.run_while(limit, |world| {
+            world.clients.iter().any(|client| client.end.is_none())
+        })
+    }
+
+    /// Goes on until so many packets have arrived, or every client has ended.
+    pub fn run_until_arrived(&mut self, count: u32) {
+        self.run_while(Duration::MAX, |world| {
+            world.arrived < count && world.clients.iter().any(|client| client.end.is_none())
+        });
+    }
+
+    /// Goes on as long as `goes_on`, until `limit` after the beginning. Says whether it stopped before.
+    pub fn run_while(&mut self, limit: Duration, goes_on: impl Fn(&Self) -> bool) -> bool {
+        let limit = self.start.checked_add(limit);
+        while goes_on(self) {
+            match self.heap.peek() {
+                Some(Reverse((at, ..))) if limit.is_none_or(|limit| *at <= limit) => {}
+                _ => {
+                    self.now = limit.map_or(self.now, |limit| self.now.max(limit));
+                    return false;
                 }
-                _ => return false,
+            }
+            if let Some(Reverse((at, _, event))) = self.heap.pop() {
+                self.now = self.now.max(at);
+                self.take(event);
             }
             self.events += 1;
             assert!(self.events < MOST_EVENTS, "livelock");
@@ -462,6 +504,15 @@ impl World {
                 wire.up.clear();
                 wire.down.clear();
             }
+        }
+    }
+
+    /// Something happens to every connection.
+    pub fn strike_all(&mut self, strike: Strike) {
+        let all: Vec<(Connection, usize)> =
+            self.wires.iter().map(|(c, w)| (*c, w.client)).collect();
+        for (connection, client) in all {
+            self.strike(client, connection, strike);
         }
     }
 

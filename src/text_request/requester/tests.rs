@@ -6,15 +6,12 @@ const CONNECTED: Event<'static> = Event::Connected {
     session_present: false,
 };
 
+fn config() -> RequestConfig {
+    RequestConfig::new(Level::new("net").unwrap(), Action::Reverse)
+}
+
 fn requester(now: Instant) -> Requester {
-    Requester::new(
-        &Level::new("net").unwrap(),
-        Action::Reverse,
-        "abc".to_owned(),
-        QoS::AtLeastOnce,
-        Some(Duration::from_secs(10)),
-        now,
-    )
+    Requester::new(config(), "abc".to_owned(), now)
 }
 
 fn message(topic: &str, payload: &str) -> Message {
@@ -31,7 +28,7 @@ fn a_request_from_subscribe_to_answer() {
     let request = Effect::Publish(message("net/reverse/request", "abc"));
     let confirmed = message("net/reverse/request", "abc");
     let elsewhere = message("net/shuffle/response", "x");
-    let late = Effect::Note("ignored a late answer to what was asked twice".to_owned());
+    let late = Effect::Note("ignored a late answer to an earlier request".to_owned());
     let mut requester = requester(now);
     let subscribe = Effect::Subscribe(filter.clone(), QoS::AtLeastOnce);
     let rows: Vec<(Event<'_>, Vec<Effect<Vec<u8>>>)> = vec![
@@ -60,12 +57,9 @@ fn a_request_from_subscribe_to_answer() {
 #[test]
 fn lines_are_asked_for_one_after_the_other_as_they_come() {
     let now = Instant::now();
-    let net_id = Level::new("net").unwrap();
-    let patience = Duration::from_secs(10);
-    let (action, qos) = (Action::Reverse, QoS::AtLeastOnce);
-    let mut requester = Requester::of_lines(&net_id, action, qos, Some(patience), now);
+    let mut requester = Requester::of_lines(config(), now);
     requester.handle(now, CONNECTED).unwrap();
-    assert_eq!(requester.deadline(), Some(now + patience));
+    assert_eq!(requester.deadline(), Some(now + RequestConfig::TIMEOUT));
     let filter = TopicFilter::new("net/reverse/response").unwrap();
     let subscribed = requester.handle(now, Event::Subscribed(&filter));
     assert_eq!(subscribed, Ok(vec![Effect::AwaitLine]));
@@ -81,7 +75,7 @@ fn lines_are_asked_for_one_after_the_other_as_they_come() {
         let effects = requester.handle(later, Event::Line(Some(line))).unwrap();
         let request = message("net/reverse/request", line);
         assert_eq!(effects, [Effect::Publish(request)]);
-        assert_eq!(requester.deadline(), Some(later + patience));
+        assert_eq!(requester.deadline(), Some(later + RequestConfig::TIMEOUT));
         let answer = message("net/reverse/response", answer);
         let effects = requester.handle(later, Event::Received(&answer)).unwrap();
         assert_eq!(effects, [Effect::Emit(answer.payload), Effect::AwaitLine]);
@@ -151,10 +145,7 @@ fn it_does_not_stay_for_late_answers_beyond_a_second_or_the_limit() {
 fn a_late_answer_to_one_line_is_never_the_answer_to_the_next() {
     let start = Instant::now();
     let at = |seconds| start + Duration::from_secs(seconds);
-    let patience = Some(Duration::from_secs(10));
-    let (action, qos) = (Action::Reverse, QoS::AtLeastOnce);
-    let net_id = Level::new("net").unwrap();
-    let requester = Requester::of_lines(&net_id, action, qos, patience, start);
+    let requester = Requester::of_lines(config(), start);
     let mut lines = ["abc", "de", "abc", "f"].into_iter();
     let mut requester = asking(requester, start);
     let first = Event::Line(lines.next());
@@ -186,12 +177,13 @@ fn a_late_answer_to_one_line_is_never_the_answer_to_the_next() {
 #[test]
 fn without_a_limit_it_asks_again_after_2_s_and_then_more_and_more_rarely() {
     let start = Instant::now();
-    let mut unlimited = requester(start);
-    unlimited.patience = None;
-    unlimited.limit = None;
-    unlimited.repeats = repeats(None);
+    let unlimited = RequestConfig {
+        timeout: None,
+        ..config()
+    };
     let asked = message("net/reverse/request", "abc");
-    let mut requester = asking(unlimited, start);
+    let requester = Requester::new(unlimited, "abc".to_owned(), start);
+    let mut requester = asking(requester, start);
     let mut now = start;
     for interval in [2, 4, 8, 16, 32, 60, 60] {
         now += Duration::from_secs(interval);

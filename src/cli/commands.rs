@@ -1,0 +1,180 @@
+//! One function a command: what its options and arguments come to. Each is named in the table of commands.
+
+use std::ffi::OsString;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::connection::ConnectionOptions;
+use super::values::{self, Values};
+use super::{Invocation, Text, sized, usage};
+use crate::device_session::controller::Plan;
+use crate::device_session::device::DeviceConfig;
+use crate::mqtt::{Level, QoS};
+use crate::role::{Failure, Kind};
+use crate::text_request::requester::RequestConfig;
+use crate::text_request::responder::ResponderConfig;
+
+/// The options, read before it is known which command they are for.
+pub struct ServiceOptions {
+    connection: ConnectionOptions,
+    lines: bool,
+    qos: Option<QoS>,
+    replies: Option<PathBuf>,
+    state_dir: Option<PathBuf>,
+    commands: Option<RangeInclusive<u32>>,
+    delay: Option<Duration>,
+    seed: Option<u64>,
+    sessions: Option<u64>,
+    report: Option<PathBuf>,
+    share: Option<Level>,
+}
+
+impl ServiceOptions {
+    pub fn read(values: &mut Values<'_>) -> Result<Self, Failure> {
+        Ok(Self {
+            connection: ConnectionOptions::read(values)?,
+            lines: values.count("--lines") > 0,
+            qos: values.get("--qos", values::qos)?,
+            replies: values.get("--replies", values::path)?,
+            state_dir: values.state_dir()?,
+            commands: values.get("--commands", values::range)?,
+            delay: values.get("--delay", values::seconds)?,
+            seed: values.get("--seed", values::number)?,
+            sessions: values.get("--sessions", values::positive)?,
+            report: values.get("--report", values::path)?,
+            share: values.get("--share", values::share_name)?,
+        })
+    }
+}
+
+pub fn request(options: ServiceOptions, mut free: Vec<OsString>) -> Result<Invocation, Failure> {
+    if options.lines {
+        if free.len() != 2 {
+            return Err(usage(
+                "--lines takes NETID ACTION, and each MESSAGE from standard input".to_owned(),
+            ));
+        }
+        free.push("-".into());
+    }
+    let [net_id, action, message]: [OsString; 3] =
+        free.try_into().map_err(|free: Vec<OsString>| {
+            let quote = match free.len() {
+                ..3 => "",
+                3.. => "; quote a MESSAGE with blanks",
+            };
+            usage(format!(
+                "NETID ACTION MESSAGE are three arguments, not {}{quote}",
+                free.len()
+            ))
+        })?;
+    let net_id = level("NETID", net_id)?;
+    let action = action.to_string_lossy();
+    let action = action.parse().map_err(|()| {
+        usage(format!(
+            "unknown ACTION `{action}`: uppercase, lowercase, title-case, reverse or shuffle"
+        ))
+    })?;
+    let message = match message.into_string() {
+        Ok(message) if message == "-" && options.lines => Text::Lines,
+        Ok(message) if message == "-" => Text::Stdin,
+        Ok(message) => Text::Typed(sized(message)?),
+        Err(_) => return Err(Failure::new(Kind::Input, "MESSAGE is not UTF-8")),
+    };
+    let usual = RequestConfig::new(net_id, action);
+    let timeout = options.connection.timeout;
+    Ok(Invocation::Request {
+        connection: options.connection.named(usual.net_id.as_str())?,
+        config: RequestConfig {
+            qos: options.qos.unwrap_or(usual.qos),
+            timeout: timeout.unwrap_or(usual.timeout),
+            ..usual
+        },
+        message,
+    })
+}
+
+pub fn device(options: ServiceOptions, free: Vec<OsString>) -> Result<Invocation, Failure> {
+    let [user_id]: [OsString; 1] = free.try_into().map_err(|free: Vec<OsString>| {
+        usage(format!(
+            "device takes one USER_ID, not {} arguments",
+            free.len()
+        ))
+    })?;
+    let usual = DeviceConfig::new(level("USER_ID", user_id)?);
+    let timeout = options.connection.timeout;
+    Ok(Invocation::Device {
+        connection: options.connection.named(usual.user_id.as_str())?,
+        config: DeviceConfig {
+            qos: options.qos.unwrap_or(usual.qos),
+            timeout: timeout.unwrap_or(usual.timeout),
+            ..usual
+        },
+        replies: options.replies,
+        state_dir: options.state_dir,
+    })
+}
+
+pub fn controller(options: ServiceOptions, free: Vec<OsString>) -> Result<Invocation, Failure> {
+    none_left(free, "controller")?;
+    let usual = Plan::default();
+    let timeout = options.connection.timeout;
+    let in_a_group = options.share.is_some();
+    Ok(Invocation::Controller {
+        connection: options.connection.service("controller", in_a_group)?,
+        plan: Plan {
+            commands: options.commands.unwrap_or(usual.commands),
+            delay: options.delay.unwrap_or(usual.delay),
+            timeout: timeout.unwrap_or(usual.timeout),
+            qos: options.qos.unwrap_or(usual.qos),
+            seed: options.seed.unwrap_or_else(|| fastrand::u64(..)),
+            sessions: options.sessions,
+            share: options.share,
+            replies: usual.replies,
+        },
+        replies: options.replies,
+        report: options.report,
+    })
+}
+
+pub fn responder(options: ServiceOptions, free: Vec<OsString>) -> Result<Invocation, Failure> {
+    none_left(free, "responder")?;
+    let in_a_group = options.share.is_some();
+    Ok(Invocation::Responder {
+        connection: options.connection.service("responder", in_a_group)?,
+        config: ResponderConfig {
+            qos: options.qos.unwrap_or(ResponderConfig::QOS),
+            share: options.share,
+            seed: fastrand::u64(..),
+        },
+    })
+}
+
+pub fn demo(_: ServiceOptions, free: Vec<OsString>) -> Result<Invocation, Failure> {
+    none_left(free, "demo").map(|()| Invocation::Demo)
+}
+
+fn none_left(free: Vec<OsString>, command: &str) -> Result<(), Failure> {
+    match free.first() {
+        None => Ok(()),
+        Some(arg) => Err(usage(format!(
+            "{command} takes no argument `{}`",
+            arg.to_string_lossy()
+        ))),
+    }
+}
+
+fn level(name: &str, arg: OsString) -> Result<Level, Failure> {
+    let shown = arg.to_string_lossy().into_owned();
+    if shown.contains("://") {
+        return Err(usage(format!(
+            "there is a URL where {name} is wanted: put --url before it"
+        )));
+    }
+    Level::from_bytes(arg.as_encoded_bytes()).map_err(|why| {
+        usage(format!(
+            "{name} `{}` cannot be a topic level: {why}",
+            crate::mqtt::printable(shown.as_bytes())
+        ))
+    })
+}

@@ -1,0 +1,109 @@
+//! What is refused, and what is said of it.
+
+use super::*;
+
+#[test]
+fn wrong_usage_names_the_thing_and_the_remedy() {
+    for (args, words) in [
+        (&[][..], "NETID ACTION MESSAGE"),
+        (&["net"], "three arguments, not 1"),
+        (
+            &["net", "reverse", "a", "b"],
+            "three arguments, not 4; quote",
+        ),
+        (
+            &["net", "louder", "a"],
+            "unknown ACTION `louder`: uppercase",
+        ),
+        (&["net", "Reverse", "a"], "unknown ACTION"),
+        (
+            &["--bogus", "net", "reverse", "a"],
+            "unknown option --bogus",
+        ),
+        (&["net", "reverse", "-5"], "goes after --"),
+        (
+            &["-p", "99999", "net", "reverse", "a"],
+            "-p: `99999` is not a port",
+        ),
+        (&["--port", "0", "net", "reverse", "a"], "--port: `0`"),
+        (&["-p", "1", "--port", "2", "responder"], "same option"),
+        (&["-p", "1", "-p", "2", "responder"], "twice"),
+        (&["responder", "-p"], "-p needs a value"),
+        (
+            &["a/b", "reverse", "a"],
+            "NETID `a/b` cannot be a topic level: it has a `/`",
+        ),
+        (&["a+", "reverse", "a"], "NETID"),
+        (&["#", "reverse", "a"], "NETID"),
+        (&["", "reverse", "a"], "it is empty"),
+        (&["device"], "one USER_ID, not 0"),
+        (&["device", "a", "b"], "one USER_ID, not 2"),
+        (&["device", "a/b"], "USER_ID"),
+        (&["responder", "x"], "takes no argument `x`"),
+        (&["-P", "x", "responder"], "a password without a user name"),
+        (
+            &["-P", "x", "--password-file", "y", "-u", "z", "responder"],
+            "more than one of",
+        ),
+        (&["-q", "3", "responder"], "-q: `3` is not a QoS level"),
+        (&["-v", "--quiet", "responder"], "at once"),
+        (&["-i", "", "responder"], "client id"),
+        (&["-h", "a,b:0", "responder"], "`a,b:0` is not a host"),
+        (
+            &["-h", "a,/run/x", "responder"],
+            "a Unix socket stands alone",
+        ),
+        (
+            &["-h", "/run/x", "-h", "a", "responder"],
+            "/run/x stands alone",
+        ),
+        (
+            &["--commands", "3", "device", "a"],
+            "--commands is for controller, not for device",
+        ),
+        (
+            &["--state-dir=/x", "net", "reverse", "a"],
+            "--state-dir is for device",
+        ),
+        (
+            &["--lines", "net", "reverse", "a"],
+            "--lines takes NETID ACTION",
+        ),
+        (
+            &["-L", "mqtt://h", "-p", "1", "responder"],
+            "--url names host and port",
+        ),
+        (
+            &["-L", "http://u:secret@h", "responder"],
+            "--url is not mqtt[s]://",
+        ),
+        (&["--cert", "x", "responder"], "--cert without --key"),
+        (
+            &["--share", "a/b", "responder"],
+            "--share: `a/b` is not a share name: it has a `/`",
+        ),
+        (&["--share", "#", "responder"], "a share name: it has a `#`"),
+        (&["--share", "", "responder"], "a share name: it is empty"),
+        (
+            &["--share", "x", "device", "a"],
+            "--share is for controller and responder, not for device",
+        ),
+        (
+            &["--tls", "-h", "/run/x", "responder"],
+            "over a Unix socket",
+        ),
+    ] {
+        let failure = parse_with(args, &[]).unwrap_err();
+        assert_eq!(failure.kind, Kind::Usage, "{args:?}");
+        assert!(failure.text.contains(words), "{args:?}: {failure}");
+        assert!(!failure.text.contains('\n'), "{failure}");
+    }
+}
+
+#[test]
+fn a_message_that_is_too_large_is_bad_input() {
+    let largest = "x".repeat(MAX_TEXT);
+    assert!(parse_with(&["net", "reverse", &largest], &[]).is_ok());
+    let failure = parse_with(&["net", "reverse", &(largest + "x")], &[]).unwrap_err();
+    assert_eq!(failure.kind, Kind::Input);
+}

@@ -1,0 +1,57 @@
+//! The command `controller`: runs sessions, and reports on each.
+
+use std::path::PathBuf;
+
+use super::connection::Connection;
+use super::reports::Reports;
+use super::systemd::Systemd;
+use super::{DONE, replies, signals};
+use crate::cli::ConnectionConfig;
+use crate::device_session::controller::{Controller, Plan};
+use crate::link::{End, Run, Session};
+use crate::role::{Failure, Kind};
+
+/// Runs it.
+///
+/// # Errors
+/// Why it ended, or how many sessions failed.
+pub fn run(
+    connection: ConnectionConfig,
+    plan: Plan,
+    replies: Option<PathBuf>,
+    report: Option<PathBuf>,
+) -> Result<u8, Failure> {
+    let connection = Connection::load(connection)?;
+    let replies = replies::load(replies.as_deref(), plan.replies)?;
+    let plan = Plan { replies, ..plan };
+    let mut reports = Reports::open(report.as_deref())?;
+    let session = Session::Persistent {
+        // In a group it goes on with its session after a crash: the broker has kept the logins that came
+        // meanwhile in it.
+        resume: plan.share.is_some(),
+        keep: false,
+    };
+    signals::until_signal(DONE, move |stop| {
+        let Some(options) = connection.for_service(session, stop)? else {
+            return Ok(End::Stopped);
+        };
+        let mut failed = 0;
+        let mut all = 0;
+        let mut systemd = Systemd::ready();
+        let run = Run::new(&options, stop).watched_by(&mut systemd);
+        let end = run.carry(Controller::new(plan), |report| {
+            all += 1;
+            failed += u64::from(report.verdict.is_err());
+            reports.write(&report);
+            Ok(())
+        })?;
+        match failed {
+            0 => Ok(end),
+            _ if end == End::Stopped => Ok(end),
+            _ => Err(Failure::new(
+                Kind::Protocol,
+                format!("{failed} of {all} sessions failed"),
+            )),
+        }
+    })
+}
