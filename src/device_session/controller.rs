@@ -306,7 +306,7 @@ impl Role for Controller {
                 vec![Effect::Subscribe(self.plan.logins(), QoS::ExactlyOnce)]
             }
             Event::Connected { .. } | Event::Line(_) => Vec::new(),
-            Event::Subscribed(filter) => self.subscribed(filter),
+            Event::Subscribed { filter, .. } => self.subscribed(filter),
             Event::Confirmed(message) => {
                 self.confirmed(now, message);
                 Vec::new()

@@ -10,6 +10,11 @@ const CONNECTED: Event<'static> = Event::Connected {
     session_present: false,
 };
 
+fn subscribed(filter: &TopicFilter) -> Event<'_> {
+    let granted = QoS::ExactlyOnce;
+    Event::Subscribed { filter, granted }
+}
+
 fn message(topic: &str, payload: &str, qos: QoS) -> Message {
     Message::new(TopicName::new(topic).unwrap(), payload, qos)
 }
@@ -31,7 +36,7 @@ fn commanding(commands: u32, now: Instant) -> (Controller, Level, Vec<Level>) {
     controller.handle(now, Event::Received(&login)).unwrap();
     let id = controller.sessions.keys().next().unwrap().clone();
     let filter = TopicFilter::new(format!("{id}/+")).unwrap();
-    controller.handle(now, Event::Subscribed(&filter)).unwrap();
+    controller.handle(now, subscribed(&filter)).unwrap();
     let uuid = message("alice/UUID", id.as_str(), QoS::ExactlyOnce);
     controller.handle(now, Event::Confirmed(&uuid)).unwrap();
     assert_eq!(controller.deadline(), Some(now + PAUSE));
@@ -66,17 +71,14 @@ fn the_unique_id_goes_out_only_when_the_replies_can_be_heard() {
     let id = controller.sessions.keys().next().unwrap().clone();
     let filter = TopicFilter::new(format!("{id}/+")).unwrap();
     assert_eq!(
-        controller.handle(now, Event::Subscribed(&filter)),
+        controller.handle(now, subscribed(&filter)),
         Ok(vec![Effect::Publish(message(
             "alice/UUID",
             id.as_str(),
             QoS::ExactlyOnce
         ))])
     );
-    assert_eq!(
-        controller.handle(now, Event::Subscribed(&filter)),
-        Ok(vec![])
-    );
+    assert_eq!(controller.handle(now, subscribed(&filter)), Ok(vec![]));
 }
 
 #[test]
@@ -91,7 +93,7 @@ fn a_group_shares_the_logins_and_nothing_else() {
         controller.handle(now, CONNECTED),
         Ok(vec![Effect::Subscribe(shared.clone(), QoS::ExactlyOnce)])
     );
-    let effects = controller.handle(now, Event::Subscribed(&shared)).unwrap();
+    let effects = controller.handle(now, subscribed(&shared)).unwrap();
     assert_eq!(effects, [Effect::Note("waiting for logins".to_owned())]);
     let login = message("login", "alice", QoS::ExactlyOnce);
     let effects = controller.handle(now, Event::Received(&login)).unwrap();
@@ -126,7 +128,7 @@ fn a_device_that_logs_in_again_before_its_first_command_is_in_the_same_session()
     let id = controller.sessions.keys().next().unwrap().clone();
     let filter = TopicFilter::new(format!("{id}/+")).unwrap();
     let uuid = message("alice/UUID", id.as_str(), QoS::ExactlyOnce);
-    controller.handle(now, Event::Subscribed(&filter)).unwrap();
+    controller.handle(now, subscribed(&filter)).unwrap();
     controller.handle(now, Event::Confirmed(&uuid)).unwrap();
     let effects = controller.handle(later, Event::Received(&login)).unwrap();
     assert_eq!(effects[1..], [Effect::Publish(uuid.clone())]);

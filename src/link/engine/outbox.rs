@@ -144,6 +144,16 @@ impl Outbox {
         message.qos > QoS::AtMostOnce || self.bytes + message.payload.len() <= MOST_BYTES
     }
 
+    /// The broker has no QoS above this one: what was not sent yet goes out with it.
+    pub fn lower(&mut self, best: QoS) {
+        for item in &mut self.items {
+            if let (Some(Packet::Publish(message)), Stage::Waiting) = (&mut item.packet, item.stage)
+            {
+                message.qos = message.qos.min(best);
+            }
+        }
+    }
+
     /// Whether a SUBSCRIBE for `filter` is on its way already.
     #[must_use]
     pub fn has_subscription(&self, filter: &TopicFilter) -> bool {
