@@ -61,8 +61,9 @@ fn refused(code: ConnectReturnCode, options: &Options, broker: &str) -> Trouble 
             )
         }
         ConnectReturnCode::BadClientId => {
-            // mosquitto gives the same code for a keep alive above its `max_keepalive`, because MQTT 3.1.1 has no
-            // code for that. Its limit is 10 s or more, and no keep alive at all is above every limit.
+            // mosquitto (after 2.0.11) gives the same code for a keep alive above its `max_keepalive`, because MQTT
+            // 3.1.1 has no code for that, and takes 0 for longer than any limit. The text mentions only a keep alive
+            // that the user has made longer than the default, because that is the likelier reason then.
             let keep_alive = match options.keep_alive.as_secs() {
                 0 => ", or a keep alive other than 0 with -k".to_owned(),
                 seconds if seconds > Options::KEEP_ALIVE.as_secs() => {

@@ -282,11 +282,11 @@ mod present {
                     wants_certificate()
                 }
                 Identity::Absent(_) => (
-                    "refused the TLS handshake: does it accept TLS 1.2 or 1.3 with ciphers of today, and has it another key than ECDSA P-521?".to_owned(),
+                    "refused the TLS handshake: does it accept TLS 1.2 or 1.3 with ciphers of today, and does it use a key other than ECDSA P-521?".to_owned(),
                     final_,
                 ),
                 Identity::Given => (
-                    "refused the TLS handshake: does it accept the certificate given with --cert, and TLS 1.2 or 1.3 with ciphers of today, and has it another key than ECDSA P-521?".to_owned(),
+                    "refused the TLS handshake: does it accept the certificate given with --cert, and TLS 1.2 or 1.3 with ciphers of today, and does it use a key other than ECDSA P-521?".to_owned(),
                     final_,
                 ),
             },
