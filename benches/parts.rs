@@ -29,6 +29,11 @@ const CONNECTED: Event<'static> = Event::Connected {
 };
 const ID: &str = "0123456789abcdef0123456789abcdef";
 
+fn subscribed(filter: &TopicFilter) -> Event<'_> {
+    let granted = QoS::AtLeastOnce;
+    Event::Subscribed { filter, granted }
+}
+
 fn level(text: &str) -> Level {
     Level::new(text).expect("a level")
 }
@@ -50,7 +55,7 @@ fn device(now: Instant) -> Device {
     };
     let mut device = Device::new(config, now);
     let _ = device.handle(now, CONNECTED);
-    let _ = device.handle(now, Event::Subscribed(&filter("alice/UUID")));
+    let _ = device.handle(now, subscribed(&filter("alice/UUID")));
     let _ = device.handle(now, Event::Received(&message("alice/UUID", ID)));
     device
 }
@@ -100,7 +105,7 @@ fn one_session(controller: &mut Controller, now: Instant, login: &Message) -> us
         let mut next = Vec::new();
         for effect in effects {
             let event = match &effect {
-                Effect::Subscribe(filter, _) => Event::Subscribed(filter),
+                Effect::Subscribe(filter, _) => subscribed(filter),
                 Effect::Publish(message) if message.payload.starts_with(b"CMD") => {
                     let command = String::from_utf8_lossy(&message.payload).into_owned();
                     let (_, word) = Replies::default()
@@ -144,7 +149,7 @@ fn requester_asks_and_is_answered(bencher: Bencher) {
     bencher.bench_local(move || {
         let mut role = Requester::new(config.clone(), "hello".to_owned(), now);
         let _ = role.handle(now, CONNECTED);
-        let _ = role.handle(now, Event::Subscribed(&granted));
+        let _ = role.handle(now, subscribed(&granted));
         role.handle(now, Event::Received(&answer))
     });
 }

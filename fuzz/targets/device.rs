@@ -50,7 +50,10 @@ fuzz_target!(|bytes: &[u8]| {
             0 | 1 => Event::Connected {
                 session_present: kind & 1 == 1,
             },
-            2 | 3 => Event::Subscribed(&own),
+            2 | 3 => Event::Subscribed {
+                filter: &own,
+                granted: QoS::ExactlyOnce,
+            },
             4 => Event::Confirmed(&message),
             5 => {
                 now += Duration::from_secs(payload.len() as u64);

@@ -57,7 +57,7 @@ pub fn run(stop: &Stop, print: fn(&[u8]) -> Result<(), Failure>) -> Result<End, 
     let cast = Cast::new(broker.port(), story);
     let stops = cast.stops();
     let parts = stops.clone();
-    stop.set_wake(move || parts.iter().for_each(Stop::request));
+    let _wake = stop.add_wake(move || parts.iter().for_each(Stop::request));
     if stop.requested() {
         stops.iter().for_each(Stop::request);
     }

@@ -42,7 +42,7 @@ impl<R: Role> Role for Narrated<R> {
     fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<R::Item> {
         // Told is what the broker granted or delivered, not what the role asked for.
         match event {
-            Event::Subscribed(filter) => {
+            Event::Subscribed { filter, .. } => {
                 let who = format!("{} subscribes", self.name);
                 self.story
                     .tell(&format!("   {who:<WHO_WIDTH$}  {}", filter.as_str()))?;
@@ -58,7 +58,7 @@ impl<R: Role> Role for Narrated<R> {
             _ => {}
         }
         let reaction = self.role.handle(now, event);
-        if let Event::Subscribed(_) = event {
+        if let Event::Subscribed { .. } = event {
             // The demo waits for the subscriptions of the services only.
             let _ = self.subscribed.send(());
         }

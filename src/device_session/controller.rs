@@ -132,7 +132,7 @@ impl Controller {
         let Some(session) = self.sessions.get_mut(&unique_id) else {
             return Vec::new();
         };
-        session.lowest = lowest;
+        session.lowest = session.lowest.min(lowest);
         let mut effects = vec![Effect::Note(format!(
             "{user_id} logged in again: it is session {unique_id}"
         ))];
@@ -145,15 +145,17 @@ impl Controller {
         effects
     }
 
-    fn subscribed(&mut self, filter: &TopicFilter) -> Vec<Effect<Report>> {
+    fn subscribed(&mut self, filter: &TopicFilter, granted: QoS) -> Vec<Effect<Report>> {
         if *filter == self.plan.logins() {
             return vec![Effect::Note("waiting for logins".to_owned())];
         }
-        let Some((unique_id, session)) =
-            parse_reply_filter(filter).and_then(|id| self.sessions.get_key_value(&id))
-        else {
+        let Some(unique_id) = parse_reply_filter(filter) else {
             return Vec::new();
         };
+        let Some(session) = self.sessions.get_mut(&unique_id) else {
+            return Vec::new();
+        };
+        session.lowest = session.lowest.min(granted);
         if !matches!(session.stage, Stage::Subscribing) {
             return Vec::new();
         }
@@ -162,7 +164,6 @@ impl Controller {
             unique_id.as_str(),
             self.plan.qos,
         );
-        let unique_id = unique_id.clone();
         self.set_stage(&unique_id, Stage::Introducing);
         vec![Effect::Publish(introduction)]
     }
@@ -329,7 +330,7 @@ impl Role for Controller {
                 vec![Effect::Subscribe(self.plan.logins(), QoS::ExactlyOnce)]
             }
             Event::Connected { .. } | Event::Line(_) => Vec::new(),
-            Event::Subscribed(filter) => self.subscribed(filter),
+            Event::Subscribed { filter, granted } => self.subscribed(filter, granted),
             Event::Confirmed(message) => {
                 self.confirmed(now, message);
                 Vec::new()

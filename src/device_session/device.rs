@@ -322,7 +322,7 @@ impl Role for Device {
     fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Progress> {
         match event {
             Event::Connected { session_present } => Ok(self.connected(session_present)),
-            Event::Subscribed(filter) => Ok(self.subscribed(filter)),
+            Event::Subscribed { filter, .. } => Ok(self.subscribed(filter)),
             Event::Confirmed(message) => Ok(self.confirmed(now, message)),
             Event::Undeliverable(message, why) => self.undeliverable(message, why),
             Event::Received(message) => self.received(now, message),

@@ -1,7 +1,7 @@
-//! Lines that come in while the link works: a thread reads them, somebody else takes one after the other,
-//! and is woken when the one that is not there yet has come.
+//! Lines of standard input for a role: a thread of their own reads them, and the link takes them one by one. When the
+//! link asks for a line that has not been read yet, the thread wakes it later.
 //!
-//! Knows neither MQTT nor what the lines are for.
+//! Knows neither MQTT nor what the role does with the lines.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Read};
@@ -9,33 +9,34 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::role::{Failure, Kind};
 
-/// How many lines are read before the first of them is taken: an endless input needs no endless memory.
-const AHEAD: usize = 16;
+/// How many lines the thread reads ahead. It then waits for the link, because an endless input would need endless
+/// memory.
+const MAX_AHEAD: usize = 16;
 
 type Wake = Box<dyn Fn() + Send>;
 
-/// A line as text, or the end, or why it cannot be used.
+/// A line, or `None` at the end of the input, or why the line cannot be used.
 type Next = Result<Option<String>, Failure>;
 
 #[derive(Default)]
 struct State {
     read: VecDeque<Next>,
-    /// How many lines were taken.
+    /// How many lines the link has taken.
     taken: usize,
-    /// Somebody looked for a line in vain.
+    /// Whether the link has asked for a line that had not been read yet.
     awaited: bool,
     wake: Option<Wake>,
 }
 
-/// Lines on their way from one thread to another. Clones are the same.
+/// Lines on their way from one thread to another. Clones share the same lines.
 #[derive(Clone, Default)]
 pub struct Lines(Arc<(Mutex<State>, Condvar)>);
 
 impl Lines {
-    /// Reads `from` on a thread of its own: lines without their end, of `longest` bytes at the most.
+    /// Starts a thread that reads `from`. A line has at most `longest` bytes, without its CR and LF.
     ///
     /// # Errors
-    /// When there cannot be a thread.
+    /// When the system refuses the thread.
     pub fn read(from: impl Read + Send + 'static, longest: usize) -> io::Result<Self> {
         let lines = Self::default();
         let reader = lines.clone();
@@ -64,7 +65,7 @@ impl Lines {
 
     fn push(&self, next: Next) {
         let mut state = self.state();
-        while state.read.len() >= AHEAD {
+        while state.read.len() >= MAX_AHEAD {
             let waited = self.0.1.wait(state);
             state = waited.unwrap_or_else(PoisonError::into_inner);
         }
@@ -76,7 +77,7 @@ impl Lines {
         }
     }
 
-    /// The next line, `Ok(None)` at the end. `None` when it has not come yet: then the wake follows.
+    /// Takes the next line; `Ok(None)` is the end. `None` if it has not been read yet: then the wake follows.
     #[must_use]
     pub fn next(&self) -> Option<Next> {
         let mut state = self.state();
@@ -90,13 +91,13 @@ impl Lines {
         next
     }
 
-    /// How many lines were taken: the number of the last one.
+    /// How many lines have been taken, which is the number of the last one.
     #[must_use]
     pub fn taken(&self) -> usize {
         self.state().taken
     }
 
-    /// What to call when a line has come for which somebody looked in vain.
+    /// Sets what the reading thread calls when it has read a line that [`Lines::next`] did not have.
     pub fn set_wake(&self, wake: impl Fn() + Send + 'static) {
         self.state().wake = Some(Box::new(wake));
     }
@@ -106,10 +107,10 @@ impl Lines {
     }
 }
 
-/// One line, or what is wrong with it.
+/// Reads one line; `None` is the end. The error follows the words "line 1 on standard input".
 fn read_line(from: &mut impl BufRead, longest: usize) -> Result<Option<String>, String> {
     let mut line = Vec::new();
-    // Two bytes for CR and LF.
+    // The two more bytes are for CR and LF.
     from.take(longest as u64 + 2)
         .read_until(b'\n', &mut line)
         .map_err(|error| format!("cannot be read: {error}"))?;
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn who_looked_in_vain_is_woken_for_the_next_line() {
+    fn a_line_that_was_asked_for_too_early_wakes_when_it_comes() {
         let (reader, mut writer) = std::os::unix::net::UnixStream::pair().unwrap();
         let lines = Lines::read(reader, 100).unwrap();
         let (sender, woken) = mpsc::channel();
@@ -181,13 +182,13 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_read_than_somebody_will_take() {
+    fn no_more_is_read_than_a_few_lines_ahead() {
         let lines = Lines::read(io::repeat(b'\n'), 100).unwrap();
         for _ in 0..100 {
             while lines.next().is_none() {
                 std::thread::yield_now();
             }
-            assert!(lines.state().read.len() <= AHEAD);
+            assert!(lines.state().read.len() <= MAX_AHEAD);
         }
     }
 }

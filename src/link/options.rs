@@ -1,20 +1,20 @@
-//! Which broker to connect to, as whom, and with what kind of session.
+//! Which broker the link connects to, with which login, and with what kind of session.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::Tls;
 
-/// What the broker is to remember of this client, and for how long.
+/// What the broker remembers of this client between two connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Session {
-    /// Nothing beyond the connection (CleanSession 1).
+    /// Nothing (CleanSession 1).
     Clean,
-    /// Subscriptions and messages, from connection to connection (CleanSession 0).
+    /// The subscriptions, and the messages for them (CleanSession 0).
     Persistent {
-        /// Go on with what an earlier run left, instead of beginning with an empty session.
+        /// Continue the session that an earlier run has left, instead of beginning with an empty one.
         resume: bool,
-        /// When it ends before its time, leave the session for the next run.
+        /// Leave the session to the next run if a stop or a failure ends this one.
         keep: bool,
     },
 }
@@ -24,7 +24,7 @@ pub enum Session {
 pub struct Login {
     /// The user name; not empty.
     pub username: String,
-    /// The password, or an empty one to send none.
+    /// The password; the link sends none if it is empty.
     pub password: String,
 }
 
@@ -34,7 +34,7 @@ impl fmt::Debug for Login {
     }
 }
 
-/// Where a broker is.
+/// The address of a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     /// A name, an IPv4 or an IPv6 address; or the path of a Unix socket, which begins with `/`.
@@ -44,7 +44,7 @@ pub struct Address {
 }
 
 impl Address {
-    /// This host and port.
+    /// The address of this host and port.
     #[must_use]
     pub fn new(host: impl Into<String>, port: u16) -> Self {
         Self {
@@ -60,7 +60,7 @@ impl Address {
     }
 }
 
-/// Host and port, or the socket's path, as messages name them.
+/// Host and port, or the socket's path, in the form that texts for the user have.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port } = self;
@@ -72,28 +72,28 @@ impl fmt::Display for Address {
     }
 }
 
-/// How to reach the broker, and how to behave towards it.
+/// How the link reaches the broker, and what it tells the broker about this client.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// A name, an IPv4 or an IPv6 address; or the path of a Unix socket, which begins with `/`.
     pub host: String,
     /// The TCP port.
     pub port: u16,
-    /// The other brokers of its cluster: where one fails, the next is tried.
+    /// The other brokers of the cluster. When one broker fails, the link tries the next.
     pub others: Vec<Address>,
-    /// How to encrypt the connection; `None` for not at all.
+    /// How the connection is encrypted; `None` if it is not.
     pub tls: Option<Tls>,
     /// The client id; not empty.
     pub client_id: String,
-    /// Who logs in, where the broker wants it.
+    /// The login, for a broker that wants one.
     pub login: Option<Login>,
     /// The keep alive interval: whole seconds, 1 or more; 0 for none.
     pub keep_alive: Duration,
-    /// What the broker is to remember.
+    /// What the broker remembers between two connections.
     pub session: Session,
     /// The shortest wait before a new attempt to connect.
     pub reconnect_delay: Duration,
-    /// End the run when the very first attempt fails.
+    /// End the run if the very first attempt to connect fails.
     pub give_up_at_once: bool,
 }
 
@@ -103,7 +103,7 @@ impl Options {
     /// The wait before a new attempt to connect that [`Options::new`] sets.
     pub const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
-    /// Options for a broker, with this program's defaults for the rest.
+    /// Options for this broker and client id, and this program's defaults for the rest.
     #[must_use]
     pub fn new(host: impl Into<String>, port: u16, client_id: impl Into<String>) -> Self {
         Self {
@@ -120,13 +120,13 @@ impl Options {
         }
     }
 
-    /// The first broker's address, as messages name it.
+    /// The first broker's address, in the form that texts for the user have.
     #[must_use]
     pub fn address(&self) -> String {
         Address::new(&self.host, self.port).to_string()
     }
 
-    /// All brokers.
+    /// The addresses of all brokers.
     pub(super) fn brokers(&self) -> Vec<Address> {
         let first = Address::new(&self.host, self.port);
         std::iter::once(first).chain(self.others.clone()).collect()

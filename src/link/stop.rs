@@ -1,6 +1,6 @@
-//! The way from a signal to whatever has to stop: a request that can be waited for.
+//! Carries a request to stop from a signal to the threads that have to end.
 //!
-//! Knows neither signals nor MQTT: the one side calls [`Stop::request`], the other looks and waits.
+//! Knows neither signals nor MQTT: one side calls [`Stop::request`], the other side waits, or registers a wake.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
@@ -11,31 +11,41 @@ type Wake = Box<dyn Fn() + Send>;
 struct State {
     requested: bool,
     nothing_to_close: bool,
-    wake: Option<Wake>,
+    /// What the request calls, each under the number that its guard knows.
+    wakes: Vec<(u64, Wake)>,
+    /// The number of the wake that is registered next.
+    next_wake: u64,
 }
 
 /// A request to stop, shared between threads. Clones are the same request.
 #[derive(Clone, Default)]
 pub struct Stop(Arc<(Mutex<State>, Condvar)>);
 
+/// Keeps a wake registered. When the guard is dropped, the wake does not run any more, and all others stay.
+#[must_use = "the wake is removed as soon as its guard is dropped"]
+pub struct WakeGuard {
+    stop: Stop,
+    number: u64,
+}
+
 impl Stop {
-    /// One that nobody has made yet.
+    /// A request that has not been made yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Asks for the end, and wakes whoever waits.
+    /// Makes the request: calls every registered wake, and ends every wait.
     pub fn request(&self) {
         let mut state = self.state();
         state.requested = true;
-        if let Some(wake) = &state.wake {
+        for (_, wake) in &state.wakes {
             wake();
         }
         self.0.1.notify_all();
     }
 
-    /// Whether somebody asked.
+    /// Whether the request has been made.
     #[must_use]
     pub fn requested(&self) -> bool {
         self.state().requested
@@ -47,11 +57,11 @@ impl Stop {
         let mut state = self.state();
         while !state.requested {
             state = match deadline.map(|d| d.saturating_duration_since(Instant::now())) {
-                Some(left) if left.is_zero() => break,
-                Some(left) => {
+                Some(remaining) if remaining.is_zero() => break,
+                Some(remaining) => {
                     self.0
                         .1
-                        .wait_timeout(state, left)
+                        .wait_timeout(state, remaining)
                         .unwrap_or_else(PoisonError::into_inner)
                         .0
                 }
@@ -61,17 +71,30 @@ impl Stop {
         state.requested
     }
 
-    /// What to call, besides, when the request comes: for a wait that only its owner can end.
-    pub fn set_wake(&self, wake: impl Fn() + Send + 'static) {
-        self.state().wake = Some(Box::new(wake));
+    /// Registers a function that the request calls, for a thread that waits for something else than this `Stop`. It
+    /// is called on the thread that makes the request, and only for a request that comes while the guard lives: a
+    /// caller looks at [`Stop::requested`] afterwards, because the request may have been made before.
+    pub fn add_wake(&self, wake: impl Fn() + Send + 'static) -> WakeGuard {
+        WakeGuard {
+            stop: self.clone(),
+            number: self.register(wake),
+        }
     }
 
-    /// Says whether leaving without a word would do no harm: nothing is open, nothing could be closed.
+    fn register(&self, wake: impl Fn() + Send + 'static) -> u64 {
+        let mut state = self.state();
+        let number = state.next_wake;
+        state.next_wake += 1;
+        state.wakes.push((number, Box::new(wake)));
+        number
+    }
+
+    /// Set while there is no connection to close, because then a stop may end the process at once.
     pub fn set_nothing_to_close(&self, nothing: bool) {
         self.state().nothing_to_close = nothing;
     }
 
-    /// Whether the one who stops need not be waited for.
+    /// Whether a stop may end the process at once, because there is no connection to close.
     #[must_use]
     pub fn nothing_to_close(&self) -> bool {
         self.state().nothing_to_close
@@ -82,25 +105,64 @@ impl Stop {
     }
 }
 
+impl Drop for WakeGuard {
+    fn drop(&mut self) {
+        let mut state = self.stop.state();
+        state.wakes.retain(|(number, _)| *number != self.number);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::mpsc::{Receiver, channel};
     use std::time::Duration;
+
+    /// A wake that says `name` to a receiver.
+    fn wakes(names: &[&'static str]) -> (Vec<impl Fn() + Send + 'static>, Receiver<&'static str>) {
+        let (sender, woken) = channel();
+        let wake = |name: &&'static str| {
+            let (name, sender) = (*name, sender.clone());
+            move || {
+                let _ = sender.send(name);
+            }
+        };
+        (names.iter().map(wake).collect(), woken)
+    }
 
     #[test]
     fn a_request_reaches_every_clone_and_ends_the_wait() {
         let stop = Stop::new();
         assert!(!stop.wait_until(Some(Instant::now())));
-        let (sender, woken) = std::sync::mpsc::channel();
-        stop.set_wake(move || {
-            let _ = sender.send(());
-        });
+        let (mut wake, woken) = wakes(&["woken"]);
+        let _guard = stop.add_wake(wake.remove(0));
         let other = stop.clone();
         let waiting = std::thread::spawn(move || other.wait_until(None));
         stop.request();
         assert!(waiting.join().unwrap());
         assert!(stop.requested());
-        assert_eq!(woken.try_recv(), Ok(()));
+        assert_eq!(woken.try_recv(), Ok("woken"));
         assert!(stop.wait_until(Some(Instant::now() + Duration::from_secs(3600))));
+    }
+
+    #[test]
+    fn a_wake_within_the_life_of_another_ends_with_its_guard_and_the_other_works_on() {
+        let stop = Stop::new();
+        let (mut wake, woken) = wakes(&["outer", "inner", "second"]);
+        let outer = stop.add_wake(wake.remove(0));
+        let inner = stop.add_wake(wake.remove(0));
+        stop.request();
+        assert_eq!(woken.try_iter().collect::<Vec<_>>(), ["outer", "inner"]);
+        drop(inner);
+        stop.request();
+        assert_eq!(woken.try_iter().collect::<Vec<_>>(), ["outer"]);
+        // Guards may be dropped in any order.
+        let second = stop.add_wake(wake.remove(0));
+        drop(outer);
+        stop.request();
+        assert_eq!(woken.try_iter().collect::<Vec<_>>(), ["second"]);
+        drop(second);
+        stop.request();
+        assert_eq!(woken.try_recv().ok(), None);
     }
 }

@@ -1,18 +1,18 @@
-//! Who watches a run from outside: a service manager.
+//! The service manager's view of a run: it has to see that the link still works.
 
 use std::time::{Duration, Instant};
 
-/// Watches a run. The link calls it from its own thread, so a call that comes shows that the link works.
+/// Watches a run. The link calls it from its own thread, so each call shows that the link works.
 pub trait Watcher {
-    /// The longest time between two calls of [`Watcher::look`] while the link has nothing else to do;
-    /// `None` for no limit.
+    /// The link calls [`Watcher::look`] at least this often, even if it has nothing else to do; `None` if the watcher
+    /// needs no regular calls.
     fn interval(&self) -> Option<Duration>;
 
-    /// The link has gone through its loop once more. `status` says where things stand.
+    /// The link has gone through its loop once more. `status` describes what it is doing.
     fn look(&mut self, now: Instant, status: &dyn Fn() -> String);
 }
 
-/// For a run that nothing watches.
+/// The watcher of a run that no service manager watches.
 pub(super) struct Unwatched;
 
 impl Watcher for Unwatched {

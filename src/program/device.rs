@@ -55,10 +55,12 @@ pub fn run(
             }
             (Progress::LoggedIn(_), None) => Ok(()),
             (Progress::Done, state) => {
+                // In this order: a crash in between says the last words twice, rather than never.
+                let printed = output::print(LAST_WORDS.as_bytes());
                 if let Some(state) = state {
                     forget(state);
                 }
-                output::print(LAST_WORDS.as_bytes())
+                printed
             }
         });
         // A controller that has been silent for the whole timeout has given the session up, or has died.

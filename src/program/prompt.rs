@@ -34,7 +34,7 @@ fn ask(question: &str, stop: &Stop) -> io::Result<Option<String>> {
     let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
     let before = tcgetattr(&terminal)?;
     let at_the_stop = (terminal.try_clone()?, before.clone());
-    stop.set_wake(move || {
+    let wake = stop.add_wake(move || {
         let (terminal, before) = &at_the_stop;
         leave(terminal, before);
     });
@@ -47,7 +47,8 @@ fn ask(question: &str, stop: &Stop) -> io::Result<Option<String>> {
     stop.set_nothing_to_close(true);
     let answer = read(&terminal, question);
     stop.set_nothing_to_close(false);
-    stop.set_wake(|| {});
+    // A stop from here on leaves the terminal alone, because the next line restores it.
+    drop(wake);
     let restored = tcsetattr(&terminal, SetArg::TCSANOW, &before);
     let answer = answer?;
     restored?;

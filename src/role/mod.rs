@@ -38,7 +38,13 @@ pub enum Event<'a> {
         session_present: bool,
     },
     /// The broker granted the subscription (SUBACK); again whenever it had to be made again.
-    Subscribed(&'a TopicFilter),
+    Subscribed {
+        /// The filter that was asked for.
+        filter: &'a TopicFilter,
+        /// The highest QoS that the broker delivers on it, which may be lower than asked (MQTT 3.1.1, section
+        /// 3.9.3).
+        granted: QoS,
+    },
     /// The broker has taken over responsibility for this message (PUBACK at QoS 1, section 4.3.2; PUBCOMP at QoS 2,
     /// section 4.3.3). At QoS 0 it only says that the message was sent.
     Confirmed(&'a Message),

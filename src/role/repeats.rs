@@ -15,13 +15,13 @@ pub struct Repeats {
 }
 
 impl Repeats {
-    /// Repetitions within the time limit `patience`, the first after a fifth of it: of 10 s, after 2 s and then 4 s
+    /// Repetitions within the time limit `timeout`, the first after a fifth of it: of 10 s, after 2 s and then 4 s
     /// more. Without a limit the first comes after `first`, and the intervals grow to `longest`.
     #[must_use]
-    pub fn new(patience: Option<Duration>, first: Duration, longest: Duration) -> Self {
-        match patience {
-            Some(patience) => Self {
-                interval: patience / FIRST,
+    pub fn new(timeout: Option<Duration>, first: Duration, longest: Duration) -> Self {
+        match timeout {
+            Some(timeout) => Self {
+                interval: timeout / FIRST,
                 longest: Duration::MAX,
             },
             None => Self {

@@ -71,14 +71,13 @@ impl LateAnswers {
             let is_repeated = earlier.outstanding > 0 && earlier.answer == answer;
             is_other && (is_repeated || self.fits(&earlier.text, answer))
         };
-        let mut late: Vec<usize> = (0..self.answered.len()).collect();
-        late.retain(|at| known(&self.answered[*at]));
         // The repeated one first: that it is answered is what a lingering requester waits for.
-        late.sort_by_key(|at| self.answered[*at].outstanding == 0);
-        let Some(at) = late.first() else {
+        let repeated = |earlier: &Answered| earlier.outstanding > 0 && known(earlier);
+        let at = self.answered.iter().position(repeated);
+        let Some(at) = at.or_else(|| self.answered.iter().position(known)) else {
             return false;
         };
-        let earlier = &mut self.answered[*at];
+        let earlier = &mut self.answered[at];
         earlier.outstanding = earlier.outstanding.saturating_sub(1);
         true
     }

@@ -225,7 +225,7 @@ impl Role for Requester {
                 self.state = State::Subscribing;
                 vec![Effect::Subscribe(filter, self.request.qos)]
             }
-            (Event::Subscribed(granted), State::Subscribing) if *granted == filter => {
+            (Event::Subscribed { filter: on, .. }, State::Subscribing) if *on == filter => {
                 match self.lines {
                     true => self.await_line(),
                     false => self.ask(),
@@ -234,8 +234,8 @@ impl Role for Requester {
             (Event::Line(Some(text)), State::Waiting) => self.ask_for_line(now, text),
             (Event::Line(None), State::Waiting) => self.linger(now),
             // The broker has lost the session, and with it perhaps the answer: ask again.
-            (Event::Subscribed(granted), State::Asking { repeat: Some(_) })
-                if *granted == filter =>
+            (Event::Subscribed { filter: on, .. }, State::Asking { repeat: Some(_) })
+                if *on == filter =>
             {
                 self.ask()
             }

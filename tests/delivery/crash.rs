@@ -265,7 +265,8 @@ fn every_session_survives_kill_9(qos: QoS) {
         eprintln!("{failure}");
     }
     assert_eq!(failed, 0, "sessions failed");
-    assert!(kills > 0, "nothing was killed");
+    let alone = repeat.is_of_one_case();
+    assert!(kills > 0 || alone, "nothing was killed");
 }
 
 #[test]

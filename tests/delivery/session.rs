@@ -54,7 +54,7 @@ impl Role for Watched {
                 }
             }
             Event::Connected { .. } => self.connected = true,
-            Event::Subscribed(filter) if filter.as_str() == self.commands => {
+            Event::Subscribed { filter, .. } if filter.as_str() == self.commands => {
                 let _ = self.signs.send(Sign::Ready);
             }
             Event::Confirmed(message) => {

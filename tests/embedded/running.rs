@@ -102,7 +102,7 @@ impl<R: Role> Role for Watched<R> {
     type Item = R::Item;
 
     fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<R::Item> {
-        if let Event::Subscribed(filter) = event {
+        if let Event::Subscribed { filter, .. } = event {
             let _ = self.subscribed.send(filter.as_str().to_owned());
         }
         self.role.handle(now, event)

@@ -146,7 +146,10 @@ fn a_controller_brings_every_session_to_one_end() {
                     let ids: Vec<&String> = watch.known.iter().collect();
                     let id = random.choice(ids).map(|id| format!("{id}/+"));
                     filter = TopicFilter::new(id.unwrap_or("login".to_owned())).unwrap();
-                    Event::Subscribed(&filter)
+                    Event::Subscribed {
+                        filter: &filter,
+                        granted: QoS::ExactlyOnce,
+                    }
                 }
                 4..=6 if !watch.unconfirmed.is_empty() => {
                     message = watch.unconfirmed.remove(0);

@@ -70,7 +70,10 @@ impl Watch {
             Effect::Publish(login) if login.topic == login_topic() => {
                 let repeated = self.logins > 0 && self.unique_id.is_none();
                 let due = event == Event::Deadline && repeated;
-                assert!(due || matches!(event, Event::Subscribed(_)), "{event:?}");
+                assert!(
+                    due || matches!(event, Event::Subscribed { .. }),
+                    "{event:?}"
+                );
                 assert_eq!(login.payload, alice.as_str().as_bytes());
                 self.logins += 1;
             }
@@ -138,7 +141,10 @@ fn a_device_listens_to_its_own_topics_alone() {
                 0 => Event::Connected {
                     session_present: random.bool(),
                 },
-                1..=3 => Event::Subscribed(&filters[random.usize(..filters.len())]),
+                1..=3 => Event::Subscribed {
+                    filter: &filters[random.usize(..filters.len())],
+                    granted: QoS::ExactlyOnce,
+                },
                 4 => Event::Confirmed(&login),
                 5 | 6 if !watch.unconfirmed.is_empty() => {
                     message = watch.unconfirmed.remove(0);

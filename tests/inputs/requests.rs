@@ -191,7 +191,10 @@ fn a_requester_hands_out_one_answer_to_each_text() {
                 0 => Event::Connected {
                     session_present: random.bool(),
                 },
-                1 | 2 => Event::Subscribed(&filter),
+                1 | 2 => Event::Subscribed {
+                    filter: &filter,
+                    granted: QoS::ExactlyOnce,
+                },
                 3 => Event::Confirmed(&request),
                 4 => {
                     now += Duration::from_millis(random.u64(..3000));

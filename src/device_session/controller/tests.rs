@@ -10,6 +10,11 @@ const CONNECTED: Event<'static> = Event::Connected {
     session_present: false,
 };
 
+fn subscribed(filter: &TopicFilter) -> Event<'_> {
+    let granted = QoS::ExactlyOnce;
+    Event::Subscribed { filter, granted }
+}
+
 fn message(topic: &str, payload: &str, qos: QoS) -> Message {
     Message::new(TopicName::new(topic).unwrap(), payload, qos)
 }
@@ -25,13 +30,14 @@ fn plan(commands: u32) -> Plan {
 
 /// A controller whose one session has got its commands, the session's id, and the commands.
 fn commanding(commands: u32, now: Instant) -> (Controller, Level, Vec<Level>) {
-    commanding_at(QoS::ExactlyOnce, QoS::ExactlyOnce, commands, now)
+    commanding_at(QoS::ExactlyOnce, [QoS::ExactlyOnce; 2], commands, now)
 }
 
-/// The same, where the controller commands at one QoS and the login was delivered at another.
+/// The same, where the controller commands at one QoS, the login was delivered at another, and for the replies the
+/// broker granted a third.
 fn commanding_at(
     qos: QoS,
-    login: QoS,
+    [login, granted]: [QoS; 2],
     commands: u32,
     now: Instant,
 ) -> (Controller, Level, Vec<Level>) {
@@ -44,7 +50,9 @@ fn commanding_at(
     controller.handle(now, Event::Received(&login)).unwrap();
     let id = controller.sessions.keys().next().unwrap().clone();
     let filter = TopicFilter::new(format!("{id}/+")).unwrap();
-    controller.handle(now, Event::Subscribed(&filter)).unwrap();
+    let filter = &filter;
+    let subscribed = Event::Subscribed { filter, granted };
+    controller.handle(now, subscribed).unwrap();
     let uuid = message("alice/UUID", id.as_str(), qos);
     controller.handle(now, Event::Confirmed(&uuid)).unwrap();
     assert_eq!(controller.deadline(), Some(now + PAUSE));
@@ -79,17 +87,14 @@ fn the_unique_id_goes_out_only_when_the_replies_can_be_heard() {
     let id = controller.sessions.keys().next().unwrap().clone();
     let filter = TopicFilter::new(format!("{id}/+")).unwrap();
     assert_eq!(
-        controller.handle(now, Event::Subscribed(&filter)),
+        controller.handle(now, subscribed(&filter)),
         Ok(vec![Effect::Publish(message(
             "alice/UUID",
             id.as_str(),
             QoS::ExactlyOnce
         ))])
     );
-    assert_eq!(
-        controller.handle(now, Event::Subscribed(&filter)),
-        Ok(vec![])
-    );
+    assert_eq!(controller.handle(now, subscribed(&filter)), Ok(vec![]));
 }
 
 #[test]
@@ -104,7 +109,7 @@ fn a_group_shares_the_logins_and_nothing_else() {
         controller.handle(now, CONNECTED),
         Ok(vec![Effect::Subscribe(shared.clone(), QoS::ExactlyOnce)])
     );
-    let effects = controller.handle(now, Event::Subscribed(&shared)).unwrap();
+    let effects = controller.handle(now, subscribed(&shared)).unwrap();
     assert_eq!(effects, [Effect::Note("waiting for logins".to_owned())]);
     let login = message("login", "alice", QoS::ExactlyOnce);
     let effects = controller.handle(now, Event::Received(&login)).unwrap();
@@ -139,7 +144,7 @@ fn a_device_that_logs_in_again_before_its_first_command_is_in_the_same_session()
     let id = controller.sessions.keys().next().unwrap().clone();
     let filter = TopicFilter::new(format!("{id}/+")).unwrap();
     let uuid = message("alice/UUID", id.as_str(), QoS::ExactlyOnce);
-    controller.handle(now, Event::Subscribed(&filter)).unwrap();
+    controller.handle(now, subscribed(&filter)).unwrap();
     controller.handle(now, Event::Confirmed(&uuid)).unwrap();
     let effects = controller.handle(later, Event::Received(&login)).unwrap();
     assert_eq!(effects[1..], [Effect::Publish(uuid.clone())]);
@@ -201,8 +206,13 @@ fn a_bad_reply_fails_the_session_without_the_last_words() {
 
 /// The verdict on a session of one command, and its report, when these replies have come.
 fn judged(qos: QoS, login: QoS, replies: &[QoS]) -> Report {
+    judged_where(qos, [login, QoS::ExactlyOnce], replies)
+}
+
+/// The same, where the broker granted the second QoS of `known` for the replies.
+fn judged_where(qos: QoS, known: [QoS; 2], replies: &[QoS]) -> Report {
     let now = Instant::now();
-    let (mut controller, id, commands) = commanding_at(qos, login, 1, now);
+    let (mut controller, id, commands) = commanding_at(qos, known, 1, now);
     let asked = commands[0].as_str();
     let word = Replies::default().answer(asked).unwrap().1.to_owned();
     let mut effects = Vec::new();
@@ -251,7 +261,7 @@ fn a_repeated_reply_passes_at_qos_1_alone_and_is_counted() {
 fn a_command_that_was_never_sent_is_not_repeated() {
     let now = Instant::now();
     let one = QoS::AtLeastOnce;
-    let (mut controller, id, commands) = commanding_at(one, one, 1, now);
+    let (mut controller, id, commands) = commanding_at(one, [one, one], 1, now);
     let table = Replies::default();
     let other = table.commands().find(|other| **other != commands[0]);
     let other = other.unwrap().as_str();
@@ -281,6 +291,10 @@ fn a_reply_may_come_at_the_qos_that_its_command_reached_the_device_with_or_above
     ] {
         let verdict = judged(qos, login, &[reply]).verdict;
         assert_eq!(verdict.is_ok(), passes, "{qos} {login} {reply} {verdict:?}");
+    }
+    for (granted, reply, passes) in [(One, One, true), (One, Zero, false), (Zero, Zero, true)] {
+        let verdict = judged_where(Two, [Two, granted], &[reply]).verdict;
+        assert_eq!(verdict.is_ok(), passes, "{granted} {reply} {verdict:?}");
     }
 }
 

@@ -7,6 +7,11 @@ const CONNECTED: Event<'static> = Event::Connected {
     session_present: false,
 };
 
+fn subscribed(filter: &TopicFilter) -> Event<'_> {
+    let granted = QoS::ExactlyOnce;
+    Event::Subscribed { filter, granted }
+}
+
 fn level(text: &str) -> Level {
     Level::new(text).unwrap()
 }
@@ -28,7 +33,7 @@ fn logging_in(now: Instant) -> Device {
     let mut device = device(None, now);
     let uuid = TopicFilter::new("alice/UUID").unwrap();
     device.handle(now, CONNECTED).unwrap();
-    device.handle(now, Event::Subscribed(&uuid)).unwrap();
+    device.handle(now, subscribed(&uuid)).unwrap();
     device
 }
 
@@ -57,10 +62,10 @@ fn the_login_goes_out_only_after_the_suback() {
         "a reconnect is the link's business"
     );
     let other = TopicFilter::new("bob/UUID").unwrap();
-    assert_eq!(device.handle(now, Event::Subscribed(&other)), Ok(vec![]));
+    assert_eq!(device.handle(now, subscribed(&other)), Ok(vec![]));
     let uuid = TopicFilter::new("alice/UUID").unwrap();
     assert_eq!(
-        device.handle(now, Event::Subscribed(&uuid)),
+        device.handle(now, subscribed(&uuid)),
         Ok(vec![Publish(message("login", "alice", QoS::ExactlyOnce))])
     );
 }
@@ -266,9 +271,9 @@ fn it_logs_in_again_only_when_the_broker_forgot_a_confirmed_login() {
     let uuid = TopicFilter::new("alice/UUID").unwrap();
     let login = message("login", "alice", QoS::ExactlyOnce);
     let mut device = logging_in(now);
-    assert_eq!(device.handle(now, Event::Subscribed(&uuid)), Ok(vec![]));
+    assert_eq!(device.handle(now, subscribed(&uuid)), Ok(vec![]));
     device.handle(now, Event::Confirmed(&login)).unwrap();
-    let again = device.handle(now, Event::Subscribed(&uuid)).unwrap();
+    let again = device.handle(now, subscribed(&uuid)).unwrap();
     assert_eq!(again[1..], [Publish(login)]);
 }
 

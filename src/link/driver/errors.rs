@@ -1,6 +1,8 @@
-//! What went wrong with a connection: in words that name a remedy, and whether waiting can mend it.
+//! Translates rumqttc's errors: says in words what went wrong with a connection and what the user can do about it,
+//! and tells the engine whether waiting can mend it.
 
 use std::io;
+use std::time::Duration;
 
 use rumqttc::mqttbytes::Error as PacketError;
 use rumqttc::{ConnectReturnCode, ConnectionError, StateError};
@@ -11,20 +13,25 @@ use crate::link::engine::Trouble;
 use crate::link::{Address, Options};
 use crate::role::Kind;
 
-/// Reads rumqttc's error; `online` says whether the broker had accepted the connection.
+/// The time that rumqttc has for one attempt to connect, from the name's look-up to CONNACK, and for one write. It
+/// stands here because the text about it names it.
+pub const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// Translates rumqttc's error; `online` says whether the broker had accepted the connection.
 #[must_use]
 pub fn read(error: &ConnectionError, options: &Options, to: &Address, online: bool) -> Trouble {
     let broker = format!("broker at {to}");
     match error {
         ConnectionError::ConnectionRefused(code) => refused(*code, options, &broker),
         ConnectionError::NetworkTimeout => Trouble::new(format!(
-            "{broker} did not answer within 5 s: is the host up, the port an MQTT broker's, no firewall between?"
+            "{broker} did not answer within {} s: is the host up, the port an MQTT broker's, no firewall between?",
+            CONNECT_LIMIT.as_secs()
         )),
         ConnectionError::FlushTimeout => Trouble::new(format!(
             "{broker} takes nothing any more: connection given up"
         )),
         ConnectionError::NotConnAck(_) => not_a_broker(&broker),
-        ConnectionError::Io(error) if !online && cut_off(error) => no_answer(&broker),
+        ConnectionError::Io(error) if !online && cut_off(error) => no_answer(options, &broker),
         ConnectionError::Io(error) => io_trouble(error, options, to, &broker),
         #[cfg(feature = "tls")]
         ConnectionError::Tls(error) => match (tls::inside_rumqttc(error), error) {
@@ -53,10 +60,23 @@ fn refused(code: ConnectReturnCode, options: &Options, broker: &str) -> Trouble 
                 format!("{broker} refused the login {remedy}"),
             )
         }
-        ConnectReturnCode::BadClientId => Trouble::fatal(
-            Kind::Refused,
-            format!("{broker} refused the client id {client_id}: choose another with --id"),
-        ),
+        ConnectReturnCode::BadClientId => {
+            // mosquitto (after 2.0.11) gives the same code for a keep alive above its `max_keepalive`, because MQTT
+            // 3.1.1 has no code for that, and takes 0 for longer than any limit. The text mentions only a keep alive
+            // that the user has made longer than the default, because that is the likelier reason then.
+            let keep_alive = match options.keep_alive.as_secs() {
+                0 => ", or a keep alive other than 0 with -k".to_owned(),
+                seconds if seconds > Options::KEEP_ALIVE.as_secs() => {
+                    format!(", or a keep alive below {seconds} s with -k")
+                }
+                _ => String::new(),
+            };
+            let remedy = format!("choose another with --id{keep_alive}");
+            Trouble::fatal(
+                Kind::Refused,
+                format!("{broker} refused the client id {client_id}: {remedy}"),
+            )
+        }
         ConnectReturnCode::RefusedProtocolVersion => Trouble::fatal(
             Kind::Protocol,
             format!("{broker} does not speak MQTT 3.1.1: allow it there, or use another broker"),
@@ -68,21 +88,50 @@ fn refused(code: ConnectReturnCode, options: &Options, broker: &str) -> Trouble 
     }
 }
 
-fn no_answer(broker: &str) -> Trouble {
+/// The MQTT 3.1.1 return code for an MQTT 5 reason code, which some brokers send to a client of any version
+/// (MQTT 5.0, section 3.2.2.2).
+fn return_code(reason_code: u8) -> Option<ConnectReturnCode> {
+    Some(match reason_code {
+        0x84 => ConnectReturnCode::RefusedProtocolVersion,
+        0x85 => ConnectReturnCode::BadClientId,
+        0x86 => ConnectReturnCode::BadUserNamePassword,
+        0x87 => ConnectReturnCode::NotAuthorized,
+        _ => return None,
+    })
+}
+
+/// The other end closed the connection before CONNACK. That is no refusal, because a server of another protocol
+/// does it, too. But NanoMQ and rumqttd answer a wrong login like this.
+fn no_answer(options: &Options, broker: &str) -> Trouble {
+    let encryption = match options.tls {
+        Some(_) => "",
+        None => ", and without TLS",
+    };
+    let login = match &options.login {
+        Some(login) => format!(
+            "it may have refused the login as user {}: check --username and the password",
+            login.username
+        ),
+        None => "it may want a login: give --username and --password-file".to_owned(),
+    };
     Trouble::new(format!(
-        "{broker} closed the connection without an answer: does it speak MQTT, and without TLS?"
+        "{broker} closed the connection without an answer: does it speak MQTT{encryption}? if so, {login}"
     ))
 }
 
+/// Whether the other end closed the connection: by a reset, or under TLS without its close_notify, which many TLS
+/// libraries leave out.
 fn cut_off(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted
+        io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::UnexpectedEof
     )
 }
 
-/// The other end closed the connection after bytes that were no whole packet: HTTP's and SSH's greetings
-/// look like the beginning of one. tokio-util's words for it, there is no kind.
+/// Whether the other end closed the connection after bytes that are not a whole packet: the greetings of HTTP and SSH
+/// look like the beginning of one. The text is tokio-util's, which has no kind for this error.
 fn cut_short(error: &io::Error) -> bool {
     error.raw_os_error().is_none() && error.to_string() == "bytes remaining on stream"
 }
@@ -109,16 +158,14 @@ fn tls_trouble(error: &rustls::Error, options: &Options, broker: &str) -> Troubl
     }
 }
 
-/// The connection ended in the middle of the handshake.
+/// The trouble when the connection ended in the middle of the TLS handshake.
 #[cfg(feature = "tls")]
 fn handshake_trouble(error: &io::Error, options: &Options, to: &Address, broker: &str) -> Trouble {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof
-        | io::ErrorKind::ConnectionReset
-        | io::ErrorKind::ConnectionAborted => Trouble::new(format!(
+    match cut_off(error) {
+        true => Trouble::new(format!(
             "{broker} ended the TLS handshake: does it speak TLS on this port? (usually 8883)"
         )),
-        _ => io_trouble(error, options, to, broker),
+        false => io_trouble(error, options, to, broker),
     }
 }
 
@@ -142,9 +189,7 @@ fn io_text(error: &io::Error, to: &Address, broker: &str) -> String {
         io::ErrorKind::ConnectionRefused => format!(
             "{broker} refused the connection: is it running? try `systemctl status mosquitto` there"
         ),
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
-            format!("{broker} closed the connection")
-        }
+        _ if cut_off(error) => format!("{broker} closed the connection"),
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
             format!("{broker} cannot be reached: no route; is the network up?")
         }
@@ -172,7 +217,7 @@ fn state_trouble(
         StateError::Io(error) | StateError::Deserialization(PacketError::Io(error))
             if !online && cut_off(error) =>
         {
-            no_answer(broker)
+            no_answer(options, broker)
         }
         StateError::Deserialization(PacketError::Io(error)) if !online && cut_short(error) => {
             not_a_broker(broker)
@@ -183,7 +228,7 @@ fn state_trouble(
         StateError::ConnectionAborted if online => {
             Trouble::new(format!("{broker} closed the connection"))
         }
-        StateError::ConnectionAborted => no_answer(broker),
+        StateError::ConnectionAborted => no_answer(options, broker),
         StateError::AwaitPingResp => Trouble::new(format!(
             "{broker} did not answer a ping within {} s: connection given up",
             options.keep_alive.as_secs()
@@ -194,7 +239,16 @@ fn state_trouble(
                 "{broker} sent a packet of {size} bytes, more than this program takes: look for its publisher"
             ))
         },
+        StateError::Deserialization(PacketError::InvalidConnectReturnCode(code)) if !online => {
+            match return_code(*code) {
+                Some(code) => refused(code, options, broker),
+                None => not_a_broker(broker),
+            }
+        }
         StateError::Deserialization(_) if !online => not_a_broker(broker),
         other => Trouble::new(format!("{broker} broke the MQTT protocol: {other}")),
     }
 }
+
+#[cfg(test)]
+mod tests;

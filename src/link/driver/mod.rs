@@ -14,6 +14,7 @@ use log::debug;
 use rumqttc::{Client, Connection, ConnectionError, Packet};
 
 use super::engine::{Engine, ErasedRole, Input, Output};
+use super::stop::WakeGuard;
 use super::{Address, End, Lines, Options, Stop, Watcher};
 use crate::role::Failure;
 use quick_ack::QuickAck;
@@ -36,6 +37,8 @@ pub struct Driver<'a> {
     /// The broker has accepted the connection.
     is_connected: bool,
     quick_ack: QuickAck,
+    /// Ends rumqttc's wait when the run is to stop.
+    _on_stop: WakeGuard,
     /// Packets have come that no packet of ours has answered yet.
     is_unanswered: bool,
 }
@@ -54,8 +57,13 @@ impl<'a> Driver<'a> {
             Client::new(wire::to_rumqttc(options, &broker, true), CHANNEL);
         // Nagle's algorithm would hold a small packet back until the one before is acknowledged.
         connection.eventloop.network_options.set_tcp_nodelay(true);
+        let limit = errors::CONNECT_LIMIT.as_secs();
+        connection
+            .eventloop
+            .network_options
+            .set_connection_timeout(limit);
         let on_stop = client.clone();
-        stop.set_wake(move || wake(&on_stop));
+        let on_stop = stop.add_wake(move || wake(&on_stop));
         if let Some(lines) = lines {
             let on_line = client.clone();
             lines.set_wake(move || wake(&on_line));
@@ -71,6 +79,7 @@ impl<'a> Driver<'a> {
             broker,
             is_connected: false,
             quick_ack: QuickAck::default(),
+            _on_stop: on_stop,
             is_unanswered: false,
         }
     }

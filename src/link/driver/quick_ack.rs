@@ -1,9 +1,9 @@
-//! Acknowledges at once, on the TCP level, what this end answers with no packet of its own.
+//! Makes the kernel send its TCP acknowledgement at once when this program sends no packet that could carry it.
 //!
-//! mosquitto leaves Nagle's algorithm on by default: it holds its next small packet back until the one
-//! before is acknowledged. And a kernel that sees a dialogue delays its acknowledgements by 40 ms, in the
-//! hope of a packet that they can go with. A request loses them between the PUBACK and the answer.
-//! `TCP_QUICKACK` (tcp(7)) ends the wait. It is not permanent, so it is set each time.
+//! mosquitto leaves Nagle's algorithm on by default, so it holds its next small packet back until the kernel here has
+//! acknowledged the one before. The kernel delays that acknowledgement by 40 ms, because it expects a packet that can
+//! carry it. So a request would lose 40 ms between the PUBACK and the answer. `TCP_QUICKACK` (tcp(7)) ends the delay,
+//! but the kernel forgets the setting, so the driver sets it each time.
 
 pub use platform::QuickAck;
 
@@ -17,34 +17,34 @@ mod platform {
 
     use crate::link::Address;
 
-    /// The connection's socket, once it was needed, and where it could be found.
+    /// The connection's socket: `None` until the first use, then whether a search has found it.
     #[derive(Debug, Default)]
     pub struct QuickAck(Option<Option<OwnedFd>>);
 
     impl QuickAck {
-        /// Acknowledges what has been read.
+        /// Makes the kernel acknowledge what rumqttc has read.
         pub fn send(&mut self, broker: &Address) {
             let socket = self.0.get_or_insert_with(|| search(broker));
             if let Some(socket) = socket {
-                // Nothing depends on it but the time.
+                // A failure costs 40 ms and nothing else.
                 let _ = sockopt::set_tcp_quickack(socket, true);
             }
         }
 
-        /// Nothing follows the DISCONNECT. Some brokers (rmqttd) close the connection only when they have
-        /// read its end, although MQTT 3.1.1, section 3.14.4, has them do so by themselves: a request would
-        /// wait for that.
+        /// Ends this side of the connection after the DISCONNECT. The broker should close the connection by itself
+        /// then (MQTT 3.1.1, section 3.14.4). But some brokers (rmqttd) wait for this side to end it first, and a
+        /// request would wait for the broker.
         pub fn finish(&self, is_encrypted: bool) {
-            // TLS has an end of its own, and some brokers log another one as an error.
+            // TLS ends a connection with a message of its own, and some brokers log an end without it as an error.
             if let (Some(Some(socket)), false) = (&self.0, is_encrypted) {
                 let _ = shutdown(socket, Shutdown::Write);
             }
         }
     }
 
-    /// Looks for the socket that is connected to the broker: rumqttc does not hand it out. Where it
-    /// cannot be had (a kernel before 5.6, a sandbox, another connection of this process to the same
-    /// port), all still works, and a request takes 40 ms longer.
+    /// Searches this process's files for the socket that is connected to the broker, because rumqttc does not give
+    /// access to it. Without the socket (with a kernel before 5.6, in a sandbox, or if this process has another
+    /// connection to the same port) a request takes 40 ms longer.
     fn search(broker: &Address) -> Option<OwnedFd> {
         if broker.is_unix_socket() {
             return None;
@@ -57,7 +57,7 @@ mod platform {
         found.pop()
     }
 
-    /// The sockets of this process that are connected to `port`, each under a descriptor of its own.
+    /// Duplicates of this process's sockets that are connected to `port`.
     fn sockets(port: u16) -> Vec<OwnedFd> {
         let (Ok(process), Ok(files)) = (
             pidfd_open(getpid(), PidfdFlags::empty()),
@@ -83,7 +83,7 @@ mod platform {
 
 #[cfg(not(target_os = "linux"))]
 mod platform {
-    /// A Linux matter.
+    /// Does nothing, because only Linux has `TCP_QUICKACK`.
     #[derive(Debug, Default)]
     pub struct QuickAck;
 

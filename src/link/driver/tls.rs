@@ -1,15 +1,16 @@
-//! TLS: which certificates are trusted, which one is shown, and what a broken handshake means.
+//! TLS: which certificate authorities this program trusts, which certificate it shows, and what a failed handshake
+//! means.
 
 use std::path::PathBuf;
 
 use crate::role::Failure;
 
-/// The files that a TLS connection is configured by; each is PEM.
+/// The files that configure a TLS connection; each is PEM.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// Whom to trust instead of the system's certificate authorities.
+    /// The certificate authorities to trust instead of the system's.
     pub authorities: Option<PathBuf>,
-    /// The certificate to show, where the broker asks for one, and its key.
+    /// The certificate for a broker that asks for one, and the certificate's key.
     pub identity: Option<(PathBuf, PathBuf)>,
 }
 
@@ -18,15 +19,15 @@ mod absent {
     use super::{Failure, TlsFiles};
     use crate::role::Kind;
 
-    /// There is no TLS in this build.
+    /// No TLS: this build was made without the feature `tls`.
     #[derive(Debug, Clone)]
     pub enum Tls {}
 
     impl Tls {
-        /// Says so.
+        /// Fails, because this build has no TLS.
         ///
         /// # Errors
-        /// Always.
+        /// Always; the text names the feature.
         pub fn load(_: &TlsFiles) -> Result<Self, Failure> {
             let text = "this build has no TLS: build it with the feature `tls`";
             Err(Failure::new(Kind::Usage, text))
@@ -56,24 +57,24 @@ mod present {
     use super::{Failure, TlsFiles};
     use crate::role::Kind;
 
-    /// A TLS configuration, ready for any number of connections. Certificates are always verified.
+    /// A TLS configuration for any number of connections. It always verifies the broker's certificate.
     #[derive(Debug, Clone)]
     pub struct Tls {
         config: Arc<ClientConfig>,
-        /// Why some of the system's certificate authorities are not among the trusted.
+        /// Why some of the system's certificate authorities could not be read, and so are not trusted.
         incomplete: Option<String>,
         identity: Identity,
     }
 
-    /// What there is to show a broker that asks for a certificate.
+    /// Whether the user has given a certificate for a broker that asks for one.
     #[derive(Debug, Clone)]
     enum Identity {
         Given,
         Absent(Arc<NothingToShow>),
     }
 
-    /// Remembers that the broker asked: up to TLS 1.2 its alert has the same name for a certificate that
-    /// it missed as for ciphers that it does not like (RFC 5246, sections 7.2.2 and 7.4.6).
+    /// Remembers that the broker asked for a certificate, because up to TLS 1.2 the broker's alert is the same for a
+    /// missing certificate and for ciphers that it does not accept (RFC 5246, sections 7.2.2 and 7.4.6).
     #[derive(Debug, Default)]
     struct NothingToShow {
         asked: AtomicBool,
@@ -95,10 +96,10 @@ mod present {
     }
 
     impl Tls {
-        /// Reads the files, and the system's certificate authorities where none are named.
+        /// Reads the files, and the system's certificate authorities where `files` names none.
         ///
         /// # Errors
-        /// Names the file that cannot be read or is not what it should be.
+        /// When a file cannot be read or has the wrong content; the text names the file.
         pub fn load(files: &TlsFiles) -> Result<Self, Failure> {
             let provider = Arc::new(rustls::crypto::ring::default_provider());
             let (trusted, incomplete) = match &files.authorities {
@@ -143,6 +144,23 @@ mod present {
 
         pub(crate) fn transport(&self) -> Transport {
             Transport::tls_with_config(TlsConfiguration::Rustls(Arc::clone(&self.config)))
+        }
+
+        /// A configuration for tests that open no connection.
+        #[cfg(test)]
+        pub(crate) fn that_trusts_no_authority() -> Self {
+            let provider = Arc::new(rustls::crypto::ring::default_provider());
+            let nothing = Arc::new(NothingToShow::default());
+            let config = ClientConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(RootCertStore::empty())
+                .with_client_cert_resolver(Arc::clone(&nothing) as _);
+            Self {
+                config: Arc::new(config),
+                incomplete: None,
+                identity: Identity::Absent(nothing),
+            }
         }
     }
 
@@ -189,8 +207,8 @@ mod present {
         Ok(store)
     }
 
-    /// With what went wrong first, if anything did. Not a warning yet: most brokers need none of what is
-    /// missing.
+    /// The system's certificate authorities, and the first error among them. The error is no warning, because most
+    /// brokers need none of the missing authorities.
     fn system_authorities() -> Result<(RootCertStore, Option<String>), Failure> {
         let found = rustls_native_certs::load_native_certs();
         let incomplete = found.errors.first().map(ToString::to_string);
@@ -207,12 +225,13 @@ mod present {
         Ok((store, incomplete))
     }
 
-    /// What a TLS error means: what to say, whether waiting cannot mend it, and the exit code then.
+    /// What a TLS error means: the text for the user, and how the run ends if waiting cannot mend the error. `None`
+    /// for an error that needs no text of its own.
     pub(crate) fn explain(error: &Error, tls: &Tls) -> Option<(String, Option<Kind>)> {
         let final_ = Some(Kind::Unreachable);
         Some(match error {
             Error::InvalidCertificate(problem) => match problem {
-                // A bad signature: another authority of the same name, as when it was made anew.
+                // The signature is bad when the authority was made anew under its old name.
                 CertificateError::UnknownIssuer | CertificateError::BadSignature => (
                     format!(
                         "shows a certificate of an authority that is not trusted here: name the authority with --cafile{}",
@@ -226,7 +245,8 @@ mod present {
                     "shows a certificate that has expired: renew it there, or set the clock here".to_owned(),
                     final_,
                 ),
-                // A Pi has no clock of its own: it starts in the past, until the network tells it.
+                // Waiting may mend this, because a Pi has no clock of its own: after a start its time is in the
+                // past, until it has asked the network.
                 CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => (
                     "shows a certificate that is not valid yet: is the clock here set?".to_owned(),
                     None,
@@ -238,6 +258,12 @@ mod present {
                 CertificateError::NotValidForName
                 | CertificateError::NotValidForNameContext { .. } => (
                     "shows a certificate for another name: use the host name that is in it".to_owned(),
+                    final_,
+                ),
+                // rustls prints these two as Rust structs. The text lists what `ring` can verify.
+                CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+                | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => (
+                    "shows a certificate whose signature cannot be checked here, such as one of ECDSA P-521: have it signed with RSA, Ed25519, ECDSA P-256 or P-384, and SHA-256 or SHA-384".to_owned(),
                     final_,
                 ),
                 CertificateError::Other(other) => (
@@ -256,11 +282,11 @@ mod present {
                     wants_certificate()
                 }
                 Identity::Absent(_) => (
-                    "refused the TLS handshake: does it accept TLS 1.2 or 1.3, with ciphers of today?".to_owned(),
+                    "refused the TLS handshake: does it accept TLS 1.2 or 1.3 with ciphers of today, and does it use a key other than ECDSA P-521?".to_owned(),
                     final_,
                 ),
                 Identity::Given => (
-                    "refused the TLS handshake: does it accept the certificate given with --cert, and TLS 1.2 or 1.3 with ciphers of today?".to_owned(),
+                    "refused the TLS handshake: does it accept the certificate given with --cert, and TLS 1.2 or 1.3 with ciphers of today, and does it use a key other than ECDSA P-521?".to_owned(),
                     final_,
                 ),
             },
@@ -291,17 +317,59 @@ mod present {
         (text.to_owned(), Some(Kind::Refused))
     }
 
-    /// The TLS error inside an I/O error, if it is one.
+    /// The TLS error inside an I/O error, if there is one.
     pub(crate) fn inside(error: &io::Error) -> Option<&Error> {
         error.get_ref()?.downcast_ref()
     }
 
-    /// The TLS error inside rumqttc's, if it is one.
+    /// The TLS error inside rumqttc's error, if there is one.
     pub(crate) fn inside_rumqttc(error: &TlsError) -> Option<&Error> {
         match error {
             TlsError::Io(error) => inside(error),
             TlsError::TLS(error) => Some(error),
             _ => None,
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn a_certificate_with_a_signature_beyond_ring_is_explained_without_a_rust_struct() {
+            let signature_algorithm_id = || vec![6, 8, 42, 134, 72, 206, 61, 4, 3, 4];
+            for problem in [
+                CertificateError::UnsupportedSignatureAlgorithmContext {
+                    signature_algorithm_id: signature_algorithm_id(),
+                    supported_algorithms: Vec::new(),
+                },
+                CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext {
+                    signature_algorithm_id: signature_algorithm_id(),
+                    public_key_algorithm_id: vec![6, 7, 42, 134, 72, 206, 61, 2, 1],
+                },
+            ] {
+                let name = format!("{problem:?}");
+                let error = Error::InvalidCertificate(problem);
+                let tls = Tls::that_trusts_no_authority();
+                let (text, fatal) = explain(&error, &tls).unwrap();
+                assert!(text.starts_with("shows a certificate whose signature cannot be checked"));
+                assert!(text.contains("P-521") && text.contains("P-256"), "{text}");
+                assert!(!text.contains(['{', '[']), "{text}");
+                assert_eq!(fatal, Some(Kind::Unreachable), "{name}");
+            }
+        }
+
+        #[test]
+        fn a_failed_handshake_is_about_the_certificate_only_where_the_broker_asked_for_one() {
+            let failure = Error::AlertReceived(AlertDescription::HandshakeFailure);
+            let tls = Tls::that_trusts_no_authority();
+            let (text, fatal) = explain(&failure, &tls).unwrap();
+            assert!(text.contains("ciphers") && text.contains("P-521"), "{text}");
+            assert_eq!(fatal, Some(Kind::Unreachable));
+            tls.config.client_auth_cert_resolver.resolve(&[], &[]);
+            let (text, fatal) = explain(&failure, &tls).unwrap();
+            assert!(text.contains("--cert"), "{text}");
+            assert_eq!(fatal, Some(Kind::Refused));
         }
     }
 }

@@ -1,11 +1,11 @@
-//! How long to wait before the next attempt to connect: exponential, with full jitter.
+//! How long the link waits before the next attempt to connect: the waits grow exponentially, and each is random.
 
 use std::time::Duration;
 
-/// The longest wait, unless the lower bound is longer.
-const LONGEST: Duration = Duration::from_secs(60);
+/// The longest wait, unless the shortest is longer.
+const MAX_WAIT: Duration = Duration::from_secs(60);
 
-/// The waits between attempts, drawn from a range whose upper end doubles with each failure.
+/// The waits between attempts, each drawn from a range whose upper end doubles with each failure.
 #[derive(Debug)]
 pub struct Backoff {
     shortest: Duration,
@@ -14,7 +14,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Waits from `shortest` up.
+    /// Waits that are never shorter than `shortest`.
     #[must_use]
     pub fn new(shortest: Duration, seed: u64) -> Self {
         Self {
@@ -26,14 +26,14 @@ impl Backoff {
 
     /// The wait before the next attempt.
     pub fn next(&mut self) -> Duration {
-        self.ceiling = (self.ceiling * 2).clamp(self.shortest, LONGEST.max(self.shortest));
+        self.ceiling = (self.ceiling * 2).clamp(self.shortest, MAX_WAIT.max(self.shortest));
         let spread = self.ceiling - self.shortest;
         self.shortest + spread.mul_f64(self.random.f64())
     }
 
-    /// A connection lasted this long. One that clearly outlived the last range of waits ends the
-    /// series, and `true` says so; a shorter one does not, or two clients with one client id would
-    /// throw each other out at full speed.
+    /// A connection has lasted for `time`. If that is clearly longer than the last range of waits, the waits begin
+    /// with the shortest again, and the result is `true`. A short connection does not end the series, because two
+    /// clients with the same client id would disconnect each other at full speed.
     pub fn lasted(&mut self, time: Duration) -> bool {
         let settled = time > self.ceiling * 4;
         if settled {
@@ -56,7 +56,7 @@ mod tests {
             assert!(wait <= Duration::from_secs(doubled), "{wait:?} {doubled}");
         }
         assert!(!backoff.lasted(Duration::from_secs(240)));
-        assert_eq!(backoff.ceiling, LONGEST);
+        assert_eq!(backoff.ceiling, MAX_WAIT);
         assert!(backoff.lasted(Duration::from_secs(241)));
         assert!(backoff.next() <= Duration::from_secs(2));
     }

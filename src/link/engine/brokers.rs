@@ -1,7 +1,7 @@
-//! Several brokers, tried one after the other: which is next, and what was wrong with each.
+//! The brokers of a cluster: which one the link tries next, and why each one failed.
 //!
-//! Their order is drawn anew in each run. So the clients of a cluster spread over its nodes, and those
-//! of a node that dies spread over the others.
+//! Each run draws its own order. So the clients of a cluster spread over its nodes, and the clients of a node that fails
+//! spread over the others.
 
 use super::trouble::Trouble;
 use crate::link::Address;
@@ -10,21 +10,21 @@ use crate::role::{Failure, Kind};
 #[derive(Debug)]
 struct Candidate {
     address: Address,
-    /// Why its last attempt failed, if it did since the last connection.
+    /// Why the last attempt with this broker failed, if one has failed since the last connection.
     trouble: Option<Trouble>,
 }
 
-/// The brokers, in the order in which they are tried.
+/// The brokers, in the order in which the link tries them.
 #[derive(Debug)]
 pub struct Brokers {
     candidates: Vec<Candidate>,
     at: usize,
-    /// How many have failed since the round began.
+    /// How many brokers have failed since the link began with the first of them.
     failures: usize,
 }
 
 impl Brokers {
-    /// These brokers, at least one, in an order that `seed` draws.
+    /// These brokers, of which there is at least one, in an order that `seed` decides.
     #[must_use]
     pub fn new(mut brokers: Vec<Address>, seed: u64) -> Self {
         fastrand::Rng::with_seed(seed).shuffle(&mut brokers);
@@ -51,29 +51,30 @@ impl Brokers {
         &self.candidates[self.at].address
     }
 
-    /// Whether nothing is known against [`Brokers::current`].
+    /// Whether no failure of [`Brokers::current`] is remembered.
     #[must_use]
     pub fn is_untried(&self) -> bool {
         self.candidates[self.at].trouble.is_none()
     }
 
-    /// The current broker accepted the connection: the others get a new chance, unless they have refused.
+    /// The current broker has accepted the connection. Forgets every failure that waiting may mend.
     pub fn connected(&mut self) {
         self.failures = 0;
         for candidate in &mut self.candidates {
-            let waits = |trouble: &mut Trouble| trouble.fatal.is_none();
-            candidate.trouble.take_if(waits);
+            let may_mend = |trouble: &mut Trouble| trouble.fatal.is_none();
+            candidate.trouble.take_if(may_mend);
         }
     }
 
-    /// The current broker granted a subscription: nothing is held against any of them.
+    /// The current broker has granted a subscription. Forgets every failure.
     pub fn subscription_granted(&mut self) {
         for candidate in &mut self.candidates {
             candidate.trouble = None;
         }
     }
 
-    /// The current broker failed, and it is the next one's turn. Says whether each has had its turn now.
+    /// The current broker has failed, so the next one becomes the current. Says whether all brokers have failed now,
+    /// one after the other.
     pub fn failed(&mut self, trouble: Trouble) -> bool {
         self.candidates[self.at].trouble = Some(trouble);
         self.at = (self.at + 1) % self.candidates.len();
@@ -85,7 +86,7 @@ impl Brokers {
         over
     }
 
-    /// Whether every broker has failed for a reason that waiting cannot mend.
+    /// Whether every broker has failed, each for a reason that waiting cannot mend.
     #[must_use]
     pub fn all_refuse(&self) -> bool {
         let refuses = |trouble: &Trouble| trouble.fatal.is_some();
@@ -94,8 +95,8 @@ impl Brokers {
             .all(|candidate| candidate.trouble.as_ref().is_some_and(refuses))
     }
 
-    /// Whether one of several answers that it does not serve yet: a cluster that has lost a node says so
-    /// until it has elected a leader.
+    /// Whether there are several brokers, and one of them has answered that it does not serve yet. The nodes of a
+    /// cluster that has lost one answer so until they have elected a leader.
     #[must_use]
     pub fn will_recover(&self) -> bool {
         self.has_choice() && self.known().any(|trouble| trouble.temporarily_unavailable)
@@ -107,12 +108,12 @@ impl Brokers {
             .filter_map(|candidate| candidate.trouble.as_ref())
     }
 
-    /// What is wrong with each broker that failed.
+    /// Why each broker failed, without those that did not.
     pub fn troubles(&self) -> impl Iterator<Item = &str> {
         self.known().map(|trouble| trouble.text.as_str())
     }
 
-    /// The end of the run, with what is wrong with each.
+    /// The failure that ends the run: it says why each broker failed.
     #[must_use]
     pub fn failure(&self) -> Failure {
         let kind = match self.all_refuse() {
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn each_is_tried_once_a_brokers_and_any_may_be_the_first() {
+    fn each_broker_is_tried_once_a_round_and_any_may_be_the_first() {
         let mut first = BTreeSet::new();
         for seed in 0..30 {
             let mut brokers = Brokers::new(addresses(&["a", "b", "c"]), seed);
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_broker_is_a_brokers_by_itself() {
+    fn a_lone_broker_is_a_round_by_itself() {
         let mut brokers = Brokers::new(addresses(&["a"]), 1);
         assert!(!brokers.has_choice());
         for text in ["first", "not yet"] {
@@ -190,7 +191,7 @@ mod tests {
         brokers.failed(trouble("refused, too", Some(Kind::Refused)));
         assert!(brokers.all_refuse());
         assert_eq!(brokers.failure().kind, Kind::Refused);
-        // One after the other may accept the connection, and refuse the subscription.
+        // Each broker may accept the connection, and then refuse the subscription.
         brokers.connected();
         assert!(brokers.all_refuse());
         brokers.subscription_granted();

@@ -15,6 +15,16 @@ pub const IDENTIFIERS: u16 = 256;
 // Room for 16 windows of SUBSCRIBEs.
 const _: () = assert!(WINDOW * 16 <= IDENTIFIERS as usize);
 
+/// The highest QoS that a broker is known to have; until it says otherwise, 2.
+#[derive(Debug)]
+struct BestQoS(QoS);
+
+impl Default for BestQoS {
+    fn default() -> Self {
+        Self(QoS::ExactlyOnce)
+    }
+}
+
 /// The state of delivery in both directions.
 #[derive(Debug, Default)]
 pub struct Delivery {
@@ -30,6 +40,9 @@ pub struct Delivery {
     releasing: BTreeSet<u16>,
     /// Acknowledgements handed out before the PINGREQ that is under way.
     acks_before_ping: u64,
+    /// The highest QoS that the broker grants (MQTT 3.1.1, section 3.9.3). Some close the connection at a
+    /// PUBLISH above it.
+    best_qos: BestQoS,
     /// Messages with QoS 0 are being dropped, and the log says so already.
     congested: bool,
 }
@@ -90,15 +103,25 @@ impl Delivery {
         }
     }
 
+    /// The broker granted a subscription with this QoS, where another was asked for. What it does not
+    /// deliver it need not take either: nothing is published above that.
+    pub fn granted(&mut self, asked: QoS, granted: QoS) {
+        if granted < asked.min(self.best_qos.0) {
+            self.best_qos.0 = granted;
+            self.outbox.lower(granted);
+        }
+    }
+
     /// Takes a message to publish, which the received message `cause` led to, or gives it back.
     ///
     /// # Errors
     /// The message, and why it cannot be sent.
     pub fn publish(
         &mut self,
-        message: Message,
+        mut message: Message,
         cause: Option<u64>,
     ) -> Result<(), (Message, Undeliverable)> {
+        message.qos = message.qos.min(self.best_qos.0);
         if message.payload.len() > MAX_PAYLOAD {
             return Err((message, Undeliverable::TooLarge));
         }

@@ -30,11 +30,11 @@ pub struct RoleWithSink<R, E> {
 
 impl<R: Role, E: FnMut(R::Item) -> Result<(), Failure>> ErasedRole for RoleWithSink<R, E> {
     fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Infallible> {
-        let effects = self.role.handle(now, event)?.into_iter();
-        let emitted = effects.map(|effect| effect.emitted(&mut self.emit));
-        let effects = emitted
-            .filter_map(Result::transpose)
-            .collect::<Result<_, _>>()?;
+        let reaction = self.role.handle(now, event)?;
+        let mut effects = Vec::with_capacity(reaction.len());
+        for effect in reaction {
+            effects.extend(effect.emitted(&mut self.emit)?);
+        }
         debug_assert!(
             event != Event::Deadline || self.deadline().is_none_or(|at| at > now),
             "handling a deadline moves it"

@@ -1,41 +1,46 @@
-//! What the broker has delivered, and when it may be told so.
+//! Keeps what the broker has delivered until the link may acknowledge it, and recognizes what the broker repeats.
 //!
-//! Pure bookkeeping, like the outbox. Two rules live here. A message is acknowledged only when all
-//! that its handling published is confirmed, in the order of arrival (MQTT 3.1.1, section 4.6). And a
-//! message that was handled is not handled again: at QoS 2 by its packet identifier until PUBREL
-//! (section 4.3.3), and beyond that, as at QoS 1, by packet identifier, DUP and content on a later
-//! connection of the same session, which is the only moment at which a repetition is certain to be
-//! one. (At QoS 2 this should not be needed. But mosquitto 2.0.11 repeats a PUBLISH whose PUBREL it has
-//! sent, when two connections in a row end before it hears the PUBCOMP.)
+//! It is pure bookkeeping, as the outbox is, and has two rules.
 //!
-//! That certainty rests on a broker that counts its packet identifiers upwards, as mosquitto does. One
-//! that gives the lowest free one away can repeat a new message that looks like an old one; as soon
-//! as it is seen to do so, everything counts as new: better answered twice than not at all.
+//! 1. The link acknowledges a message when the broker has confirmed everything that its handling published, and
+//!    acknowledges messages in the order of arrival (MQTT 3.1.1, section 4.6).
+//! 2. The role does not get a message a second time. At QoS 2 its packet identifier belongs to it until PUBREL
+//!    (section 4.3.3). After PUBREL, and at QoS 1, an arriving message is a repetition if packet identifier and content
+//!    are the same, the broker has set DUP, and the connection is a later one of the same session, because in no other
+//!    case is it certain to be one. (At QoS 2 the first part should be enough. But mosquitto 2.0.11 repeats a PUBLISH
+//!    after its PUBREL, when two connections in a row end before it has received the PUBCOMP.)
+//!
+//! The second rule needs a broker that counts its packet identifiers upwards, as mosquitto does. A broker that takes the
+//! lowest free identifier can repeat a new message that looks like an old one. So once the broker has reused an
+//! identifier early, every message counts as new, because a second answer does less harm than none.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::outbox::MOSQUITTO_WINDOW;
 use crate::mqtt::{Message, QoS};
 
-/// An acknowledgement to send: PUBACK at QoS 1, PUBREC at QoS 2.
+/// An acknowledgement for the link to send: PUBACK at QoS 1, PUBREC at QoS 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ack {
     /// The packet identifier.
     pub pkid: u16,
-    /// Which of the two.
+    /// The QoS of the message, which decides between the two.
     pub qos: QoS,
 }
 
-/// How many acknowledged messages are remembered at most: more than mosquitto has in flight (20), and
-/// far fewer than it has packet identifiers.
-const MOST_ANSWERED: usize = 64;
+/// How many acknowledged messages the ledger remembers: more than mosquitto has in flight, because it can repeat all of
+/// those, and far fewer than there are packet identifiers.
+const MAX_ANSWERED: usize = 64;
+
+const _: () = assert!(MAX_ANSWERED > MOSQUITTO_WINDOW);
 
 /// What an arriving message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrival {
-    /// To be handled; under this serial number where it has to be acknowledged.
+    /// The role has to handle it. It has a serial number unless its QoS is 0, which needs no acknowledgement.
     New(Option<u64>),
-    /// Handled before. It is acknowledged when its time comes.
+    /// The role has handled it, or is handling it. The link acknowledges it like any other.
     Duplicate,
 }
 
@@ -44,11 +49,11 @@ struct Entry {
     pkid: u16,
     qos: QoS,
     digest: u64,
-    /// How many packets that its handling led to are unconfirmed, and one for the handling itself.
+    /// How many packets that its handling led to are not confirmed, plus one while the handling goes on.
     open: usize,
-    /// The connection that delivered it last.
+    /// The number of the connection that delivered it last.
     generation: u64,
-    /// The broker gave the packet identifier away to another message.
+    /// The broker has given the packet identifier to another message.
     superseded: bool,
 }
 
@@ -65,23 +70,23 @@ struct Answered {
 #[derive(Debug, Default)]
 pub struct Inbound {
     generation: u64,
-    /// Handled or in handling, not acknowledged.
+    /// The messages that are not acknowledged, in the order of arrival.
     entries: VecDeque<Entry>,
     /// The serial number of the first of `entries`.
     first: u64,
-    /// QoS 2, handled: their packet identifiers are taken until PUBREL.
+    /// The QoS 2 messages that are acknowledged by PUBREC, by their packet identifiers, which are theirs until PUBREL.
     releasing: HashMap<u16, u64>,
-    /// Acknowledged, or released, but the broker may not know it.
+    /// The messages whose PUBACK or PUBCOMP the link has sent, and the broker may not have received.
     answered: VecDeque<Answered>,
-    /// Some of them may have been delivered by an earlier connection.
+    /// Whether an earlier connection may have delivered some of `answered`.
     outlived: bool,
-    /// Acknowledgements for duplicates, due at once.
+    /// Acknowledgements for duplicates. They wait for nothing.
     again: VecDeque<Ack>,
-    /// How many acknowledgements were handed out.
+    /// How many PUBACKs and PUBCOMPs the ledger has handed out.
     acks: u64,
     /// The last packet identifier that the broker gave to a new message.
     last_new: u16,
-    /// It has given one away again before all others had their turn.
+    /// Whether the broker has reused an identifier before it had used all others.
     reuses_identifiers: bool,
 }
 
@@ -93,7 +98,7 @@ fn digest(message: &Message) -> u64 {
 }
 
 impl Inbound {
-    /// A new connection. Where the broker kept no session, it will repeat nothing.
+    /// The broker has accepted a new connection. Without a session it repeats nothing.
     pub fn connected(&mut self, session_present: bool) {
         self.generation += 1;
         self.outlived = true;
@@ -108,7 +113,7 @@ impl Inbound {
         }
     }
 
-    /// Sees how the broker numbers new messages.
+    /// Watches in which order the broker gives packet identifiers to new messages.
     fn numbered(&mut self, pkid: u16) {
         let starts_over = self.last_new > u16::MAX - 1_000 && pkid < 1_000;
         self.reuses_identifiers |= pkid <= self.last_new && !starts_over;
@@ -137,8 +142,8 @@ impl Inbound {
             }
         } else {
             self.numbered(pkid);
-            // Messages are repeated in order and before new ones (section 4.6): what was not
-            // repeated by now has reached the broker's books.
+            // A broker repeats messages in order, and before it sends new ones (section 4.6). So it has received
+            // the acknowledgement of every message that it has not repeated by now.
             if self.outlived || self.answered.iter().any(|answered| answered.pkid == pkid) {
                 self.outlived = false;
                 self.answered
@@ -178,7 +183,7 @@ impl Inbound {
         self.acknowledged(ack, digest, self.generation);
     }
 
-    /// Remembers what has been acknowledged, until the broker is known to know.
+    /// Remembers an acknowledged message until the broker has certainly received the acknowledgement.
     fn acknowledged(&mut self, ack: Ack, digest: u64, generation: u64) {
         match ack.qos {
             QoS::ExactlyOnce => {
@@ -194,7 +199,7 @@ impl Inbound {
             return;
         }
         self.outlived |= generation != self.generation;
-        if self.answered.len() == MOST_ANSWERED {
+        if self.answered.len() == MAX_ANSWERED {
             self.answered.pop_front();
         }
         self.answered.push_back(Answered {
@@ -211,21 +216,21 @@ impl Inbound {
         self.entries.get_mut(usize::try_from(at).ok()?)
     }
 
-    /// One more packet has to be confirmed before the message is acknowledged.
+    /// The handling has led to one more packet, which the broker must confirm before the link acknowledges the message.
     pub fn await_one_more(&mut self, serial: u64) {
         if let Some(entry) = self.entry(serial) {
             entry.open += 1;
         }
     }
 
-    /// The message's handling is over, or one of the packets that it led to is confirmed.
+    /// The handling of the message is over, or the broker has confirmed one of the packets that it led to.
     pub fn resolve_one(&mut self, serial: u64) {
         if let Some(entry) = self.entry(serial) {
             entry.open = entry.open.saturating_sub(1);
         }
     }
 
-    /// Whether [`Inbound::next_ack`] has something to do.
+    /// Whether [`Inbound::next_ack`] may return an acknowledgement.
     #[must_use]
     pub fn has_ack(&self) -> bool {
         !self.again.is_empty() || self.entries.front().is_some_and(|entry| entry.open == 0)
@@ -245,8 +250,8 @@ impl Inbound {
             let Entry { pkid, qos, .. } = entry;
             let ack = Ack { pkid, qos };
             self.acknowledged(ack, entry.digest, entry.generation);
-            // Not delivered on this connection: an acknowledgement would confuse the broker. It will
-            // repeat the message, and that is when to acknowledge.
+            // A message that an earlier connection delivered gets no acknowledgement on this one, because the
+            // broker has not sent its identifier here. The broker repeats the message, and gets it then.
             if entry.generation == self.generation {
                 return Some(ack);
             }
@@ -254,7 +259,7 @@ impl Inbound {
         None
     }
 
-    /// PUBREL came, and PUBCOMP goes out: the packet identifier is free for another message.
+    /// The broker has sent PUBREL, and the link answers PUBCOMP: the packet identifier is free for another message.
     pub fn released(&mut self, pkid: u16) {
         if let Some(digest) = self.releasing.remove(&pkid) {
             let qos = QoS::ExactlyOnce;
@@ -262,14 +267,14 @@ impl Inbound {
         }
     }
 
-    /// How many acknowledgements have been handed out: PUBACK at QoS 1, PUBCOMP at QoS 2.
+    /// How many acknowledgements the ledger has handed out: PUBACK at QoS 1, PUBCOMP at QoS 2.
     #[must_use]
     pub fn acks(&self) -> u64 {
         self.acks
     }
 
-    /// The broker has answered something that was sent on this connection after so many
-    /// acknowledgements: it has read those, and will not repeat their messages.
+    /// The broker has answered a packet that the link sent on this connection after `acks` acknowledgements. So it has
+    /// read those acknowledgements, and does not repeat their messages.
     pub fn known_to_broker(&mut self, acks: u64) {
         let generation = self.generation;
         while self
@@ -281,7 +286,7 @@ impl Inbound {
         }
     }
 
-    /// Whether no message waits for its acknowledgement to be handed out.
+    /// Whether every message has been acknowledged, by PUBACK or PUBREC.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.entries.is_empty() && self.again.is_empty()

@@ -1,21 +1,27 @@
-//! What this end has to tell the broker, in order, until the broker confirmed it.
+//! Keeps every packet that the link sends, in order, until the broker has confirmed it.
 //!
-//! Pure bookkeeping: packets go in, packet identifiers and confirmations are reported to it. PUBLISH, SUBSCRIBE and UNSUBSCRIBE share one queue and one
-//! window, so that packet identifiers never wrap into one that is still outstanding.
+//! It is pure bookkeeping: `delivery` puts packets in, and reports packet identifiers and confirmations to it. PUBLISH,
+//! SUBSCRIBE and UNSUBSCRIBE share one queue and one window, because a packet identifier must not be given away again
+//! while a packet is outstanding under it.
 
 use std::collections::VecDeque;
 
 use crate::mqtt::{Message, QoS, TopicFilter};
 
 /// How many packets may be outstanding: well below rumqttc's range of packet identifiers, and below
-/// the 20 that mosquitto takes at a time.
+/// [`MOSQUITTO_WINDOW`].
 pub const WINDOW: usize = 16;
 
-/// How many bytes of payload may stand in the outbox before a message with QoS 0 is dropped instead:
-/// nothing but memory would limit what a peer can ask for without waiting for an answer.
-pub const MOST_BYTES: usize = 8 << 20;
+/// How many messages mosquitto has in flight with one client, each way (`max_inflight_messages`).
+pub const MOSQUITTO_WINDOW: usize = 20;
 
-/// What can stand in the outbox.
+const _: () = assert!(WINDOW < MOSQUITTO_WINDOW);
+
+/// How many bytes of payload the outbox holds before it has no room for a message with QoS 0. Without this limit a
+/// peer that sends requests and does not wait for the answers could use up the memory.
+const MAX_QUEUED_BYTES: usize = 8 << 20;
+
+/// A packet that the outbox can hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Packet {
     /// PUBLISH.
@@ -43,17 +49,17 @@ impl Packet {
 enum Stage {
     /// To be sent.
     Waiting,
-    /// Written under this packet identifier, unconfirmed.
+    /// Written under this packet identifier, not confirmed yet.
     Sent(u16),
-    /// QoS 2: PUBREC came, PUBREL was sent, PUBCOMP is due.
+    /// QoS 2: the broker has sent PUBREC, the link PUBREL, and PUBCOMP is due.
     Released(u16),
-    /// Confirmed; keeps its place in the window until all before it are.
+    /// Confirmed. The item keeps its place in the window until all items before it are confirmed.
     Confirmed,
 }
 
 #[derive(Debug)]
 struct Item {
-    /// Taken out when it is confirmed.
+    /// `None` once the packet is confirmed.
     packet: Option<Packet>,
     cause: Option<u64>,
     stage: Stage,
@@ -63,9 +69,9 @@ struct Item {
 /// How the broker confirms a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
-    /// PUBLISH with QoS 0: by being written to the connection, which is all the confirmation there is.
+    /// PUBLISH with QoS 0: the link has written it to the connection, and no other confirmation exists.
     Write,
-    /// PUBLISH with QoS 1. Some brokers without QoS 2 confirm that so, too.
+    /// PUBLISH with QoS 1. Some brokers that do not have QoS 2 confirm a PUBLISH with QoS 2 by it, too.
     PubAck,
     /// PUBLISH with QoS 2.
     PubComp,
@@ -90,25 +96,25 @@ impl By {
 pub struct Confirmed {
     /// The packet.
     pub packet: Packet,
-    /// By what.
+    /// How the broker confirmed it.
     pub by: By,
-    /// The received message that led to it, by its serial number in the inbound ledger.
+    /// The serial number, in the inbound ledger, of the received message whose handling led to the packet.
     pub cause: Option<u64>,
-    /// How many acknowledgements had been sent before it.
+    /// How many acknowledgements the link had sent before the packet.
     pub after_acks: u64,
 }
 
-/// What to send first on a connection that continues a session (MQTT 3.1.1, section 4.4).
+/// A packet that the link sends first on a connection that continues a session (MQTT 3.1.1, section 4.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Replay {
-    /// PUBLISH under its old packet identifier, with DUP.
+    /// PUBLISH with DUP, under the packet identifier that it had before.
     Publish(u16, Message),
     /// PUBREL.
     Release(u16),
 }
 
 impl Replay {
-    /// Its packet identifier.
+    /// The packet identifier.
     #[must_use]
     pub fn pkid(&self) -> u16 {
         match self {
@@ -121,12 +127,12 @@ impl Replay {
 #[derive(Debug, Default)]
 pub struct Outbox {
     items: VecDeque<Item>,
-    /// Of payload.
+    /// The payload bytes of all packets that are not confirmed.
     bytes: usize,
 }
 
 impl Outbox {
-    /// Adds a packet at the end; `cause` is the received message that led to it.
+    /// Adds a packet at the end; `cause` is the serial number of the received message whose handling led to it.
     pub fn push(&mut self, packet: Packet, cause: Option<u64>) {
         self.bytes += packet.bytes();
         self.items.push_back(Item {
@@ -137,14 +143,25 @@ impl Outbox {
         });
     }
 
-    /// Whether `message` may be added. Only one with QoS 0 may not: MQTT lets it get lost (section
-    /// 4.3.1), and what has a higher QoS the broker limits itself, by what is not acknowledged.
+    /// Whether the outbox has room for `message`. It always has room at QoS 1 and 2, because the broker limits those
+    /// itself: it stops sending requests while too many are not acknowledged. A message with QoS 0 may be dropped,
+    /// because MQTT allows it to be lost (section 4.3.1).
     #[must_use]
     pub fn has_room_for(&self, message: &Message) -> bool {
-        message.qos > QoS::AtMostOnce || self.bytes + message.payload.len() <= MOST_BYTES
+        message.qos > QoS::AtMostOnce || self.bytes + message.payload.len() <= MAX_QUEUED_BYTES
     }
 
-    /// Whether a SUBSCRIBE for `filter` is on its way already.
+    /// The broker has no QoS above this one: what was not sent yet goes out with it.
+    pub fn lower(&mut self, best: QoS) {
+        for item in &mut self.items {
+            if let (Some(Packet::Publish(message)), Stage::Waiting) = (&mut item.packet, item.stage)
+            {
+                message.qos = message.qos.min(best);
+            }
+        }
+    }
+
+    /// Whether the outbox holds a SUBSCRIBE for `filter` that the broker has not confirmed.
     #[must_use]
     pub fn has_subscription(&self, filter: &TopicFilter) -> bool {
         self.items.iter().any(
@@ -170,6 +187,7 @@ impl Outbox {
         self.waiting().and_then(|at| self.items[at].packet.as_ref())
     }
 
+    /// The place of [`Outbox::next`].
     fn waiting(&self) -> Option<usize> {
         let window = self.items.len().min(WINDOW);
         self.items
@@ -177,8 +195,8 @@ impl Outbox {
             .position(|item| item.stage == Stage::Waiting)
     }
 
-    /// [`Outbox::next`] was written under this packet identifier (0 for QoS 0), after `acks`
-    /// acknowledgements. With QoS 0 that confirms it.
+    /// The link has written [`Outbox::next`] under this packet identifier (0 for QoS 0), after `acks`
+    /// acknowledgements. That confirms a packet with QoS 0.
     pub fn sent(&mut self, pkid: u16, acks: u64) -> Option<Confirmed> {
         let at = self.waiting()?;
         let item = &mut self.items[at];
@@ -198,22 +216,23 @@ impl Outbox {
             .position(|item| stages.contains(&item.stage))
     }
 
-    /// PUBREC came: from now on the PUBLISH is not sent again, only the PUBREL.
+    /// The broker has sent PUBREC: from now on a new connection repeats the PUBREL, and not the PUBLISH.
     pub fn received(&mut self, pkid: u16) {
         if let Some(at) = self.outstanding(pkid) {
             self.items[at].stage = Stage::Released(pkid);
         }
     }
 
-    /// PUBACK, SUBACK or UNSUBACK came. `None` where no such packet waits for it.
+    /// The broker has sent PUBACK, SUBACK or UNSUBACK. `None` if no packet of that type waits for it under this packet
+    /// identifier.
     pub fn confirmed(&mut self, by: By, pkid: u16) -> Option<Confirmed> {
         let at = self.outstanding(pkid)?;
         let fits = self.items[at].packet.as_ref().is_some_and(|p| by.fits(p));
         fits.then(|| self.confirm(at, by)).flatten()
     }
 
-    /// PUBCOMP came. It confirms only what has been released: it may also answer a PUBREL for an
-    /// earlier process's message of the same packet identifier.
+    /// The broker has sent PUBCOMP. It confirms a packet only after its PUBREC, because PUBCOMP may also answer a
+    /// PUBREL for a message that an earlier process sent under the same packet identifier.
     pub fn completed(&mut self, pkid: u16) -> Option<Confirmed> {
         let at = self.outstanding(pkid)?;
         match self.items[at].stage {
@@ -245,8 +264,8 @@ impl Outbox {
         Some(confirmed)
     }
 
-    /// A new connection continues the session: says what to send first, in order. SUBSCRIBE and
-    /// UNSUBSCRIBE are not part of a session's state (MQTT 3.1.1, section 4.1): they go out anew.
+    /// A new connection continues the session. Returns what to send first, in order. SUBSCRIBE and UNSUBSCRIBE are sent
+    /// anew, because they are not part of a session's state (MQTT 3.1.1, section 4.1).
     pub fn resume(&mut self) -> Vec<Replay> {
         let mut replays = Vec::new();
         for item in self.items.iter_mut().take(WINDOW) {
@@ -262,8 +281,8 @@ impl Outbox {
         replays
     }
 
-    /// The broker has no session: everything unconfirmed goes out anew, after `subscriptions`, which
-    /// stand in for every SUBSCRIBE and UNSUBSCRIBE that is not confirmed.
+    /// The broker has no session, so the link sends every unconfirmed message anew, after `subscriptions`. Those
+    /// replace every SUBSCRIBE and UNSUBSCRIBE that is not confirmed.
     pub fn session_lost(&mut self, subscriptions: impl Iterator<Item = (TopicFilter, QoS)>) {
         let old = std::mem::take(&mut self.items);
         self.bytes = 0;
@@ -279,124 +298,4 @@ impl Outbox {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::mqtt::TopicName;
-
-    fn publish(text: &str, qos: QoS) -> Packet {
-        Packet::Publish(Message::new(TopicName::new("t").unwrap(), text, qos))
-    }
-
-    fn message(packet: &Packet) -> Message {
-        match packet {
-            Packet::Publish(message) => message.clone(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// Sends everything that the window takes, from this packet identifier on.
-    fn send_all(outbox: &mut Outbox, mut pkid: u16) -> Vec<u16> {
-        let mut sent = Vec::new();
-        while outbox.next().is_some() {
-            outbox.sent(pkid, 0);
-            sent.push(pkid);
-            pkid += 1;
-        }
-        sent
-    }
-
-    #[test]
-    fn the_window_moves_only_when_the_oldest_is_confirmed() {
-        let mut outbox = Outbox::default();
-        for n in 0..WINDOW + 2 {
-            outbox.push(publish(&n.to_string(), QoS::AtLeastOnce), None);
-        }
-        assert_eq!(send_all(&mut outbox, 1).len(), WINDOW);
-        assert!(outbox.confirmed(By::PubAck, 2).is_some());
-        assert_eq!(outbox.next(), None);
-        assert!(outbox.confirmed(By::PubAck, 1).is_some());
-        assert_eq!(send_all(&mut outbox, 17), [17, 18]);
-        assert_eq!(outbox.len(), WINDOW);
-        assert_eq!(outbox.confirmed(By::PubAck, 1), None, "confirmed twice");
-    }
-
-    #[test]
-    fn a_session_that_goes_on_replays_in_order_and_sends_the_rest() {
-        let mut outbox = Outbox::default();
-        let [a, b, c, d] = ["a", "b", "c", "d"].map(|text| publish(text, QoS::ExactlyOnce));
-        for packet in [&a, &b, &c] {
-            outbox.push(packet.clone(), None);
-        }
-        send_all(&mut outbox, 1);
-        outbox.received(2);
-        outbox.push(d.clone(), None);
-        assert_eq!(
-            outbox.resume(),
-            [
-                Replay::Publish(1, message(&a)),
-                Replay::Release(2),
-                Replay::Publish(3, message(&c)),
-            ]
-        );
-        assert_eq!(outbox.next(), Some(&d));
-        assert_eq!(outbox.completed(1), None, "not released yet");
-        assert_eq!(outbox.completed(2).unwrap().packet, b);
-    }
-
-    #[test]
-    fn a_lost_session_begins_with_the_subscriptions() {
-        let mut outbox = Outbox::default();
-        let filter = TopicFilter::new("f").unwrap();
-        outbox.push(Packet::Subscribe(filter.clone(), QoS::AtLeastOnce), None);
-        outbox.push(publish("a", QoS::AtLeastOnce), Some(7));
-        outbox.push(Packet::Unsubscribe(TopicFilter::new("g").unwrap()), None);
-        send_all(&mut outbox, 1);
-        outbox.session_lost([(filter.clone(), QoS::AtLeastOnce)].into_iter());
-        assert_eq!(
-            outbox.next(),
-            Some(&Packet::Subscribe(filter, QoS::AtLeastOnce))
-        );
-        send_all(&mut outbox, 1);
-        assert!(
-            outbox.confirmed(By::UnsubAck, 1).is_none(),
-            "of what never was"
-        );
-        assert!(outbox.confirmed(By::SubAck, 1).is_some());
-        let confirmed = outbox.confirmed(By::PubAck, 2).unwrap();
-        assert_eq!(
-            (confirmed.packet, confirmed.cause),
-            (publish("a", QoS::AtLeastOnce), Some(7))
-        );
-        assert!(outbox.is_empty());
-    }
-
-    #[test]
-    fn a_full_outbox_takes_what_must_arrive_and_drops_qos_0() {
-        let mut outbox = Outbox::default();
-        let half = "x".repeat(MOST_BYTES / 2);
-        for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
-            let packet = publish(&half, qos);
-            assert!(outbox.has_room_for(&message(&packet)));
-            outbox.push(packet, None);
-        }
-        assert!(!outbox.has_room_for(&message(&publish("x", QoS::AtMostOnce))));
-        assert!(outbox.has_room_for(&message(&publish("x", QoS::AtLeastOnce))));
-        assert!(outbox.sent(0, 0).is_some());
-        assert!(outbox.has_room_for(&message(&publish(&half, QoS::AtMostOnce))));
-        outbox.session_lost(std::iter::empty());
-        assert!(outbox.has_room_for(&message(&publish(&half, QoS::AtMostOnce))));
-        assert!(!outbox.has_room_for(&message(&publish(&(half + "x"), QoS::AtMostOnce))));
-    }
-
-    #[test]
-    fn qos_0_is_confirmed_by_being_sent() {
-        let mut outbox = Outbox::default();
-        outbox.push(publish("a", QoS::AtLeastOnce), None);
-        outbox.push(publish("b", QoS::AtMostOnce), Some(1));
-        assert_eq!(outbox.sent(1, 3), None);
-        let confirmed = outbox.sent(0, 4).unwrap();
-        assert_eq!((confirmed.cause, confirmed.after_acks), (Some(1), 4));
-        assert!(outbox.confirmed(By::PubAck, 1).is_some());
-        assert!(outbox.is_empty());
-    }
-}
+mod tests;

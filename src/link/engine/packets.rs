@@ -81,8 +81,9 @@ impl Engine<'_> {
                 return self.on_refused(now, confirmed);
             };
             self.reconnect.subscription_granted();
+            self.delivery.granted(*asked, granted);
             if self.subscriptions.granted(filter, *asked, granted) {
-                self.notify_role(now, Event::Subscribed(filter), None);
+                self.notify_role(now, Event::Subscribed { filter, granted }, None);
             }
         }
         self.on_confirmed(now, &confirmed);

@@ -275,7 +275,12 @@ impl Engine<'_> {
         let Phase::Closing { end, .. } = &mut self.phase else {
             return;
         };
-        if is_done && *end == Ok(End::Stopped) {
+        // The confirmation that the role waited for may have come in the end after all.
+        let in_time = match end {
+            Ok(_) => true,
+            Err(failure) => matches!(failure.kind, Kind::NoAnswer | Kind::Unreachable),
+        };
+        if is_done && in_time {
             *end = Ok(End::Finished);
         }
         let end = end.clone();

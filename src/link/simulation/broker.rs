@@ -2,6 +2,7 @@
 //! oddities of other brokers as switches.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
 
 use rumqttc::mqttbytes::QoS as WireQoS;
 use rumqttc::{
@@ -59,8 +60,10 @@ struct Session {
 pub struct Broker {
     pub oddities: Oddities,
     sessions: BTreeMap<String, Session>,
-    /// Every message that it has taken over, in order.
-    pub routed: Vec<Message>,
+    /// Every message that it has taken over, in order, and when.
+    pub routed: Vec<(Instant, Message)>,
+    /// What a new subscription is answered with (MQTT 3.1.1, section 3.3.1.3). Clients retain nothing here.
+    pub retained: Vec<Message>,
     /// Packets to send, and connections to close (`None`).
     pub out: VecDeque<(Connection, Option<Packet>)>,
 }
@@ -149,8 +152,14 @@ impl Broker {
         self.sessions.get(id).is_some_and(|s| s.persistent)
     }
 
+    /// Whether the client `id` has a subscription with this filter.
+    pub fn is_subscribed(&self, id: &str, filter: &str) -> bool {
+        let session = self.sessions.get(id);
+        session.is_some_and(|s| s.subscriptions.keys().any(|f| f.as_str() == filter))
+    }
+
     /// A packet from the client `id`.
-    pub fn take(&mut self, id: &str, connection: Connection, packet: Packet) {
+    pub fn take(&mut self, now: Instant, id: &str, connection: Connection, packet: Packet) {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
@@ -207,6 +216,13 @@ impl Broker {
                         let filter = &subscribe.filters[0];
                         let granted = from_wire(filter.qos).min(most);
                         let filter = TopicFilter::new(filter.path.clone()).unwrap();
+                        for message in &self.retained {
+                            if filter.matches(&message.topic) {
+                                let mut copy = message.clone();
+                                copy.qos = copy.qos.min(granted);
+                                session.queue.push_back(copy);
+                            }
+                        }
                         session.subscriptions.insert(filter, granted);
                         SubscribeReasonCode::Success(to_wire(granted))
                     }
@@ -231,11 +247,12 @@ impl Broker {
         }
         session.pump(&mut self.out);
         if let Some(message) = routed {
-            self.route(message);
+            self.route(now, message);
         }
     }
 
-    fn route(&mut self, message: Message) {
+    /// Takes a message over, and gives it to each session that wants it.
+    pub fn route(&mut self, now: Instant, message: Message) {
         for session in self.sessions.values_mut() {
             let matching = session.subscriptions.iter();
             let matching = matching.filter(|(filter, _)| filter.matches(&message.topic));
@@ -248,7 +265,7 @@ impl Broker {
                 session.pump(&mut self.out);
             }
         }
-        self.routed.push(message);
+        self.routed.push((now, message));
     }
 }
 
@@ -289,5 +306,6 @@ fn publish(pkid: u16, dup: bool, message: &Message) -> Packet {
     let mut publish = Publish::new(topic, to_wire(message.qos), message.payload.clone());
     publish.pkid = pkid;
     publish.dup = dup;
+    publish.retain = message.retain;
     Packet::Publish(publish)
 }

@@ -7,7 +7,9 @@
 mod broker;
 mod client;
 mod failures;
+mod party;
 mod requests;
+mod roles;
 mod sessions;
 mod stops;
 mod world;
@@ -37,7 +39,8 @@ fn each_seed(test: &str, history: impl Fn(u64) + Sync) {
                     if seed >= first + count {
                         return;
                     }
-                    run_one(test, "SEED", &seed.to_string(), || history(seed));
+                    let number = seed - first + 1;
+                    run_one(test, number, "SEED", &seed.to_string(), || history(seed));
                 }
             });
         }
@@ -61,17 +64,17 @@ fn each_case<T: std::fmt::Debug>(
                     .try_init();
             }
             ran += 1;
-            run_one(test, "CASE", &name, || history(case));
+            run_one(test, ran, "CASE", &name, || history(case));
         }
     }
-    assert!(ran > 0 || only.is_some(), "there is no case");
+    assert!(ran > 0, "there is no such case");
 }
 
-fn run_one(test: &str, kind: &str, which: &str, history: impl FnOnce()) {
+fn run_one(test: &str, number: u64, kind: &str, which: &str, history: impl FnOnce()) {
     let result = catch_unwind(AssertUnwindSafe(history));
     if result.is_err() {
         panic!(
-            "to repeat it: RUST_LOG=trace TEST_{kind}='{which}' cargo test --lib {test} -- --nocapture"
+            "history {number} of this test failed; to repeat it: RUST_LOG=trace TEST_{kind}='{which}' cargo test --lib {test} -- --nocapture"
         );
     }
 }

@@ -6,6 +6,11 @@ const CONNECTED: Event<'static> = Event::Connected {
     session_present: false,
 };
 
+fn subscribed(filter: &TopicFilter) -> Event<'_> {
+    let granted = QoS::ExactlyOnce;
+    Event::Subscribed { filter, granted }
+}
+
 fn config() -> RequestConfig {
     RequestConfig::new(Level::new("net").unwrap(), Action::Reverse)
 }
@@ -35,10 +40,10 @@ fn a_request_from_subscribe_to_answer() {
         (CONNECTED, vec![subscribe]),
         (CONNECTED, vec![]),
         (Event::Received(&answer), vec![]),
-        (Event::Subscribed(&filter), vec![request.clone()]),
-        (Event::Subscribed(&filter), vec![]),
+        (subscribed(&filter), vec![request.clone()]),
+        (subscribed(&filter), vec![]),
         (Event::Confirmed(&confirmed), vec![]),
-        (Event::Subscribed(&filter), vec![request]),
+        (subscribed(&filter), vec![request]),
         (Event::Received(&elsewhere), vec![]),
         (
             Event::Received(&answer),
@@ -61,14 +66,14 @@ fn lines_are_asked_for_one_after_the_other_as_they_come() {
     requester.handle(now, CONNECTED).unwrap();
     assert_eq!(requester.deadline(), Some(now + RequestConfig::TIMEOUT));
     let filter = TopicFilter::new("net/reverse/response").unwrap();
-    let subscribed = requester.handle(now, Event::Subscribed(&filter));
-    assert_eq!(subscribed, Ok(vec![Effect::AwaitLine]));
+    let reaction = requester.handle(now, subscribed(&filter));
+    assert_eq!(reaction, Ok(vec![Effect::AwaitLine]));
     let late = message("net/reverse/response", "late");
     for (line, answer) in [("abc", "cba"), ("", ""), ("abc", "cba")] {
         assert_eq!(requester.deadline(), None);
         // However long it takes to write a line, and whatever else happens in the meantime.
         let later = now + Duration::from_secs(3600);
-        for event in [Event::Deadline, Event::Subscribed(&filter), CONNECTED] {
+        for event in [Event::Deadline, subscribed(&filter), CONNECTED] {
             assert_eq!(requester.handle(later, event), Ok(vec![]));
         }
         assert_eq!(requester.handle(later, Event::Received(&late)), Ok(vec![]));
@@ -90,7 +95,7 @@ fn asking(mut requester: Requester, now: Instant) -> Requester {
     let filter = TopicFilter::new("net/reverse/response").unwrap();
     let asked = message("net/reverse/request", "abc");
     requester.handle(now, CONNECTED).unwrap();
-    requester.handle(now, Event::Subscribed(&filter)).unwrap();
+    requester.handle(now, subscribed(&filter)).unwrap();
     requester.handle(now, Event::Confirmed(&asked)).unwrap();
     requester
 }
@@ -199,7 +204,7 @@ fn a_retained_answer_is_an_old_one() {
     let filter = TopicFilter::new("net/reverse/response").unwrap();
     let mut requester = requester(now);
     requester.handle(now, CONNECTED).unwrap();
-    requester.handle(now, Event::Subscribed(&filter)).unwrap();
+    requester.handle(now, subscribed(&filter)).unwrap();
     let mut old = message("net/reverse/response", "old");
     old.retain = true;
     let effects = requester.handle(now, Event::Received(&old)).unwrap();

@@ -137,7 +137,7 @@ impl Drop for Repeat {
             failed.push(self.command(self.seed, None));
         }
         for command in failed.iter().take(TOLD) {
-            eprintln!("repeat it with: {command}");
+            eprintln!("to repeat it: {command}");
         }
     }
 }

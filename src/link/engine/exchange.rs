@@ -1,0 +1,109 @@
+//! What goes into the engine and what comes out of it: inputs and outputs, and the packets in both directions.
+
+use std::time::Instant;
+
+use super::Trouble;
+use crate::link::{Address, End};
+use crate::mqtt::{Invalid, Message, QoS, TopicFilter};
+use crate::role::Failure;
+
+/// What has happened.
+#[derive(Debug)]
+pub enum Input {
+    /// The broker accepted the connection (CONNACK).
+    Connected {
+        /// Whether it still holds the session.
+        session_present: bool,
+    },
+    /// A packet arrived.
+    Packet(Incoming),
+    /// A PINGREQ went out.
+    PingSent,
+    /// The attempt failed, or the connection has ended.
+    Lost(Trouble),
+    /// The line that [`awaits_line`](super::Engine::awaits_line) asked for; `None` when there are no more; or why it cannot be
+    /// used.
+    Line(Result<Option<String>, Failure>),
+    /// The run is to stop.
+    Stop,
+    /// The instant of the last [`Output::Wait`] or [`Output::Pause`] has come. An attempt to connect that
+    /// was under way has been given up.
+    Timeout,
+}
+
+/// A packet from the broker.
+#[derive(Debug)]
+pub enum Incoming {
+    /// PUBLISH.
+    Publish {
+        /// The packet identifier; 0 with QoS 0.
+        pkid: u16,
+        /// The DUP flag.
+        dup: bool,
+        /// The message.
+        message: Message,
+        /// What is wrong with its topic name, if anything: then [`Message::topic`] only stands in for it.
+        invalid: Option<Invalid>,
+    },
+    /// PUBACK.
+    PubAck(u16),
+    /// PUBREC; the driver has answered it.
+    PubRec(u16),
+    /// PUBREL; the driver has answered it.
+    PubRel(u16),
+    /// PUBCOMP.
+    PubComp(u16),
+    /// SUBACK, with the QoS that was granted, or a refusal.
+    SubAck {
+        /// The packet identifier.
+        pkid: u16,
+        /// The QoS, `None` for return code 0x80.
+        granted: Option<QoS>,
+    },
+    /// UNSUBACK.
+    UnsubAck(u16),
+    /// PINGRESP.
+    PingResp,
+}
+
+/// A packet for the broker.
+#[derive(Debug, Clone, Copy)]
+pub enum Outgoing<'a> {
+    /// PUBLISH.
+    Publish {
+        /// The packet identifier that it had on an earlier connection, and has again, with DUP.
+        replayed_as: Option<u16>,
+        /// The message.
+        message: &'a Message,
+    },
+    /// SUBSCRIBE.
+    Subscribe(&'a TopicFilter, QoS),
+    /// UNSUBSCRIBE.
+    Unsubscribe(&'a TopicFilter),
+    /// PUBACK.
+    PubAck(u16),
+    /// PUBREC.
+    PubRec(u16),
+    /// PUBREL.
+    PubRel(u16),
+}
+
+/// What the driver is to do next, after it has sent what is due.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Begin an attempt to connect, on a new connection.
+    Connect {
+        /// The broker.
+        to: Address,
+        /// The CleanSession flag (MQTT 3.1.1, section 3.1.2.4).
+        clean_session: bool,
+    },
+    /// Send DISCONNECT. The broker ends the connection then.
+    Disconnect,
+    /// Wait for what the connection brings, or the attempt, until this instant at the latest.
+    Wait(Option<Instant>),
+    /// Drop the connection, if there is one, and wait until this instant or a stop.
+    Pause(Option<Instant>),
+    /// The run is over.
+    End(Result<End, Failure>),
+}

@@ -1,0 +1,89 @@
+//! A client whose items and warnings a test can read.
+
+use std::cell::{Ref, RefCell};
+use std::rc::Rc;
+use std::time::Instant;
+
+use super::world::World;
+use crate::link::Options;
+use crate::role::{Effect, Event, Reaction, Role};
+
+type Log<T> = Rc<RefCell<Vec<T>>>;
+
+/// A client in a world.
+pub struct Party<T> {
+    pub number: usize,
+    items: Log<T>,
+    warnings: Log<String>,
+}
+
+impl<T: 'static> Party<T> {
+    /// The client begins.
+    pub fn begin(
+        world: &mut World,
+        role: impl Role<Item = T> + 'static,
+        options: &Options,
+    ) -> Self {
+        let (items, warnings) = (Log::default(), Log::default());
+        let handed_out = Rc::clone(&items);
+        let role = Overheard {
+            role,
+            warnings: Rc::clone(&warnings),
+        };
+        let number = world.begin(role, options, move |item| {
+            handed_out.borrow_mut().push(item);
+            Ok(())
+        });
+        Self {
+            number,
+            items,
+            warnings,
+        }
+    }
+
+    /// What it has handed out.
+    pub fn items(&self) -> Ref<'_, Vec<T>> {
+        self.items.borrow()
+    }
+
+    /// What it has warned of.
+    pub fn warnings(&self) -> Ref<'_, Vec<String>> {
+        self.warnings.borrow()
+    }
+}
+
+/// A role whose warnings are written down.
+struct Overheard<R> {
+    role: R,
+    warnings: Log<String>,
+}
+
+impl<R: Role> Role for Overheard<R> {
+    type Item = R::Item;
+
+    fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<R::Item> {
+        let effects = self.role.handle(now, event)?;
+        for effect in &effects {
+            if let Effect::Warn(text) = effect {
+                self.warnings.borrow_mut().push(text.clone());
+            }
+        }
+        Ok(effects)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.role.deadline()
+    }
+
+    fn time_limit(&self) -> Option<Instant> {
+        self.role.time_limit()
+    }
+
+    fn is_done(&self) -> bool {
+        self.role.is_done()
+    }
+
+    fn status(&self) -> String {
+        self.role.status()
+    }
+}

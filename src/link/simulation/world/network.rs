@@ -1,0 +1,189 @@
+//! Connections between clients and brokers: what is on its way, and what happens when it arrives.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use rumqttc::Packet;
+
+use super::{Event, World};
+use crate::link::simulation::broker::Connection;
+use crate::role::Kind;
+
+/// rumqttc gives up an attempt to connect then.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How many packets rumqttc reads at once.
+const BATCH: usize = 10;
+
+#[derive(Debug)]
+pub enum Down {
+    ConnAck(Option<bool>),
+    Packet(Packet),
+    Closed,
+}
+
+#[derive(Debug)]
+pub struct Wire {
+    pub client: usize,
+    pub host: String,
+    pub clean_session: bool,
+    pub up: VecDeque<(Instant, Packet)>,
+    pub down: VecDeque<(Instant, Down)>,
+    /// Nothing gets through any more, and neither end knows it.
+    pub silent: bool,
+}
+
+impl World {
+    pub(super) fn connect(&mut self, client: usize, host: String, clean_session: bool) {
+        self.numbers += 1;
+        let connection = self.numbers;
+        let is_down = self.down_until.get(&host).is_some_and(|at| *at > self.now);
+        self.current[client] = Some(connection);
+        let wire = Wire {
+            client,
+            host,
+            clean_session,
+            up: VecDeque::new(),
+            down: VecDeque::new(),
+            silent: false,
+        };
+        self.wires.insert(connection, wire);
+        let arrives = self.now + self.delay();
+        let event = match is_down {
+            true => Event::Refuse(connection),
+            false => Event::Connect(connection),
+        };
+        self.schedule(arrives, event);
+        self.schedule(self.now + CONNECT_LIMIT, Event::GiveUp(connection));
+    }
+
+    pub(super) fn send_up(&mut self, connection: Connection, packet: Packet) {
+        let at = self.now + self.delay();
+        let Some(wire) = self.wires.get_mut(&connection) else {
+            return;
+        };
+        if !wire.silent {
+            let at = wire.up.back().map_or(at, |(last, _)| at.max(*last));
+            wire.up.push_back((at, packet));
+            self.schedule(at, Event::Up(connection));
+        }
+    }
+
+    pub(super) fn send_down(&mut self, connection: Connection, down: Down) {
+        let at = self.now + self.delay();
+        let Some(wire) = self.wires.get_mut(&connection) else {
+            return;
+        };
+        if !wire.silent {
+            let at = wire.down.back().map_or(at, |(last, _)| at.max(*last));
+            wire.down.push_back((at, down));
+            self.schedule(at, Event::Down(connection));
+        }
+    }
+
+    /// What the brokers have to send.
+    pub(super) fn carry(&mut self) {
+        while let Some((connection, packet)) =
+            self.brokers.values_mut().find_map(|b| b.out.pop_front())
+        {
+            match packet {
+                Some(packet) => self.send_down(connection, Down::Packet(packet)),
+                None => {
+                    if let Some(wire) = self.wires.get(&connection) {
+                        let id = &self.clients[wire.client].id;
+                        let broker = Self::broker_of(&mut self.brokers, &wire.host);
+                        broker.disconnected(id, connection);
+                    }
+                    self.send_down(connection, Down::Closed);
+                }
+            }
+        }
+    }
+
+    /// The connection is gone, for the broker too.
+    pub(super) fn close(&mut self, connection: Connection) {
+        let Some(wire) = self.wires.remove(&connection) else {
+            return;
+        };
+        if !wire.silent {
+            let id = &self.clients[wire.client].id;
+            Self::broker_of(&mut self.brokers, &wire.host).disconnected(id, connection);
+        }
+    }
+
+    pub(super) fn on_connect(&mut self, connection: Connection) {
+        let Some(wire) = self.wires.get(&connection) else {
+            return;
+        };
+        let id = &self.clients[wire.client].id;
+        let broker = Self::broker_of(&mut self.brokers, &wire.host);
+        let answer = broker.connect(id, wire.clean_session, connection);
+        let now = self.now;
+        self.now += self.connack_delay;
+        self.send_down(connection, Down::ConnAck(answer));
+        self.now = now;
+        if answer.is_some() {
+            let wire = &self.wires[&connection];
+            let id = &self.clients[wire.client].id;
+            Self::broker_of(&mut self.brokers, &wire.host).resume(id);
+        }
+    }
+
+    pub(super) fn on_up(&mut self, connection: Connection) {
+        let now = self.now;
+        let Some(wire) = self.wires.get_mut(&connection) else {
+            return;
+        };
+        if wire.up.front().is_none_or(|(at, _)| *at > now) {
+            return;
+        }
+        let Some((_, packet)) = wire.up.pop_front() else {
+            return;
+        };
+        log::trace!("{:?} up {packet:?}", self.now - self.start);
+        let id = &self.clients[wire.client].id;
+        Self::broker_of(&mut self.brokers, &wire.host).take(now, id, connection, packet);
+        self.count(connection);
+    }
+
+    pub(super) fn on_down(&mut self, connection: Connection) {
+        let now = self.now;
+        let Some(wire) = self.wires.get_mut(&connection) else {
+            return;
+        };
+        let client = wire.client;
+        let mut packets = Vec::new();
+        let mut closed = false;
+        while packets.len() < BATCH && wire.down.front().is_some_and(|(at, _)| *at <= now) {
+            match wire.down.pop_front() {
+                Some((_, Down::Packet(packet))) => packets.push(packet),
+                Some((_, Down::ConnAck(answer))) => return self.on_conn_ack(connection, answer),
+                Some((_, Down::Closed)) => closed = true,
+                None => {}
+            }
+        }
+        let count = packets.len();
+        log::trace!("{:?} down {packets:?}", self.now - self.start);
+        self.clients[client].read(now, packets);
+        self.turn(client);
+        if closed {
+            self.lose(connection, "the broker closed the connection", None);
+        }
+        for _ in 0..count {
+            self.count(connection);
+        }
+    }
+
+    pub(super) fn on_conn_ack(&mut self, connection: Connection, answer: Option<bool>) {
+        let Some(client) = self.client_of(connection) else {
+            return;
+        };
+        let Some(session_present) = answer else {
+            return self.lose(connection, "refused the login", Some(Kind::Refused));
+        };
+        self.clients[client].connected(self.now, session_present);
+        self.schedule(self.now + self.keep_alive, Event::Ping(connection));
+        self.turn(client);
+        self.count(connection);
+    }
+}
