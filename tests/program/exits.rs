@@ -170,3 +170,30 @@ fn named_by_the_help() -> BTreeSet<i32> {
     let numbers = codes.split_whitespace().flat_map(str::parse);
     numbers.collect()
 }
+
+/// As somebody starts a device by hand under the folder of the service that runs.
+#[test]
+fn a_second_device_in_one_state_folder_ends_and_says_so() {
+    let folder = Folder::new();
+    let state = folder.path().to_str().unwrap();
+    let args = ["device", "alice", "--state-dir", state];
+    let command = || mqtt_client(NO_BROKER.into_iter().chain(args));
+    let first = Process::start(command());
+    first.wait_for_stderr("trying again");
+    assert_fails(&run(command()), 75, &["another device is running", state]);
+    first.signal("TERM");
+    assert_eq!(first.end().code, Some(0));
+    let next = Process::start(command());
+    next.wait_for_stderr("trying again");
+}
+
+#[test]
+fn a_variable_that_does_nothing_is_a_warning() {
+    let mut command = mqtt_client(NO_BROKER.into_iter().chain(["net", "reverse", "abc"]));
+    command.env("MQTT_CLIENT_HSOT", "pi.local");
+    let ended = run(command);
+    assert_eq!(ended.code, Some(69), "{ended:?}");
+    let warning = "mqtt_client: warning: the variable MQTT_CLIENT_HSOT stands in for no option, and does nothing: did you mean MQTT_CLIENT_HOST?\n";
+    assert!(ended.stderr.starts_with(warning), "{ended:?}");
+    assert!(!ended.stderr.contains("pi.local"), "{ended:?}");
+}

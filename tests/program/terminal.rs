@@ -146,3 +146,20 @@ fn not_even_a_terminal_gets_colours() {
         assert!(!ended.stdout.contains(odd), "{:?}", ended.stdout);
     }
 }
+
+/// A pipe gets the answer byte for byte; a terminal would do what it says.
+#[test]
+fn a_terminal_is_shown_the_control_characters_of_an_answer() {
+    if missing(&[MOSQUITTO, PYTHON]) {
+        return;
+    }
+    let broker = Mosquitto::open();
+    let _responder = harness::outcome::responder(&broker);
+    let command = || broker.client(["net", "uppercase", "a\u{1b}[2j\tß"]);
+    let ended = run(command());
+    assert_eq!((ended.code, &*ended.stdout), (Some(0), "A\u{1b}[2J\tSS\n"));
+    let ended = at_terminal(&command(), "");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stdout.contains("A\\u{1b}[2J"), "{ended:?}");
+    assert!(!ended.stdout.contains('\u{1b}'), "{ended:?}");
+}
