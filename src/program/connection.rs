@@ -26,10 +26,10 @@ impl Connection {
     /// Names the file that cannot be read or is not what it should be.
     pub fn load(config: ConnectionConfig) -> Result<Self, Failure> {
         let client_id = client_id(config.client_id.clone())?;
+        let tls = config.tls.as_ref().map(Tls::load).transpose()?;
         if let Some((_, key)) = config.tls.as_ref().and_then(|tls| tls.identity.as_ref()) {
             look_at_key(key);
         }
-        let tls = config.tls.as_ref().map(Tls::load).transpose()?;
         let login = password::login(&config.login)?;
         Ok(Self {
             client_id,

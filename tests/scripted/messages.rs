@@ -36,7 +36,6 @@ fn content(client: Client, says: &str) -> Expected<'_> {
 #[test]
 fn an_answer_is_printed_as_it_is() {
     let answers = [
-        Vec::new(),
         vec![b'X'; KIB_256],
         vec![b'X'; 3 * KIB_256],
         b"\0\x1b[2J\r\n".to_vec(),
@@ -70,6 +69,10 @@ fn what_is_no_answer_is_not_printed() {
         first(bytes),
         content(Client::Request, ""),
     );
+    // As it comes when somebody clears a retained answer.
+    let empty = wire::publish("net/uppercase/response", 1, 7, "");
+    let expected = content(Client::Request, "ignored an empty message");
+    ends("empty", Client::Request, first(empty), expected);
     let mut retained = wire::publish("net/uppercase/response", 1, 7, "old");
     retained[0] |= 1;
     let expected = content(Client::Request, "ignored a retained message");
@@ -135,14 +138,14 @@ fn unique_id(unique_id: Vec<u8>) -> impl Fn(&mut Peer) + Send + Sync + 'static {
 #[test]
 fn a_unique_id_that_is_no_topic_level_is_never_subscribed_to() {
     let unusable: [(&[u8], &str); 12] = [
-        (b"", "it is empty"),
+        (b"\n", "it is empty"),
         (b"#", "it has a `#`"),
         (b"+", "it has a `+`"),
         (b"U1/#", "it has a `/`"),
         (b"a/b", "it has a `/`"),
         (b"/", "it has a `/`"),
         (b"U\x001", "U+0000"),
-        (b"U1\n", "U+000A"),
+        (b"U\n1", "U+000A"),
         (b"\x1b[2J", "U+001B"),
         (b"\xff", "it is not UTF-8"),
         (&[b'x'; KIB_256], "it is too long for a topic"),
@@ -175,11 +178,12 @@ fn a_unique_id_that_brokers_refuse_is_never_subscribed_to() {
 
 #[test]
 fn a_command_that_is_none_is_named_and_not_answered() {
-    let commands: [(&[u8], &str); 9] = [
-        (b"", "ignored the unknown command ``"),
+    let commands: [(&[u8], &str); 10] = [
+        (b"", "ignored an empty message on U1"),
+        (b" ", "ignored the unknown command ` `"),
         (b"CMD8", "ignored the unknown command `CMD8`"),
         (b"cmd1", "ignored the unknown command `cmd1`"),
-        (b"CMD1\0", "ignored the unknown command `CMD1\\u{0}`"),
+        (b"CMD\x001", "ignored the unknown command `CMD\\u{0}1`"),
         (b"#", "ignored the unknown command `#`"),
         (b"\xff", "ignored the unknown command"),
         (
@@ -219,7 +223,7 @@ fn a_second_unique_id_changes_nothing() {
 #[test]
 fn a_login_that_is_no_topic_level_is_refused_and_the_next_is_served() {
     let users = [
-        &b""[..],
+        &b"\n"[..],
         b"#",
         b"+",
         b"a/b",
