@@ -83,7 +83,9 @@ mod tests {
             let mut read = Vec::new();
             skipping_mark(text).read_to_end(&mut read).unwrap();
             assert_eq!(read, expected, "{text:?}");
-            if let (Ok(text), Ok(expected)) = (str::from_utf8(text), str::from_utf8(expected)) {
+            if let (Ok(text), Ok(expected)) =
+                (std::str::from_utf8(text), std::str::from_utf8(expected))
+            {
                 assert_eq!(without_mark(text), expected);
             }
         }

@@ -1,5 +1,7 @@
 //! Brokers that want to see a certificate of the client, and whose.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::certificates::{Authority, HERE, Signed, Validity, broker, client, text};
@@ -36,6 +38,27 @@ fn the_right_certificate_is_let_in() {
     let _responder = ready(client(&broker, &trusted, args));
     let args = with(&alice, &["net", "uppercase", "abc"]);
     assert_answered(&run(client(&broker, &trusted, args)), "ABC");
+}
+
+#[test]
+fn a_key_that_everybody_can_read_is_a_warning() {
+    if missing(&[MOSQUITTO, OPENSSL]) {
+        return;
+    }
+    let authority = Authority::new("Good");
+    let broker = strict_broker(&authority);
+    let trusted = authority.certificate();
+    let alice = authority.sign("alice", "DNS:alice", Validity::Now);
+    let args = with(&alice, &["responder", "-v"]);
+    let _responder = ready(client(&broker, &trusted, args));
+    for (mode, warns) in [(0o604, true), (0o640, false), (0o600, false)] {
+        fs::set_permissions(&alice.key, Permissions::from_mode(mode)).unwrap();
+        let args = with(&alice, &["net", "uppercase", "abc"]);
+        let ended = run(client(&broker, &trusted, args));
+        assert_eq!((ended.code, &*ended.stdout), (Some(0), "ABC\n"));
+        let found = ended.stderr.contains("others can read it; `chmod o= ");
+        assert_eq!(found, warns, "{mode:o} {ended:?}");
+    }
 }
 
 /// What each role says to a broker that does not let it in. The alert comes after the handshake's end
