@@ -244,7 +244,8 @@ impl Controller {
     /// A reply in a session that is over, and its UNSUBSCRIBE is on the way; or, in a group, in one that an
     /// earlier run abandoned when it was killed.
     fn unknown_session(&mut self, unique_id: Level) -> Vec<Effect<Report>> {
-        if self.plan.share.is_none() || self.abandoned_sessions.contains(&unique_id) {
+        let is_ours = unique_id.as_str().len() <= MAX_USER_ID;
+        if self.plan.share.is_none() || !is_ours || self.abandoned_sessions.contains(&unique_id) {
             return Vec::new();
         }
         if self.abandoned_sessions.len() >= MAX_SESSIONS {
