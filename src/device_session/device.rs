@@ -234,6 +234,13 @@ impl Device {
             );
             return Err(Failure::new(Kind::Config, text));
         }
+        if why == Undeliverable::Rejected && message.topic == login_topic() {
+            let text = format!(
+                "the broker closes the connection at the login of {}: is the user allowed to publish on {}? (or try -q 1)",
+                self.user_id, message.topic
+            );
+            return Err(Failure::new(Kind::Refused, text));
+        }
         if let State::Serving { unconfirmed, .. } | State::Leaving { unconfirmed } = &mut self.state
         {
             *unconfirmed = unconfirmed.saturating_sub(1);

@@ -67,6 +67,9 @@ pub enum Undeliverable {
     /// It has QoS 0, which allows it to be lost (MQTT 3.1.1, section 4.3.1), and the connection does not take what is
     /// waiting already.
     Congested,
+    /// The broker closes the connection whenever it is sent: it is too large for that broker, or its topic is not
+    /// allowed, or its QoS (section 3.3.5). The link has warned of it.
+    Rejected,
 }
 
 /// What a role asks of the link, carried out in order.

@@ -259,6 +259,14 @@ impl Role for Requester {
                 );
                 return Err(Failure::new(Kind::Input, text));
             }
+            (Event::Undeliverable(message, Undeliverable::Rejected), _) => {
+                let text = format!(
+                    "the broker closes the connection at the request of {} bytes on {}: is it too large there, or the topic not allowed to this user? (or try -q 0)",
+                    message.payload.len(),
+                    message.topic
+                );
+                return Err(Failure::new(Kind::Refused, text));
+            }
             // QoS 0 allows the request to be lost. The role treats it as sent, and repeats it in time.
             (Event::Undeliverable(_, Undeliverable::Congested), State::Asking { .. }) => {
                 let repeat = self.repeats.after(now);

@@ -178,6 +178,9 @@ fn io_trouble(error: &io::Error, options: &Options, to: &Address, broker: &str) 
     if let Some(error) = tls::inside(error) {
         return tls_trouble(error, options, broker);
     }
+    if cut_off(error) {
+        return Trouble::closed(format!("{broker} closed the connection"));
+    }
     Trouble::new(io_text(error, to, broker))
 }
 
@@ -189,7 +192,6 @@ fn io_text(error: &io::Error, to: &Address, broker: &str) -> String {
         io::ErrorKind::ConnectionRefused => format!(
             "{broker} refused the connection: is it running? try `systemctl status mosquitto` there"
         ),
-        _ if cut_off(error) => format!("{broker} closed the connection"),
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
             format!("{broker} cannot be reached: no route; is the network up?")
         }
@@ -226,7 +228,7 @@ fn state_trouble(
             io_trouble(error, options, to, broker)
         }
         StateError::ConnectionAborted if online => {
-            Trouble::new(format!("{broker} closed the connection"))
+            Trouble::closed(format!("{broker} closed the connection"))
         }
         StateError::ConnectionAborted => no_answer(options, broker),
         StateError::AwaitPingResp => Trouble::new(format!(

@@ -2,8 +2,8 @@
 
 use rumqttc::mqttbytes::QoS as WireQoS;
 use rumqttc::{
-    MqttOptions, Packet, PubAck, PubRec, PubRel, Publish, Request, Subscribe, SubscribeReasonCode,
-    Transport, Unsubscribe,
+    MqttOptions, Packet, PingReq, PubAck, PubRec, PubRel, Publish, Request, Subscribe,
+    SubscribeReasonCode, Transport, Unsubscribe,
 };
 
 use crate::link::engine::{IDENTIFIERS, Incoming, Outgoing};
@@ -74,6 +74,7 @@ pub fn to_request(packet: Outgoing<'_>) -> Request {
         Outgoing::PubAck(pkid) => Request::PubAck(PubAck::new(pkid)),
         Outgoing::PubRec(pkid) => Request::PubRec(PubRec::new(pkid)),
         Outgoing::PubRel(pkid) => Request::PubRel(PubRel::new(pkid)),
+        Outgoing::PingReq => Request::PingReq(PingReq),
     }
 }
 

@@ -31,6 +31,11 @@ impl Backoff {
         self.shortest + spread.mul_f64(self.random.f64())
     }
 
+    /// The waits begin with the shortest again.
+    pub fn reset(&mut self) {
+        self.ceiling = self.shortest;
+    }
+
     /// A connection has lasted for `time`. If that is clearly longer than the last range of waits, the waits begin
     /// with the shortest again, and the result is `true`. A short connection does not end the series, because two
     /// clients with the same client id would disconnect each other at full speed.

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::inbound::{Ack, Arrival, Inbound};
 use super::outbox::{By, Confirmed, Outbox, Packet, Replay, WINDOW};
+use super::suspect::{Finding, Permitted, Suspect};
 use super::{Outgoing, subscriptions::Subscriptions};
 use crate::mqtt::{MAX_PAYLOAD, Message, QoS, TopicFilter};
 use crate::role::Undeliverable;
@@ -43,6 +44,8 @@ pub struct Delivery {
     /// The highest QoS that the broker grants (MQTT 3.1.1, section 3.9.3). Some close the connection at a
     /// PUBLISH above it.
     best_qos: BestQoS,
+    /// The message that may be what the broker closes its connections at.
+    suspect: Option<Suspect>,
     /// Messages with QoS 0 are being dropped, and the log says so already.
     congested: bool,
 }
@@ -64,6 +67,11 @@ impl Delivery {
         self.acks_before_ping = 0;
         self.releasing.clear();
         self.replays.clear();
+        self.suspect
+            .take_if(|suspect| !self.outbox.holds(suspect.serial()));
+        if let Some(suspect) = &mut self.suspect {
+            suspect.connected();
+        }
         if session_present {
             self.resume(subscriptions);
         } else {
@@ -151,9 +159,62 @@ impl Delivery {
     /// Whether [`Delivery::send_next`] has something to send.
     #[must_use]
     pub fn is_due(&self) -> bool {
-        !self.replays.is_empty()
+        self.may_ping()
+            || self.may_replay()
             || self.inbound.has_ack()
-            || self.has_identifiers() && self.outbox.next().is_some()
+            || self.has_identifiers() && self.may_send_next()
+    }
+
+    fn permits(&self) -> Option<Permitted> {
+        self.suspect.as_ref().map(Suspect::permits)
+    }
+
+    fn may_ping(&self) -> bool {
+        self.permits() == Some(Permitted::Ping)
+    }
+
+    /// What comes before the suspect has been answered before: only PUBRELs are left of it.
+    fn may_replay(&self) -> bool {
+        let Some(first) = self.replays.front() else {
+            return false;
+        };
+        match (self.permits(), first) {
+            (None, _) | (Some(Permitted::Only(_)), Replay::Release(_)) => true,
+            (Some(Permitted::Only(serial)), Replay::Publish(pkid, _)) => {
+                self.outbox.pkid_of(serial) == Some(*pkid)
+            }
+            (Some(_), _) => false,
+        }
+    }
+
+    /// The suspect, and what was published before it: the order stays.
+    fn may_send_next(&self) -> bool {
+        match (self.outbox.next(), self.permits()) {
+            (None, _) => false,
+            (Some(Packet::Publish(_)), Some(Permitted::Only(serial))) => {
+                self.outbox.next_serial().is_some_and(|next| next <= serial)
+            }
+            (Some(Packet::Publish(_)), Some(_)) => false,
+            _ => true,
+        }
+    }
+
+    /// The connection has ended, and `closed` by the other end. Says what was under way then, and whether the broker
+    /// closes its connections at that message: it is given up then.
+    pub fn connection_ended(&mut self, closed: bool) -> Option<(String, Option<Confirmed>)> {
+        let (serial, message) = self.outbox.oldest_unanswered().filter(|_| closed)?;
+        let size = message.payload.len();
+        let bytes = if size == 1 { "byte" } else { "bytes" };
+        let what = format!("{size} {bytes} on {}", message.topic);
+        let finding = Suspect::closed(&mut self.suspect, serial);
+        let given_up = match finding {
+            Finding::Suspicious => None,
+            Finding::Guilty => {
+                self.suspect = None;
+                self.outbox.give_up(serial)
+            }
+        };
+        Some((what, given_up))
     }
 
     fn has_identifiers(&self) -> bool {
@@ -167,7 +228,20 @@ impl Delivery {
         &mut self,
         write: impl FnOnce(Outgoing<'_>) -> Result<u16, E>,
     ) -> Option<Result<Option<Confirmed>, E>> {
-        if let Some(replay) = self.replays.pop_front() {
+        if self.may_ping() {
+            return Some(write(Outgoing::PingReq).map(|_| {
+                self.ping_sent();
+                if let Some(suspect) = &mut self.suspect {
+                    suspect.pinged();
+                }
+                None
+            }));
+        }
+        let replay = match self.may_replay() {
+            true => self.replays.pop_front(),
+            false => None,
+        };
+        if let Some(replay) = replay {
             let outgoing = match &replay {
                 Replay::Publish(pkid, message) => Outgoing::Publish {
                     replayed_as: Some(*pkid),
@@ -175,7 +249,11 @@ impl Delivery {
                 },
                 Replay::Release(pkid) => Outgoing::PubRel(*pkid),
             };
-            return Some(write(outgoing).map(|_| None));
+            let written = write(outgoing);
+            if written.is_ok() {
+                self.outbox.replayed(replay.pkid());
+            }
+            return Some(written.map(|_| None));
         }
         if let Some(Ack { pkid, qos }) = self.inbound.next_ack() {
             let outgoing = match qos {
@@ -184,7 +262,7 @@ impl Delivery {
             };
             return Some(write(outgoing).map(|_| None));
         }
-        if !self.has_identifiers() {
+        if !self.has_identifiers() || !self.may_send_next() {
             return None;
         }
         let outgoing = match self.outbox.next()? {
@@ -211,12 +289,21 @@ impl Delivery {
 
     /// PUBACK, SUBACK or UNSUBACK came. `None` where nothing waits for it.
     pub fn acknowledged(&mut self, by: By, pkid: u16) -> Option<Confirmed> {
-        self.outbox.confirmed(by, pkid)
+        let confirmed = self.outbox.confirmed(by, pkid);
+        self.acquit();
+        confirmed
+    }
+
+    /// The broker has answered the suspect: the others' turn has come.
+    fn acquit(&mut self) {
+        self.suspect
+            .take_if(|suspect| !self.outbox.holds(suspect.serial()));
     }
 
     /// PUBREC came.
     pub fn pub_rec(&mut self, pkid: u16) {
         self.outbox.received(pkid);
+        self.acquit();
     }
 
     /// PUBCOMP came. `None` where nothing waits for it.
@@ -253,6 +340,9 @@ impl Delivery {
 
     /// PINGRESP came: the broker has read what was sent before the PINGREQ.
     pub fn ping_answered(&mut self) {
+        if let Some(suspect) = &mut self.suspect {
+            suspect.answered();
+        }
         self.inbound.known_to_broker(self.acks_before_ping);
     }
 

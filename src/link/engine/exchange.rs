@@ -86,6 +86,8 @@ pub enum Outgoing<'a> {
     PubRec(u16),
     /// PUBREL.
     PubRel(u16),
+    /// PINGREQ.
+    PingReq,
 }
 
 /// What the driver is to do next, after it has sent what is due.

@@ -31,11 +31,12 @@ mod packets;
 mod phase;
 mod reconnect;
 mod subscriptions;
+mod suspect;
 mod trouble;
 
 use std::time::Instant;
 
-use log::info;
+use log::{info, warn};
 
 pub use delivery::IDENTIFIERS;
 pub use erased::{ErasedRole, RoleWithSink};
@@ -44,10 +45,11 @@ pub use phase::CLOSING_LIMIT;
 pub use trouble::Trouble;
 
 use super::{End, Options, Session};
-use crate::role::{Event, Failure, Kind};
+use crate::role::{Event, Failure, Kind, Undeliverable};
 use delivery::Delivery;
+use outbox::{Confirmed, Packet};
 use phase::{Phase, Step};
-use reconnect::{Next, Reconnect};
+use reconnect::{ConnectionEnd, Next, Reconnect};
 use subscriptions::Subscriptions;
 
 /// One run of one role.
@@ -68,6 +70,8 @@ pub struct Engine<'a> {
     /// A packet beyond the limit arrived once. When it comes again, the broker will deliver it on each
     /// connection, since it repeats what is not acknowledged.
     oversized_message_pending: bool,
+    /// When a packet other than PINGREQ and PINGRESP was sent or received last.
+    last_exchange: Instant,
 }
 
 impl<'a> Engine<'a> {
@@ -90,6 +94,7 @@ impl<'a> Engine<'a> {
             finished: false,
             must_begin_empty: matches!(options.session, Session::Persistent { resume: false, .. }),
             oversized_message_pending: false,
+            last_exchange: now,
         }
     }
 
@@ -128,6 +133,7 @@ impl<'a> Engine<'a> {
             return None;
         }
         let sent = self.delivery.send_next(write)?;
+        self.last_exchange = now;
         Some(sent.map(|confirmed| {
             if let Some(confirmed) = confirmed {
                 self.on_confirmed(now, &confirmed);
@@ -197,6 +203,7 @@ impl<'a> Engine<'a> {
             Phase::Connecting => {
                 self.must_begin_empty = false;
                 self.phase = Phase::Online { since: now };
+                self.last_exchange = now;
                 self.reconnect.connected(session_present);
                 self.delivery
                     .connected(session_present, &mut self.subscriptions);
@@ -222,16 +229,67 @@ impl<'a> Engine<'a> {
             }
         };
         if trouble.too_large && std::mem::replace(&mut self.oversized_message_pending, true) {
-            let end = self.outcome(now, Failure::new(Kind::Protocol, trouble.text));
-            return self.end_and_empty(now, end);
+            return self.on_oversized_again(now, trouble);
         }
-        self.try_next(now, trouble, online);
+        let mut trouble = trouble;
+        let mut given_up = None;
+        let mut is_trial = false;
+        if let Some((what, confirmed)) = self.delivery.connection_ended(trouble.closed) {
+            trouble.text = format!("{}, right after publishing {what}", trouble.text);
+            is_trial = confirmed.is_none();
+            given_up = confirmed;
+        }
+        let end = ConnectionEnd {
+            lasted: online,
+            idle: now.saturating_duration_since(self.last_exchange),
+            is_explained: is_trial || given_up.is_some(),
+            is_trial,
+        };
+        self.try_next(now, trouble, end);
+        if let Some(given_up) = given_up {
+            self.on_rejected(now, &given_up);
+        }
+    }
+
+    /// The broker delivers a message that is too large on each connection. With the session it goes, and a service
+    /// serves on. A run with a time limit ends where the broker keeps no session: what is too large is its answer.
+    fn on_oversized_again(&mut self, now: Instant, trouble: Trouble) {
+        self.oversized_message_pending = false;
+        if self.session != Session::Clean {
+            warn!(
+                "{}; emptying the session, because the broker would deliver it again",
+                trouble.text
+            );
+            self.phase = Phase::emptying(None);
+        } else if self.role.time_limit().is_some() {
+            let end = self.outcome(now, Failure::new(Kind::Protocol, trouble.text));
+            self.phase = Phase::Ended(end);
+        } else {
+            self.try_next(now, trouble, ConnectionEnd::default());
+        }
+    }
+
+    /// The broker closes its connections at this message.
+    fn on_rejected(&mut self, now: Instant, given_up: &Confirmed) {
+        if let Packet::Publish(message) = &given_up.packet {
+            warn!(
+                "dropped the message of {} bytes on {}: the broker at {} closes the connection at it; is it too large there (mosquitto: max_packet_size), the topic not allowed to this user, or {} too high (try -q {})?",
+                message.payload.len(),
+                message.topic,
+                self.reconnect.broker(),
+                message.qos,
+                message.qos.level().saturating_sub(1),
+            );
+            let why = Undeliverable::Rejected;
+            self.notify_role(now, Event::Undeliverable(message, why), None);
+        }
+        self.delivery.confirmed(given_up);
     }
 
     /// A broker has failed: on to the next attempt, or to the end.
-    fn try_next(&mut self, now: Instant, trouble: Trouble, online: Option<std::time::Duration>) {
+    fn try_next(&mut self, now: Instant, trouble: Trouble, end: ConnectionEnd) {
         let limit = self.role.time_limit();
-        match self.reconnect.failed(now, trouble, online, limit) {
+        match self.reconnect.failed(now, trouble, end, limit) {
             Next::Attempt(until) => self.phase = Phase::Waiting { until },
             Next::GiveUp(failure) => {
                 self.phase = Phase::Waiting { until: now };

@@ -64,6 +64,10 @@ struct Item {
     cause: Option<u64>,
     stage: Stage,
     after_acks: u64,
+    /// Which packet it is, whatever becomes of its place and its packet identifier.
+    serial: u64,
+    /// The link has sent it on the present connection.
+    is_sent_here: bool,
 }
 
 /// How the broker confirms a packet.
@@ -129,6 +133,7 @@ pub struct Outbox {
     items: VecDeque<Item>,
     /// The payload bytes of all packets that are not confirmed.
     bytes: usize,
+    next_serial: u64,
 }
 
 impl Outbox {
@@ -140,7 +145,10 @@ impl Outbox {
             cause,
             stage: Stage::Waiting,
             after_acks: 0,
+            serial: self.next_serial,
+            is_sent_here: false,
         });
+        self.next_serial += 1;
     }
 
     /// Whether the outbox has room for `message`. It always has room at QoS 1 and 2, because the broker limits those
@@ -201,11 +209,62 @@ impl Outbox {
         let at = self.waiting()?;
         let item = &mut self.items[at];
         item.after_acks = acks;
+        item.is_sent_here = true;
         item.stage = Stage::Sent(pkid);
         match item.packet.as_ref()?.needs_identifier() {
             true => None,
             false => self.confirm(at, By::Write),
         }
+    }
+
+    /// A PUBLISH of [`Outbox::resume`] was written.
+    pub fn replayed(&mut self, pkid: u16) {
+        if let Some(at) = self.outstanding(pkid) {
+            self.items[at].is_sent_here = true;
+        }
+    }
+
+    /// The serial number of [`Outbox::next`].
+    #[must_use]
+    pub fn next_serial(&self) -> Option<u64> {
+        self.waiting().map(|at| self.items[at].serial)
+    }
+
+    /// The oldest message that was sent on the present connection and that the broker has not answered, with its
+    /// serial number.
+    #[must_use]
+    pub fn oldest_unanswered(&self) -> Option<(u64, &Message)> {
+        self.items.iter().take(WINDOW).find_map(|item| {
+            let is_sent = matches!(item.stage, Stage::Sent(_)) && item.is_sent_here;
+            match &item.packet {
+                Some(Packet::Publish(message)) if is_sent => Some((item.serial, message)),
+                _ => None,
+            }
+        })
+    }
+
+    /// Under which packet identifier the message of this serial number was sent.
+    #[must_use]
+    pub fn pkid_of(&self, serial: u64) -> Option<u16> {
+        let item = self.items.iter().find(|item| item.serial == serial)?;
+        match item.stage {
+            Stage::Sent(pkid) => Some(pkid),
+            _ => None,
+        }
+    }
+
+    /// Whether the message of this serial number still waits for an answer, or to be sent.
+    #[must_use]
+    pub fn holds(&self, serial: u64) -> bool {
+        let is_it = |item: &Item| item.serial == serial && item.packet.is_some();
+        let item = self.items.iter().find(|item| is_it(item));
+        item.is_some_and(|item| matches!(item.stage, Stage::Waiting | Stage::Sent(_)))
+    }
+
+    /// Gives up the message of this serial number.
+    pub fn give_up(&mut self, serial: u64) -> Option<Confirmed> {
+        let at = self.items.iter().position(|item| item.serial == serial)?;
+        self.confirm(at, By::Write)
     }
 
     fn outstanding(&self, pkid: u16) -> Option<usize> {
@@ -269,6 +328,7 @@ impl Outbox {
     pub fn resume(&mut self) -> Vec<Replay> {
         let mut replays = Vec::new();
         for item in self.items.iter_mut().take(WINDOW) {
+            item.is_sent_here = false;
             match (&item.packet, item.stage) {
                 (Some(Packet::Publish(message)), Stage::Sent(pkid)) => {
                     replays.push(Replay::Publish(pkid, message.clone()));
@@ -292,6 +352,9 @@ impl Outbox {
         for item in old {
             if let Some(packet @ Packet::Publish(_)) = item.packet {
                 self.push(packet, item.cause);
+                if let Some(again) = self.items.back_mut() {
+                    again.serial = item.serial;
+                }
             }
         }
     }

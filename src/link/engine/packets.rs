@@ -9,6 +9,7 @@ use log::{info, warn};
 use super::inbound::Arrival;
 use super::outbox::{By, Confirmed, Packet};
 use super::phase::Phase;
+use super::reconnect::ConnectionEnd;
 use super::{Engine, Incoming, Trouble, subscriptions};
 use crate::mqtt::{Invalid, Message, QoS, printable};
 use crate::role::{Effect, Event, Failure, Kind};
@@ -18,6 +19,9 @@ impl Engine<'_> {
         // A connection that the engine has left may still have packets to tell of.
         if !self.phase.is_served() {
             return;
+        }
+        if !matches!(packet, Incoming::PingResp) {
+            self.last_exchange = now;
         }
         match packet {
             Incoming::Publish {
@@ -98,8 +102,12 @@ impl Engine<'_> {
             // A node that has lost touch with its cluster refuses, too.
             Phase::Online { since } if self.reconnect.has_choice() && !self.finished => {
                 self.delivery.post_again(refused);
-                let online = Some(now.saturating_duration_since(since));
-                self.try_next(now, Trouble::fatal(Kind::Refused, text), online);
+                let end = ConnectionEnd {
+                    lasted: Some(now.saturating_duration_since(since)),
+                    is_explained: true,
+                    ..ConnectionEnd::default()
+                };
+                self.try_next(now, Trouble::fatal(Kind::Refused, text), end);
             }
             _ => {
                 self.fail(now, Failure::new(Kind::Refused, text));

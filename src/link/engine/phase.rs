@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use log::{info, warn};
 
 use super::outbox::Packet;
+use super::reconnect::ConnectionEnd;
 use super::{Engine, Output, Trouble};
 use crate::link::{End, Session};
 use crate::role::{Failure, Kind};
@@ -190,15 +191,6 @@ impl Engine<'_> {
         };
     }
 
-    /// The run ends because of a message that the broker would deliver to the next run, too: the session
-    /// goes.
-    pub(super) fn end_and_empty(&mut self, now: Instant, end: Outcome) {
-        self.phase = match self.session {
-            Session::Clean => Phase::Ended(end),
-            Session::Persistent { .. } => Phase::emptying(Some((end, now + CLOSING_LIMIT))),
-        };
-    }
-
     /// Whether nothing of the session is to stay on the broker.
     fn leaves_nothing(&self, end: &Outcome) -> bool {
         match self.session {
@@ -337,7 +329,7 @@ impl Engine<'_> {
             }
             Phase::Emptying { step, then, .. } => match (step, then) {
                 (Emptying::Connect | Emptying::Connecting, None) => {
-                    self.try_next(now, trouble, None);
+                    self.try_next(now, trouble, ConnectionEnd::default());
                 }
                 (Emptying::Connect | Emptying::Connecting, Some(_)) => self.on_emptied(now, false),
                 _ => self.on_emptied(now, true),

@@ -19,6 +19,9 @@ const REMINDER: Duration = Duration::from_secs(300);
 /// From how many connections on, each ended right after it was made, another client is suspected.
 const SUSPICIOUS: u32 = 3;
 
+/// From how long on without a packet a connection counts as idle.
+const IDLE: Duration = Duration::from_secs(2);
+
 /// What to do after a failure.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
@@ -26,6 +29,19 @@ pub enum Next {
     Attempt(Instant),
     /// No broker will serve this client.
     GiveUp(Failure),
+}
+
+/// How a connection ended. The default is an attempt that failed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ConnectionEnd {
+    /// How long the connection was there; `None` for an attempt.
+    pub lasted: Option<Duration>,
+    /// How long no packet but pings had been exchanged.
+    pub idle: Duration,
+    /// The text says what the connection ended at.
+    pub is_explained: bool,
+    /// The next connection is a trial of one message, which is not to wait long.
+    pub is_trial: bool,
 }
 
 /// The way back to a broker.
@@ -44,6 +60,11 @@ pub struct Reconnect {
     warned: Option<Instant>,
     /// Connections in a row that ended before they had settled.
     thrown_out: u32,
+    /// Connections in a row that ended while they were idle.
+    idle_ends: u32,
+    /// The present connection has been granted a subscription.
+    is_served: bool,
+    keep_alive: Duration,
 }
 
 impl Reconnect {
@@ -60,6 +81,9 @@ impl Reconnect {
             attempts: 0,
             warned: None,
             thrown_out: 0,
+            idle_ends: 0,
+            is_served: false,
+            keep_alive: options.keep_alive,
         }
     }
 
@@ -88,6 +112,7 @@ impl Reconnect {
             (_, false) => warn!("connected to {broker}, {session}"),
         }
         self.brokers.connected();
+        self.is_served = false;
         self.ever_online = true;
         self.attempts = 0;
         self.warned = None;
@@ -95,6 +120,7 @@ impl Reconnect {
 
     /// The broker granted a subscription, so it serves this client.
     pub fn subscription_granted(&mut self) {
+        self.is_served = true;
         self.brokers.subscription_granted();
     }
 
@@ -104,13 +130,15 @@ impl Reconnect {
         &mut self,
         now: Instant,
         mut trouble: Trouble,
-        online: Option<Duration>,
+        end: ConnectionEnd,
         time_limit: Option<Instant>,
     ) -> Next {
-        if let Some(online) = online {
-            self.connection_ended(online);
+        if let Some(lasted) = end.lasted {
+            self.connection_ended(lasted, end.idle);
         }
-        self.suspect(&mut trouble);
+        if !end.is_explained {
+            self.explain(&mut trouble, end.idle);
+        }
         let text = trouble.text.clone();
         let all_failed = self.brokers.failed(trouble);
         let give_up = self.give_up_at_once && !self.ever_online && all_failed;
@@ -118,7 +146,8 @@ impl Reconnect {
             return Next::GiveUp(self.brokers.failure());
         }
         // After a connection that broke, the others may be flooded by all that it broke for.
-        let wait = match all_failed || online.is_some() {
+        let wait = match all_failed || end.lasted.is_some() {
+            true if end.is_trial => self.shortest_delay,
             true => self.backoff.next(),
             false => Duration::ZERO,
         };
@@ -130,19 +159,35 @@ impl Reconnect {
         Next::Attempt(now + wait)
     }
 
-    fn connection_ended(&mut self, online: Duration) {
-        self.thrown_out = match self.backoff.lasted(online) {
+    /// A connection that served and then was idle for a while ended for a reason that a longer delay does not mend.
+    fn connection_ended(&mut self, lasted: Duration, idle: Duration) {
+        let is_idle_end = self.is_served && idle >= IDLE && lasted >= IDLE;
+        let settled = self.backoff.lasted(lasted);
+        if is_idle_end {
+            self.backoff.reset();
+            self.idle_ends += 1;
+        } else {
+            self.idle_ends = 0;
+        }
+        self.thrown_out = match settled || is_idle_end {
             true => 0,
             false => self.thrown_out + 1,
         };
     }
 
-    /// Adds a suspicion, where connections have ended right after they were made too often for chance.
-    fn suspect(&self, trouble: &mut Trouble) {
-        if self.thrown_out >= SUSPICIOUS {
+    /// Adds a suspicion, where connections have ended in the same way too often for chance.
+    fn explain(&self, trouble: &mut Trouble, idle: Duration) {
+        let text = &trouble.text;
+        if self.idle_ends >= SUSPICIOUS && idle < self.keep_alive {
+            let (times, seconds) = (self.idle_ends, idle.as_secs());
             trouble.text = format!(
-                "{}, for the {}th time right after accepting it: is another client using the client id {}?",
-                trouble.text, self.thrown_out, self.client_id
+                "{text}, {times} times in a row after {seconds} s without a packet: does the broker, a proxy or the network end idle connections? set -k below {seconds}, or -i if another client uses the client id {}",
+                self.client_id
+            );
+        } else if self.thrown_out >= SUSPICIOUS {
+            trouble.text = format!(
+                "{text}, {} times in a row right after accepting it: is another client using the client id {}?",
+                self.thrown_out, self.client_id
             );
         }
     }
@@ -204,13 +249,44 @@ mod tests {
         let mut reconnect = reconnect();
         for times in 1..=SUSPICIOUS {
             reconnect.connected(false);
-            let online = Some(Duration::from_millis(10));
-            let next = reconnect.failed(now, closed(), online, None);
+            let next = reconnect.failed(now, closed(), lasted(Duration::from_millis(10)), None);
             assert!(matches!(next, Next::Attempt(at) if at > now), "{next:?}");
             let said = reconnect.why_offline(false);
             assert!(said.starts_with("pi.local:1883 closed"), "{said}");
             let hint = said.contains("another client using the client id alice?");
             assert_eq!(hint, times == SUSPICIOUS, "{said}");
+        }
+    }
+
+    fn lasted(time: Duration) -> ConnectionEnd {
+        ConnectionEnd {
+            lasted: Some(time),
+            ..ConnectionEnd::default()
+        }
+    }
+
+    #[test]
+    fn connections_that_end_while_idle_are_explained_and_come_back_soon() {
+        let now = Instant::now();
+        let mut reconnect = reconnect();
+        for times in 1..=10 {
+            reconnect.connected(true);
+            reconnect.subscription_granted();
+            let end = ConnectionEnd {
+                idle: Duration::from_secs(4),
+                ..lasted(Duration::from_secs(4))
+            };
+            let next = reconnect.failed(now, closed(), end, None);
+            let Next::Attempt(at) = next else {
+                panic!("{next:?}");
+            };
+            assert!(at <= now + Duration::from_secs(2), "{:?}", at - now);
+            let said = reconnect.why_offline(false);
+            assert_eq!(
+                said.contains("set -k below 4"),
+                times >= SUSPICIOUS,
+                "{said}"
+            );
         }
     }
 
@@ -220,7 +296,7 @@ mod tests {
         let mut reconnect = reconnect();
         for _ in 0..20 {
             let limit = now + Duration::from_secs(8);
-            let next = reconnect.failed(now, closed(), None, Some(limit));
+            let next = reconnect.failed(now, closed(), ConnectionEnd::default(), Some(limit));
             let Next::Attempt(at) = next else {
                 panic!("{next:?}");
             };
@@ -232,17 +308,16 @@ mod tests {
     fn a_refusal_is_final_and_a_first_failure_where_it_is_to_be() {
         let now = Instant::now();
         let refused = Trouble::fatal(crate::role::Kind::Refused, "refused".to_owned());
-        let next = reconnect().failed(now, refused, None, None);
+        let next = reconnect().failed(now, refused, ConnectionEnd::default(), None);
         assert!(matches!(&next, Next::GiveUp(failure) if failure.text == "refused"));
         let mut options = Options::new("pi.local", 1883, "alice");
         options.give_up_at_once = true;
         let mut reconnect = Reconnect::new(&options, 1);
         reconnect.connected(false);
-        let online = Some(Duration::from_secs(1));
-        let next = reconnect.failed(now, closed(), online, None);
+        let next = reconnect.failed(now, closed(), lasted(Duration::from_secs(1)), None);
         assert!(matches!(next, Next::Attempt(_)), "it was online before");
         let mut reconnect = Reconnect::new(&options, 1);
-        let next = reconnect.failed(now, closed(), None, None);
+        let next = reconnect.failed(now, closed(), ConnectionEnd::default(), None);
         assert!(matches!(next, Next::GiveUp(_)), "{next:?}");
     }
 }

@@ -9,6 +9,8 @@ pub struct Trouble {
     pub text: String,
     /// How the run ends, where waiting cannot mend this.
     pub fatal: Option<Kind>,
+    /// The other end closed the connection.
+    pub closed: bool,
     /// The broker sent a packet beyond this program's limit.
     pub too_large: bool,
     /// The broker answers and does not serve yet: a node of a cluster in an election.
@@ -22,8 +24,18 @@ impl Trouble {
         Self {
             text,
             fatal: None,
+            closed: false,
             too_large: false,
             temporarily_unavailable: false,
+        }
+    }
+
+    /// The other end closed the connection, which waiting may mend.
+    #[must_use]
+    pub fn closed(text: String) -> Self {
+        Self {
+            closed: true,
+            ..Self::new(text)
         }
     }
 

@@ -29,6 +29,10 @@ pub struct Oddities {
     pub grants: Option<QoS>,
     /// It closes the connection at a PUBLISH on a topic that ends so.
     pub closes_at: Option<String>,
+    /// It closes the connection at a PUBLISH with a larger payload (mosquitto's max_packet_size).
+    pub max_payload: Option<usize>,
+    /// It closes the connection at a PUBLISH with this QoS or a higher one (NATS).
+    pub closes_at_qos: Option<QoS>,
     /// It refuses subscriptions.
     pub refuses_subscriptions: bool,
     /// It refuses every login (CONNACK 5).
@@ -170,12 +174,22 @@ impl Broker {
         let mut routed = None;
         match packet {
             Packet::Publish(publish) => {
+                if publish.payload.len() > self.oddities.max_payload.unwrap_or(usize::MAX) {
+                    return self.out.push_back((connection, None));
+                }
                 if let Some(end) = &self.oddities.closes_at {
                     if publish.topic.ends_with(end) {
                         return self.out.push_back((connection, None));
                     }
                 }
                 let qos = from_wire(publish.qos);
+                if self
+                    .oddities
+                    .closes_at_qos
+                    .is_some_and(|least| qos >= least)
+                {
+                    return self.out.push_back((connection, None));
+                }
                 let topic = TopicName::new(publish.topic).unwrap();
                 let message = Message::new(topic, publish.payload, qos);
                 match qos {

@@ -7,6 +7,7 @@
 mod broker;
 mod client;
 mod failures;
+mod oddities;
 mod party;
 mod requests;
 mod roles;

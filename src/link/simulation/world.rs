@@ -252,6 +252,7 @@ impl World {
         if let Some(client) = self.client_of(connection) {
             let trouble = match fatal {
                 Some(kind) => Trouble::fatal(kind, why.to_owned()),
+                None if self.clients[client].is_connected => Trouble::closed(why.to_owned()),
                 None => Trouble::new(why.to_owned()),
             };
             self.clients[client].failed(self.now, trouble);
