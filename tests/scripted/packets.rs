@@ -147,30 +147,51 @@ fn a_packet_cut_short_is_a_lost_connection() {
 }
 
 /// Nothing of a packet beyond the limit is read but its length: it may not cost memory. A broker
-/// repeats it on each connection, so that going on would never end.
+/// repeats it on each connection to a session that it keeps. So the session is emptied, and the work goes on.
 #[test]
-fn a_packet_beyond_the_limit_is_final_the_second_time() {
+fn a_packet_beyond_the_limit_costs_the_session_that_keeps_it_and_no_more() {
     let lengths = [1_000_000, 268_435_455];
     let cases = lengths
         .iter()
-        .flat_map(|l| Client::ALL.map(|client| (*l, client)));
+        .flat_map(|l| Client::MORTAL.map(|client| (*l, client)));
     all(cases.collect(), |(length, client)| {
-        let says = format!("sent a packet of {length} bytes, more than this program takes");
+        let too_large = format!("sent a packet of {length} bytes, more than this program takes");
+        let emptied = format!("{too_large}: look for its publisher; emptying the session");
+        let (says, clean): (_, &[bool]) = match client {
+            Client::Request => (&too_large, &[true, true, true]),
+            _ => (&emptied, &[false, false, true, false, true]),
+        };
         let expected = Expected {
-            codes: &[76],
-            says: &says,
-            prints: "",
+            codes: &[0],
+            says,
+            prints: client.prints(),
         };
         let bytes = [&[0x32][..], &wire::remaining_length(length), b"\0\x01t"].concat();
-        let connections = ends("too large", client, after_connack(bytes), expected);
-        let clean: Vec<bool> = connections.iter().map(|c| c.clean_session).collect();
-        // What is persistent is emptied, or the next run would meet the same packet.
-        let expected = match client {
-            Client::Request => vec![true, true],
-            _ => vec![false, false, true],
+        let script = move |peer: &mut Peer| {
+            peer.send(wire::connack(peer.number == 1, 0));
+            if peer.number < 2 {
+                peer.send(&bytes);
+            }
+            peer.serve(application);
         };
-        assert_eq!(clean, expected, "{client:?}: {connections:?}");
+        let connections = ends("too large", client, script, expected);
+        let found: Vec<bool> = connections.iter().map(|c| c.clean_session).collect();
+        assert_eq!(found, clean, "{client:?}: {connections:?}");
     });
+}
+
+/// A request that has nothing but this for its answer says so, well before its time is over.
+#[test]
+fn an_answer_beyond_the_limit_ends_the_request() {
+    let expected = Expected {
+        codes: &[76],
+        says: "sent a packet of 1000000 bytes, more than this program takes",
+        prints: "",
+    };
+    let bytes = [&[0x32][..], &wire::remaining_length(1_000_000), b"\0\x01t"].concat();
+    let script = after_connack(bytes);
+    let connections = ends_at_its_limit("too large", Client::Request, script, expected);
+    assert_eq!(connections.len(), 2, "{connections:?}");
 }
 
 #[test]

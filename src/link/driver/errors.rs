@@ -181,7 +181,14 @@ fn io_trouble(error: &io::Error, options: &Options, to: &Address, broker: &str) 
     if cut_off(error) {
         return Trouble::closed(format!("{broker} closed the connection"));
     }
-    Trouble::new(io_text(error, to, broker))
+    let is_down = matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound
+    );
+    Trouble {
+        is_down,
+        ..Trouble::new(io_text(error, to, broker))
+    }
 }
 
 fn io_text(error: &io::Error, to: &Address, broker: &str) -> String {

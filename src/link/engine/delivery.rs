@@ -13,6 +13,12 @@ use crate::role::Undeliverable;
 /// necessary again use up identifiers while old PUBLISHes keep theirs.
 pub const IDENTIFIERS: u16 = 256;
 
+/// How many stale identifiers are released at a time: rumqttc counts them as packets in flight until PUBCOMP comes,
+/// and takes no request of its own channel when all identifiers are.
+const MAX_RELEASING: usize = 100;
+
+const _: () = assert!(MAX_RELEASING + WINDOW < IDENTIFIERS as usize);
+
 // Room for 16 windows of SUBSCRIBEs.
 const _: () = assert!(WINDOW * 16 <= IDENTIFIERS as usize);
 
@@ -37,8 +43,15 @@ pub struct Delivery {
     /// that an earlier process left half-sent, or one that was completed before the broker was restored
     /// from an earlier state.
     stale_pkids: BTreeSet<u16>,
-    /// Those of them whose PUBREL went out on this connection, and whose PUBCOMP has not come.
+    /// Those of them that are to be released.
+    releases: VecDeque<u16>,
+    /// Those whose PUBREL went out on this connection, and whose PUBCOMP has not come.
     releasing: BTreeSet<u16>,
+    /// An earlier process may have left something half-sent. Where the broker grants QoS 2, that is released before
+    /// anything is published with it.
+    must_release: bool,
+    /// The broker ended a connection at such a PUBREL: it gets no more of them.
+    refuses_releases: bool,
     /// Acknowledgements handed out before the PINGREQ that is under way.
     acks_before_ping: u64,
     /// The highest QoS that the broker grants (MQTT 3.1.1, section 3.9.3). Some close the connection at a
@@ -57,15 +70,23 @@ impl Delivery {
     pub fn resumed() -> Self {
         Self {
             stale_pkids: (1..=IDENTIFIERS).collect(),
+            must_release: true,
             ..Self::default()
         }
     }
 
     /// The broker accepted a connection, which continues the session or begins one.
-    pub fn connected(&mut self, session_present: bool, subscriptions: &mut Subscriptions) {
+    /// `was_down` says that no broker ran there in between.
+    pub fn connected(
+        &mut self,
+        session_present: bool,
+        was_down: bool,
+        subscriptions: &mut Subscriptions,
+    ) {
         self.inbound.connected(session_present);
         self.acks_before_ping = 0;
         self.releasing.clear();
+        self.releases.clear();
         self.replays.clear();
         self.suspect
             .take_if(|suspect| !self.outbox.holds(suspect.serial()));
@@ -73,9 +94,13 @@ impl Delivery {
             suspect.connected();
         }
         if session_present {
+            if was_down && !self.must_release {
+                self.release_stale();
+            }
             self.resume(subscriptions);
         } else {
             self.stale_pkids.clear();
+            self.must_release = false;
             subscriptions.session_lost();
             let wanted = subscriptions.iter();
             let wanted = wanted.map(|(filter, qos)| (filter.clone(), qos));
@@ -83,23 +108,32 @@ impl Delivery {
         }
     }
 
-    /// First the PUBRELs of stale identifiers, then what is unconfirmed, under its old identifiers (MQTT
-    /// 3.1.1, section 4.4).
+    /// Releases the identifiers under which the broker may hold what is over for this end.
     ///
-    /// The broker would take new messages under a stale identifier for repetitions (section 4.3.3); and
-    /// mosquitto counts what it holds under them against its max_inflight_messages, and drops what is
-    /// beyond that although it confirms it. Identifiers that are about to be replayed are skipped: a PUBREL
-    /// first would make the broker take the replay for a new message.
+    /// It would take new messages under them for repetitions (MQTT 3.1.1, section 4.3.3); and mosquitto counts what it
+    /// holds under them against its max_inflight_messages, and drops what is beyond that although it confirms it.
+    /// Identifiers that are in use are skipped: a PUBREL first would make the broker take a replay for a new message.
+    ///
+    /// The standard asks for no such PUBREL, and some brokers end the connection at one (NATS, aedes 0.51), or fall
+    /// silent (RabbitMQ). So it is sent only where there is a need: for what an earlier process may have left, and to a
+    /// broker that may have been restored from an earlier state.
+    fn release_stale(&mut self) {
+        self.must_release = false;
+        if self.refuses_releases {
+            return;
+        }
+        let in_use = self.outbox.pkids_in_use();
+        self.releases = self.stale_pkids.difference(&in_use).copied().collect();
+    }
+
+    /// What is unconfirmed comes first, under its old identifiers (MQTT 3.1.1, section 4.4).
     ///
     /// A broker that lost its power may hold a session as it was half an hour ago (mosquitto saves every
     /// 1,800 s): it says "session present", and has none of the later subscriptions. Renewing one that
     /// is there changes nothing (section 3.8.4), and is not the role's business.
     fn resume(&mut self, subscriptions: &mut Subscriptions) {
         let replays = self.outbox.resume();
-        let outstanding: BTreeSet<u16> = replays.iter().map(Replay::pkid).collect();
-        self.releasing = self.stale_pkids.difference(&outstanding).copied().collect();
-        let releases = self.releasing.iter().copied().map(Replay::Release);
-        self.replays.extend(releases.chain(replays));
+        self.replays.extend(replays);
         let missing: Vec<(TopicFilter, QoS)> = subscriptions
             .iter()
             .filter(|(filter, _)| !self.outbox.has_subscription(filter))
@@ -114,6 +148,14 @@ impl Delivery {
     /// The broker granted a subscription with this QoS, where another was asked for. What it does not
     /// deliver it need not take either: nothing is published above that.
     pub fn granted(&mut self, asked: QoS, granted: QoS) {
+        if self.must_release {
+            match granted {
+                QoS::ExactlyOnce => self.release_stale(),
+                // Without QoS 2 nothing can be half-sent.
+                _ => self.stale_pkids.clear(),
+            }
+            self.must_release = false;
+        }
         if granted < asked.min(self.best_qos.0) {
             self.best_qos.0 = granted;
             self.outbox.lower(granted);
@@ -160,6 +202,7 @@ impl Delivery {
     #[must_use]
     pub fn is_due(&self) -> bool {
         self.may_ping()
+            || self.may_release()
             || self.may_replay()
             || self.inbound.has_ack()
             || self.has_identifiers() && self.may_send_next()
@@ -167,6 +210,11 @@ impl Delivery {
 
     fn permits(&self) -> Option<Permitted> {
         self.suspect.as_ref().map(Suspect::permits)
+    }
+
+    fn may_release(&self) -> bool {
+        let is_trial = matches!(self.permits(), Some(Permitted::Ping | Permitted::NoPublish));
+        !is_trial && !self.releases.is_empty() && self.releasing.len() < MAX_RELEASING
     }
 
     fn may_ping(&self) -> bool {
@@ -191,6 +239,14 @@ impl Delivery {
     fn may_send_next(&self) -> bool {
         match (self.outbox.next(), self.permits()) {
             (None, _) => false,
+            // First it has to be known whether something has to be released.
+            (Some(Packet::Publish(message)), _)
+                if message.qos == QoS::ExactlyOnce
+                    && self.must_release
+                    && self.outbox.awaits_sub_ack() =>
+            {
+                false
+            }
             (Some(Packet::Publish(_)), Some(Permitted::Only(serial))) => {
                 self.outbox.next_serial().is_some_and(|next| next <= serial)
             }
@@ -202,6 +258,10 @@ impl Delivery {
     /// The connection has ended, and `closed` by the other end. Says what was under way then, and whether the broker
     /// closes its connections at that message: it is given up then.
     pub fn connection_ended(&mut self, closed: bool) -> Option<(String, Option<Confirmed>)> {
+        if closed && !std::mem::take(&mut self.releasing).is_empty() {
+            self.refuses_releases = true;
+            return None;
+        }
         let (serial, message) = self.outbox.oldest_unanswered().filter(|_| closed)?;
         let size = message.payload.len();
         let bytes = if size == 1 { "byte" } else { "bytes" };
@@ -236,6 +296,12 @@ impl Delivery {
                 }
                 None
             }));
+        }
+        if self.may_release() {
+            if let Some(pkid) = self.releases.pop_front() {
+                self.releasing.insert(pkid);
+                return Some(write(Outgoing::PubRel(pkid)).map(|_| None));
+            }
         }
         let replay = match self.may_replay() {
             true => self.replays.pop_front(),
@@ -279,7 +345,11 @@ impl Delivery {
 
     /// A message arrived. A new one has to be [`Delivery::handled`] afterwards.
     pub fn arrived(&mut self, message: &Message, pkid: u16, dup: bool) -> Arrival {
-        self.inbound.arrived(message, pkid, dup)
+        let arrival = self.inbound.arrived(message, pkid, dup);
+        if self.inbound.take_went_back() {
+            self.release_stale();
+        }
+        arrival
     }
 
     /// The role has handled the message of this serial number.

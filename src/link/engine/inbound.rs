@@ -88,6 +88,13 @@ pub struct Inbound {
     last_new: u16,
     /// Whether the broker has reused an identifier before it had used all others.
     reuses_identifiers: bool,
+    /// Whether the broker gives identifiers away anew on each connection, to repetitions too (RabbitMQ): at QoS 1
+    /// nothing is known of what it repeats.
+    renumbers: bool,
+    /// The identifier of the last message whose acknowledgement the broker has certainly received.
+    settled: Option<u16>,
+    /// Whether the broker has gone back to an identifier that it had given away long ago, and not to the first.
+    went_back: bool,
 }
 
 fn digest(message: &Message) -> u64 {
@@ -110,13 +117,61 @@ impl Inbound {
             self.answered.clear();
             self.last_new = 0;
             self.reuses_identifiers = false;
+            self.renumbers = false;
+            self.settled = None;
         }
+        if self.renumbers {
+            self.supersede();
+        }
+    }
+
+    /// What the broker repeats is not known by its identifier any more: better answered twice than not at all.
+    fn supersede(&mut self) {
+        let is_qos_1 = |qos: QoS| qos == QoS::AtLeastOnce;
+        self.answered.retain(|answered| !is_qos_1(answered.qos));
+        for entry in self.entries.iter_mut().filter(|entry| is_qos_1(entry.qos)) {
+            entry.superseded = true;
+        }
+    }
+
+    /// Sees that a repetition cannot be the message that was known by its identifier: it has other content, or the
+    /// broker has received the acknowledgement of that message. A broker that repeats keeps the identifier (section
+    /// 4.4), and counts on for new messages.
+    fn repeated(&mut self, pkid: u16, qos: QoS, digest: u64) {
+        let is_settled = self
+            .settled
+            .is_some_and(|settled| settled.wrapping_sub(pkid) < u16::MAX / 2);
+        self.went_back |= is_settled && pkid > 1;
+        if self.renumbers || qos != QoS::AtLeastOnce {
+            return;
+        }
+        let generation = self.generation;
+        let answered = self.answered.iter();
+        let answered = answered
+            .filter(|known| (known.pkid, known.qos) == (pkid, qos) && known.generation < generation)
+            .map(|known| known.digest);
+        let entries = self.entries.iter();
+        let entries = entries
+            .filter(|known| (known.pkid, known.qos) == (pkid, qos) && !known.superseded)
+            .map(|known| known.digest);
+        if is_settled || answered.chain(entries).any(|known| known != digest) {
+            self.renumbers = true;
+            self.supersede();
+        }
+    }
+
+    /// Whether the broker has gone back in its numbers since the last call, as one does that was restored from an
+    /// earlier state.
+    pub fn take_went_back(&mut self) -> bool {
+        std::mem::take(&mut self.went_back)
     }
 
     /// Watches in which order the broker gives packet identifiers to new messages.
     fn numbered(&mut self, pkid: u16) {
         let starts_over = self.last_new > u16::MAX - 1_000 && pkid < 1_000;
-        self.reuses_identifiers |= pkid <= self.last_new && !starts_over;
+        let is_back = pkid <= self.last_new && !starts_over;
+        self.went_back |= is_back && pkid > 1 && !self.reuses_identifiers;
+        self.reuses_identifiers |= is_back;
         self.last_new = pkid;
         if self.reuses_identifiers {
             self.answered.clear();
@@ -132,6 +187,7 @@ impl Inbound {
         let digest = digest(message);
         let generation = self.generation;
         if dup {
+            self.repeated(pkid, qos, digest);
             let known = self.answered.iter().position(|answered| {
                 (answered.pkid, answered.qos, answered.digest) == (pkid, qos, digest)
                     && answered.generation < generation
@@ -152,7 +208,7 @@ impl Inbound {
         }
         if qos == QoS::ExactlyOnce {
             if let Some(known) = self.releasing.get(&pkid) {
-                if dup || *known == digest {
+                if *known == digest {
                     self.acknowledge_again(Ack { pkid, qos }, digest);
                     return Arrival::Duplicate;
                 }
@@ -282,7 +338,7 @@ impl Inbound {
             .front()
             .is_some_and(|answered| answered.generation == generation && answered.ack <= acks)
         {
-            self.answered.pop_front();
+            self.settled = self.answered.pop_front().map(|answered| answered.pkid);
         }
     }
 

@@ -70,6 +70,8 @@ pub struct Engine<'a> {
     /// A packet beyond the limit arrived once. When it comes again, the broker will deliver it on each
     /// connection, since it repeats what is not acknowledged.
     oversized_message_pending: bool,
+    /// An attempt since the last connection found no broker: it may come back with an earlier state.
+    was_down: bool,
     /// When a packet other than PINGREQ and PINGRESP was sent or received last.
     last_exchange: Instant,
 }
@@ -94,6 +96,7 @@ impl<'a> Engine<'a> {
             finished: false,
             must_begin_empty: matches!(options.session, Session::Persistent { resume: false, .. }),
             oversized_message_pending: false,
+            was_down: false,
             last_exchange: now,
         }
     }
@@ -205,14 +208,15 @@ impl<'a> Engine<'a> {
                 self.phase = Phase::Online { since: now };
                 self.last_exchange = now;
                 self.reconnect.connected(session_present);
+                let was_down = std::mem::take(&mut self.was_down);
                 self.delivery
-                    .connected(session_present, &mut self.subscriptions);
+                    .connected(session_present, was_down, &mut self.subscriptions);
                 self.notify_role(now, Event::Connected { session_present }, None);
             }
             phase => {
                 if phase.on_connected() == Some(Step::Unsubscribing) {
                     self.delivery
-                        .connected(session_present, &mut self.subscriptions);
+                        .connected(session_present, false, &mut self.subscriptions);
                 }
             }
         }
@@ -228,6 +232,7 @@ impl<'a> Engine<'a> {
                 return self.on_lost_at_the_end(now, trouble);
             }
         };
+        self.was_down |= trouble.is_down;
         if trouble.too_large && std::mem::replace(&mut self.oversized_message_pending, true) {
             return self.on_oversized_again(now, trouble);
         }

@@ -4,7 +4,7 @@
 //! SUBSCRIBE and UNSUBSCRIBE share one queue and one window, because a packet identifier must not be given away again
 //! while a packet is outstanding under it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::mqtt::{Message, QoS, TopicFilter};
 
@@ -175,6 +175,25 @@ impl Outbox {
         self.items.iter().any(
             |item| matches!(&item.packet, Some(Packet::Subscribe(known, _)) if known == filter),
         )
+    }
+
+    /// Whether the broker has still to answer a SUBSCRIBE.
+    #[must_use]
+    pub fn awaits_sub_ack(&self) -> bool {
+        let is_subscribe = |item: &Item| matches!(item.packet, Some(Packet::Subscribe(..)));
+        self.items.iter().take(WINDOW).any(is_subscribe)
+    }
+
+    /// The packet identifiers that belong to unconfirmed packets.
+    #[must_use]
+    pub fn pkids_in_use(&self) -> BTreeSet<u16> {
+        let stages = self.items.iter().take(WINDOW).map(|item| item.stage);
+        stages
+            .filter_map(|stage| match stage {
+                Stage::Sent(pkid) | Stage::Released(pkid) => Some(pkid),
+                Stage::Waiting | Stage::Confirmed => None,
+            })
+            .collect()
     }
 
     /// Whether everything is confirmed.

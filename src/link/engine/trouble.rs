@@ -11,6 +11,8 @@ pub struct Trouble {
     pub fatal: Option<Kind>,
     /// The other end closed the connection.
     pub closed: bool,
+    /// The host refused the attempt: no broker runs there now.
+    pub is_down: bool,
     /// The broker sent a packet beyond this program's limit.
     pub too_large: bool,
     /// The broker answers and does not serve yet: a node of a cluster in an election.
@@ -25,6 +27,7 @@ impl Trouble {
             text,
             fatal: None,
             closed: false,
+            is_down: false,
             too_large: false,
             temporarily_unavailable: false,
         }

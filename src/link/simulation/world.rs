@@ -24,6 +24,9 @@ use network::Wire;
 /// takes no time.
 pub const IDENTIFIERS: u16 = 60;
 
+/// What a host without a broker says.
+const REFUSED: &str = "refused the connection";
+
 /// More events than any history has: a livelock.
 const MOST_EVENTS: u32 = 200_000;
 
@@ -220,7 +223,7 @@ impl World {
                 }
             }
             Event::Connect(connection) => self.on_connect(connection),
-            Event::Refuse(connection) => self.lose(connection, "refused the connection", None),
+            Event::Refuse(connection) => self.lose(connection, REFUSED, None),
             Event::Lost(connection) => self.lose(connection, "the connection has ended", None),
             Event::GiveUp(connection) => {
                 let client = self.client_of(connection);
@@ -250,11 +253,12 @@ impl World {
 
     fn lose(&mut self, connection: Connection, why: &str, fatal: Option<Kind>) {
         if let Some(client) = self.client_of(connection) {
-            let trouble = match fatal {
+            let mut trouble = match fatal {
                 Some(kind) => Trouble::fatal(kind, why.to_owned()),
                 None if self.clients[client].is_connected => Trouble::closed(why.to_owned()),
                 None => Trouble::new(why.to_owned()),
             };
+            trouble.is_down = why == REFUSED;
             self.clients[client].failed(self.now, trouble);
             self.turn(client);
         }

@@ -186,3 +186,27 @@ fn a_lost_session_repeats_nothing() {
         assert_eq!(inbound.next_ack(), Some(Ack { pkid: 1, qos }));
     }
 }
+
+/// RabbitMQ gives repetitions new numbers, from 1 on, with DUP: an old number and equal content are no proof.
+#[test]
+fn a_repetition_under_a_number_that_is_settled_or_of_other_content_makes_everything_new() {
+    for other_content in [false, true] {
+        let mut inbound = Inbound::default();
+        inbound.connected(false);
+        for pkid in 1..=4 {
+            let serial = serial(inbound.arrived(&message("CMD1", QoS::AtLeastOnce), pkid, false));
+            inbound.resolve_one(serial);
+            assert!(inbound.next_ack().is_some());
+        }
+        if !other_content {
+            // The broker has read the first three.
+            inbound.known_to_broker(3);
+        }
+        inbound.connected(true);
+        let text = if other_content { "CMD2" } else { "CMD1" };
+        let first = inbound.arrived(&message(text, QoS::AtLeastOnce), 1, true);
+        assert!(matches!(first, Arrival::New(_)), "{other_content}");
+        let fourth = inbound.arrived(&message("CMD1", QoS::AtLeastOnce), 4, true);
+        assert!(matches!(fourth, Arrival::New(_)), "{other_content}");
+    }
+}
