@@ -1,11 +1,14 @@
 //! Both ledgers joined: what has arrived, what is due, what is confirmed, over any number of connections.
 
-use std::collections::{BTreeSet, VecDeque};
+mod due;
 
-use super::inbound::{Ack, Arrival, Inbound};
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Instant;
+
+use super::inbound::{Arrival, Inbound};
 use super::outbox::{By, Confirmed, Outbox, Packet, Replay, WINDOW};
-use super::suspect::{Finding, Permitted, Suspect};
-use super::{Outgoing, subscriptions::Subscriptions};
+use super::subscriptions::Subscriptions;
+use super::suspect::{Finding, Rejections, Suspect};
 use crate::mqtt::{MAX_PAYLOAD, Message, QoS, TopicFilter};
 use crate::role::Undeliverable;
 
@@ -59,6 +62,7 @@ pub struct Delivery {
     best_qos: BestQoS,
     /// The message that may be what the broker closes its connections at.
     suspect: Option<Suspect>,
+    rejections: Rejections,
     /// Messages with QoS 0 are being dropped, and the log says so already.
     congested: bool,
 }
@@ -168,12 +172,21 @@ impl Delivery {
     /// The message, and why it cannot be sent.
     pub fn publish(
         &mut self,
+        now: Instant,
         mut message: Message,
         cause: Option<u64>,
     ) -> Result<(), (Message, Undeliverable)> {
         message.qos = message.qos.min(self.best_qos.0);
         if message.payload.len() > MAX_PAYLOAD {
             return Err((message, Undeliverable::TooLarge));
+        }
+        if self.rejections.cover(now, &message) {
+            let size = message.payload.len();
+            log::warn!(
+                "dropped {size} bytes on {}: as before, the broker would close the connection at it",
+                message.topic
+            );
+            return Err((message, Undeliverable::Rejected));
         }
         if !self.outbox.has_room_for(&message) {
             if !std::mem::replace(&mut self.congested, true) {
@@ -198,61 +211,9 @@ impl Delivery {
         self.outbox.push(refused.packet, refused.cause);
     }
 
-    /// Whether [`Delivery::send_next`] has something to send.
-    #[must_use]
-    pub fn is_due(&self) -> bool {
-        self.may_ping()
-            || self.may_release()
-            || self.may_replay()
-            || self.inbound.has_ack()
-            || self.has_identifiers() && self.may_send_next()
-    }
-
-    fn permits(&self) -> Option<Permitted> {
-        self.suspect.as_ref().map(Suspect::permits)
-    }
-
-    fn may_release(&self) -> bool {
-        let is_trial = matches!(self.permits(), Some(Permitted::Ping | Permitted::NoPublish));
-        !is_trial && !self.releases.is_empty() && self.releasing.len() < MAX_RELEASING
-    }
-
-    fn may_ping(&self) -> bool {
-        self.permits() == Some(Permitted::Ping)
-    }
-
-    /// What comes before the suspect has been answered before: only PUBRELs are left of it.
-    fn may_replay(&self) -> bool {
-        let Some(first) = self.replays.front() else {
-            return false;
-        };
-        match (self.permits(), first) {
-            (None, _) | (Some(Permitted::Only(_)), Replay::Release(_)) => true,
-            (Some(Permitted::Only(serial)), Replay::Publish(pkid, _)) => {
-                self.outbox.pkid_of(serial) == Some(*pkid)
-            }
-            (Some(_), _) => false,
-        }
-    }
-
-    /// The suspect, and what was published before it: the order stays.
-    fn may_send_next(&self) -> bool {
-        match (self.outbox.next(), self.permits()) {
-            (None, _) => false,
-            // First it has to be known whether something has to be released.
-            (Some(Packet::Publish(message)), _)
-                if message.qos == QoS::ExactlyOnce
-                    && self.must_release
-                    && self.outbox.awaits_sub_ack() =>
-            {
-                false
-            }
-            (Some(Packet::Publish(_)), Some(Permitted::Only(serial))) => {
-                self.outbox.next_serial().is_some_and(|next| next <= serial)
-            }
-            (Some(Packet::Publish(_)), Some(_)) => false,
-            _ => true,
-        }
+    /// The broker closes its connections at this message.
+    pub fn rejected(&mut self, now: Instant, message: &Message) {
+        self.rejections.add(now, message);
     }
 
     /// The connection has ended, and `closed` by the other end. Says what was under way then, and whether the broker
@@ -279,68 +240,6 @@ impl Delivery {
 
     fn has_identifiers(&self) -> bool {
         self.outbox.in_flight() + self.releasing.len() < usize::from(IDENTIFIERS)
-    }
-
-    /// Sends the next packet that is due with `write`, whose result is its packet identifier: first what
-    /// continues the session, then acknowledgements, then the outbox. `Some(Ok(Some(..)))` is a message
-    /// with QoS 0, which is confirmed by that.
-    pub fn send_next<E>(
-        &mut self,
-        write: impl FnOnce(Outgoing<'_>) -> Result<u16, E>,
-    ) -> Option<Result<Option<Confirmed>, E>> {
-        if self.may_ping() {
-            return Some(write(Outgoing::PingReq).map(|_| {
-                self.ping_sent();
-                if let Some(suspect) = &mut self.suspect {
-                    suspect.pinged();
-                }
-                None
-            }));
-        }
-        if self.may_release() {
-            if let Some(pkid) = self.releases.pop_front() {
-                self.releasing.insert(pkid);
-                return Some(write(Outgoing::PubRel(pkid)).map(|_| None));
-            }
-        }
-        let replay = match self.may_replay() {
-            true => self.replays.pop_front(),
-            false => None,
-        };
-        if let Some(replay) = replay {
-            let outgoing = match &replay {
-                Replay::Publish(pkid, message) => Outgoing::Publish {
-                    replayed_as: Some(*pkid),
-                    message,
-                },
-                Replay::Release(pkid) => Outgoing::PubRel(*pkid),
-            };
-            let written = write(outgoing);
-            if written.is_ok() {
-                self.outbox.replayed(replay.pkid());
-            }
-            return Some(written.map(|_| None));
-        }
-        if let Some(Ack { pkid, qos }) = self.inbound.next_ack() {
-            let outgoing = match qos {
-                QoS::ExactlyOnce => Outgoing::PubRec(pkid),
-                _ => Outgoing::PubAck(pkid),
-            };
-            return Some(write(outgoing).map(|_| None));
-        }
-        if !self.has_identifiers() || !self.may_send_next() {
-            return None;
-        }
-        let outgoing = match self.outbox.next()? {
-            Packet::Publish(message) => Outgoing::Publish {
-                replayed_as: None,
-                message,
-            },
-            Packet::Subscribe(filter, qos) => Outgoing::Subscribe(filter, *qos),
-            Packet::Unsubscribe(filter) => Outgoing::Unsubscribe(filter),
-        };
-        let acks = self.inbound.acks();
-        Some(write(outgoing).map(|pkid| self.outbox.sent(pkid, acks)))
     }
 
     /// A message arrived. A new one has to be [`Delivery::handled`] afterwards.

@@ -238,17 +238,17 @@ impl<'a> Engine<'a> {
         }
         let mut trouble = trouble;
         let mut given_up = None;
-        let mut is_trial = false;
+        let mut is_explained = false;
         if let Some((what, confirmed)) = self.delivery.connection_ended(trouble.closed) {
             trouble.text = format!("{}, right after publishing {what}", trouble.text);
-            is_trial = confirmed.is_none();
+            is_explained = true;
             given_up = confirmed;
         }
         let end = ConnectionEnd {
             lasted: online,
             idle: now.saturating_duration_since(self.last_exchange),
-            is_explained: is_trial || given_up.is_some(),
-            is_trial,
+            is_explained,
+            is_trial: is_explained,
         };
         self.try_next(now, trouble, end);
         if let Some(given_up) = given_up {
@@ -285,6 +285,7 @@ impl<'a> Engine<'a> {
                 message.qos,
                 message.qos.level().saturating_sub(1),
             );
+            self.delivery.rejected(now, message);
             let why = Undeliverable::Rejected;
             self.notify_role(now, Event::Undeliverable(message, why), None);
         }

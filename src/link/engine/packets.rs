@@ -171,7 +171,7 @@ impl Engine<'_> {
                     self.delivery.post(Packet::Unsubscribe(filter), cause);
                 }
                 Effect::Publish(message) => {
-                    dropped.extend(self.delivery.publish(message, cause).err());
+                    dropped.extend(self.delivery.publish(now, message, cause).err());
                 }
                 Effect::Emit(never) => match never {},
                 Effect::AwaitLine => self.awaits_line = true,

@@ -40,7 +40,7 @@ pub struct ConnectionEnd {
     pub idle: Duration,
     /// The text says what the connection ended at.
     pub is_explained: bool,
-    /// The next connection is a trial of one message, which is not to wait long.
+    /// The link knows at what the connection ended, and the next one tries or leaves that: it is not to wait long.
     pub is_trial: bool,
 }
 

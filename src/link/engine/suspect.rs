@@ -6,6 +6,50 @@
 //! suspect: on the next connections it is sent alone, and only after the broker has answered a PINGREQ. When the
 //! connection is closed right then, [`MAX_ENDS`] times in all, the message is dropped.
 
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::mqtt::{Message, TopicName};
+
+/// What the broker has closed its connections at. For a while it is not tried again, because a client without an answer asks again.
+#[derive(Debug, Default)]
+pub struct Rejections(VecDeque<Rejection>);
+
+#[derive(Debug)]
+struct Rejection {
+    topic: TopicName,
+    size: usize,
+    until: Instant,
+}
+
+/// How long a rejection holds: then the broker may have other settings.
+const HOLDS: Duration = Duration::from_secs(300);
+
+/// How many rejections are remembered.
+const MAX_REJECTIONS: usize = 64;
+
+impl Rejections {
+    /// The broker has closed its connections at this message.
+    pub fn add(&mut self, now: Instant, message: &Message) {
+        if self.0.len() == MAX_REJECTIONS {
+            self.0.pop_front();
+        }
+        self.0.push_back(Rejection {
+            topic: message.topic.clone(),
+            size: message.payload.len(),
+            until: now + HOLDS,
+        });
+    }
+
+    /// Whether it will do so again: at the same topic, with no fewer bytes.
+    #[must_use]
+    pub fn cover(&self, now: Instant, message: &Message) -> bool {
+        self.0.iter().any(|known| {
+            known.until > now && known.topic == message.topic && known.size <= message.payload.len()
+        })
+    }
+}
+
 /// How many connections one message may end.
 const MAX_ENDS: u32 = 4;
 
@@ -111,6 +155,23 @@ impl Suspect {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mqtt::QoS;
+
+    #[test]
+    fn what_was_rejected_is_not_tried_again_for_a_while() {
+        let now = Instant::now();
+        let message = |topic: &str, size: usize| {
+            let topic = TopicName::new(topic).unwrap();
+            Message::new(topic, "x".repeat(size), QoS::AtLeastOnce)
+        };
+        let mut rejections = Rejections::default();
+        rejections.add(now, &message("a", 10));
+        assert!(rejections.cover(now, &message("a", 10)));
+        assert!(rejections.cover(now, &message("a", 11)));
+        assert!(!rejections.cover(now, &message("a", 9)));
+        assert!(!rejections.cover(now, &message("b", 10)));
+        assert!(!rejections.cover(now + HOLDS, &message("a", 10)));
+    }
 
     #[test]
     fn a_message_is_dropped_when_it_has_ended_its_connections_alone() {

@@ -1,0 +1,129 @@
+//! What is sent next: what continues the session, then acknowledgements, then the outbox; and what a suspect holds back.
+
+use super::{Delivery, MAX_RELEASING};
+use crate::link::engine::Outgoing;
+use crate::link::engine::inbound::Ack;
+use crate::link::engine::outbox::{Confirmed, Packet, Replay};
+use crate::link::engine::suspect::{Permitted, Suspect};
+use crate::mqtt::QoS;
+
+impl Delivery {
+    /// Whether [`Delivery::send_next`] has something to send.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.may_ping()
+            || self.may_release()
+            || self.may_replay()
+            || self.inbound.has_ack()
+            || self.has_identifiers() && self.may_send_next()
+    }
+
+    fn permits(&self) -> Option<Permitted> {
+        self.suspect.as_ref().map(Suspect::permits)
+    }
+
+    fn may_release(&self) -> bool {
+        let is_trial = matches!(self.permits(), Some(Permitted::Ping | Permitted::NoPublish));
+        !is_trial && !self.releases.is_empty() && self.releasing.len() < MAX_RELEASING
+    }
+
+    fn may_ping(&self) -> bool {
+        self.permits() == Some(Permitted::Ping)
+    }
+
+    /// What comes before the suspect has been answered before: only PUBRELs are left of it.
+    fn may_replay(&self) -> bool {
+        let Some(first) = self.replays.front() else {
+            return false;
+        };
+        match (self.permits(), first) {
+            (None, _) | (Some(Permitted::Only(_)), Replay::Release(_)) => true,
+            (Some(Permitted::Only(serial)), Replay::Publish(pkid, _)) => {
+                self.outbox.pkid_of(serial) == Some(*pkid)
+            }
+            (Some(_), _) => false,
+        }
+    }
+
+    /// The suspect, and what was published before it: the order stays.
+    fn may_send_next(&self) -> bool {
+        match (self.outbox.next(), self.permits()) {
+            (None, _) => false,
+            // First it has to be known whether something has to be released.
+            (Some(Packet::Publish(message)), _)
+                if message.qos == QoS::ExactlyOnce
+                    && self.must_release
+                    && self.outbox.awaits_sub_ack() =>
+            {
+                false
+            }
+            (Some(Packet::Publish(_)), Some(Permitted::Only(serial))) => {
+                self.outbox.next_serial().is_some_and(|next| next <= serial)
+            }
+            (Some(Packet::Publish(_)), Some(_)) => false,
+            _ => true,
+        }
+    }
+
+    /// Sends the next packet that is due with `write`, whose result is its packet identifier: first what
+    /// continues the session, then acknowledgements, then the outbox. `Some(Ok(Some(..)))` is a message
+    /// with QoS 0, which is confirmed by that.
+    pub fn send_next<E>(
+        &mut self,
+        write: impl FnOnce(Outgoing<'_>) -> Result<u16, E>,
+    ) -> Option<Result<Option<Confirmed>, E>> {
+        if self.may_ping() {
+            return Some(write(Outgoing::PingReq).map(|_| {
+                self.ping_sent();
+                if let Some(suspect) = &mut self.suspect {
+                    suspect.pinged();
+                }
+                None
+            }));
+        }
+        if self.may_release() {
+            if let Some(pkid) = self.releases.pop_front() {
+                self.releasing.insert(pkid);
+                return Some(write(Outgoing::PubRel(pkid)).map(|_| None));
+            }
+        }
+        let replay = match self.may_replay() {
+            true => self.replays.pop_front(),
+            false => None,
+        };
+        if let Some(replay) = replay {
+            let outgoing = match &replay {
+                Replay::Publish(pkid, message) => Outgoing::Publish {
+                    replayed_as: Some(*pkid),
+                    message,
+                },
+                Replay::Release(pkid) => Outgoing::PubRel(*pkid),
+            };
+            let written = write(outgoing);
+            if written.is_ok() {
+                self.outbox.replayed(replay.pkid());
+            }
+            return Some(written.map(|_| None));
+        }
+        if let Some(Ack { pkid, qos }) = self.inbound.next_ack() {
+            let outgoing = match qos {
+                QoS::ExactlyOnce => Outgoing::PubRec(pkid),
+                _ => Outgoing::PubAck(pkid),
+            };
+            return Some(write(outgoing).map(|_| None));
+        }
+        if !self.has_identifiers() || !self.may_send_next() {
+            return None;
+        }
+        let outgoing = match self.outbox.next()? {
+            Packet::Publish(message) => Outgoing::Publish {
+                replayed_as: None,
+                message,
+            },
+            Packet::Subscribe(filter, qos) => Outgoing::Subscribe(filter, *qos),
+            Packet::Unsubscribe(filter) => Outgoing::Unsubscribe(filter),
+        };
+        let acks = self.inbound.acks();
+        Some(write(outgoing).map(|pkid| self.outbox.sent(pkid, acks)))
+    }
+}
