@@ -218,7 +218,7 @@ impl Delivery {
 
     /// The connection has ended, and `closed` by the other end. Says what was under way then, and whether the broker
     /// closes its connections at that message: it is given up then.
-    pub fn connection_ended(&mut self, closed: bool) -> Option<(String, Option<Confirmed>)> {
+    pub fn connection_ended(&mut self, closed: bool) -> Option<(String, Vec<Confirmed>)> {
         if closed && !std::mem::take(&mut self.releasing).is_empty() {
             self.refuses_releases = true;
             return None;
@@ -229,7 +229,7 @@ impl Delivery {
         let what = format!("{size} {bytes} on {}", message.topic);
         let finding = Suspect::closed(&mut self.suspect, serial);
         let given_up = match finding {
-            Finding::Suspicious => None,
+            Finding::Suspicious => Vec::new(),
             Finding::Guilty => {
                 self.suspect = None;
                 self.outbox.give_up(serial)

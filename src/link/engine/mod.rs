@@ -237,7 +237,7 @@ impl<'a> Engine<'a> {
             return self.on_oversized_again(now, trouble);
         }
         let mut trouble = trouble;
-        let mut given_up = None;
+        let mut given_up = Vec::new();
         let mut is_explained = false;
         if let Some((what, confirmed)) = self.delivery.connection_ended(trouble.closed) {
             trouble.text = format!("{}, right after publishing {what}", trouble.text);
@@ -251,7 +251,7 @@ impl<'a> Engine<'a> {
             is_trial: is_explained,
         };
         self.try_next(now, trouble, end);
-        if let Some(given_up) = given_up {
+        for given_up in given_up {
             self.on_rejected(now, &given_up);
         }
     }

@@ -280,10 +280,25 @@ impl Outbox {
         item.is_some_and(|item| matches!(item.stage, Stage::Waiting | Stage::Sent(_)))
     }
 
-    /// Gives up the message of this serial number.
-    pub fn give_up(&mut self, serial: u64) -> Option<Confirmed> {
-        let at = self.items.iter().position(|item| item.serial == serial)?;
-        self.confirm(at, By::Write)
+    /// Gives up the message of this serial number, and all on the same topic that are no smaller.
+    pub fn give_up(&mut self, serial: u64) -> Vec<Confirmed> {
+        let message = |item: &Item| match &item.packet {
+            Some(Packet::Publish(message)) => Some((message.topic.clone(), message.payload.len())),
+            _ => None,
+        };
+        let rejected = self.items.iter().find(|item| item.serial == serial);
+        let Some((topic, size)) = rejected.and_then(message) else {
+            return Vec::new();
+        };
+        let is_alike = |item: &Item| match &item.packet {
+            Some(Packet::Publish(other)) => other.topic == topic && other.payload.len() >= size,
+            _ => false,
+        };
+        let mut given_up = Vec::new();
+        while let Some(at) = self.items.iter().position(is_alike) {
+            given_up.extend(self.confirm(at, By::Write));
+        }
+        given_up
     }
 
     fn outstanding(&self, pkid: u16) -> Option<usize> {
