@@ -262,14 +262,10 @@ impl Outbox {
         })
     }
 
-    /// Under which packet identifier the message of this serial number was sent.
+    /// The serial number of the packet that was sent under this packet identifier.
     #[must_use]
-    pub fn pkid_of(&self, serial: u64) -> Option<u16> {
-        let item = self.items.iter().find(|item| item.serial == serial)?;
-        match item.stage {
-            Stage::Sent(pkid) => Some(pkid),
-            _ => None,
-        }
+    pub fn serial_of(&self, pkid: u16) -> Option<u64> {
+        self.outstanding(pkid).map(|at| self.items[at].serial)
     }
 
     /// Whether the message of this serial number still waits for an answer, or to be sent.

@@ -31,16 +31,17 @@ impl Delivery {
         self.permits() == Some(Permitted::Ping)
     }
 
-    /// What comes before the suspect has been answered before: only PUBRELs are left of it.
+    /// The suspect, and what was published before it: the order stays.
     fn may_replay(&self) -> bool {
         let Some(first) = self.replays.front() else {
             return false;
         };
         match (self.permits(), first) {
             (None, _) | (Some(Permitted::Only(_)), Replay::Release(_)) => true,
-            (Some(Permitted::Only(serial)), Replay::Publish(pkid, _)) => {
-                self.outbox.pkid_of(serial) == Some(*pkid)
-            }
+            (Some(Permitted::Only(serial)), Replay::Publish(pkid, _)) => self
+                .outbox
+                .serial_of(*pkid)
+                .is_none_or(|first| first <= serial),
             (Some(_), _) => false,
         }
     }
