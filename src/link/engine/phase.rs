@@ -14,6 +14,10 @@ use crate::role::{Failure, Kind};
 /// All of a run's end together.
 pub const CLOSING_LIMIT: Duration = Duration::from_millis(2500);
 
+/// What is left of [`CLOSING_LIMIT`] for UNSUBSCRIBE and the rest when confirmations do not come. Some never do: a
+/// broker that has forgotten the session, and whose CONNACK for the new one was lost, says "session present" of that.
+const LEAVING: Duration = Duration::from_secs(1);
+
 /// How long the broker may take to end the connection after DISCONNECT. Until then this end reads on:
 /// unread bytes would make the kernel reset the connection, and the broker would take that for a failure.
 const LAST_READ: Duration = Duration::from_secs(1);
@@ -212,7 +216,7 @@ impl Engine<'_> {
         if is_over && self.is_at(Step::Confirming) {
             self.on_confirmed_all();
         }
-        if is_over && self.is_at(Step::Unsubscribing) && self.delivery.is_settled() {
+        if self.is_at(Step::Unsubscribing) && self.delivery.is_settled() {
             self.set_step(Step::Disconnect);
         }
     }
@@ -225,9 +229,8 @@ impl Engine<'_> {
                 deadline,
                 end,
             } => match *step {
-                Step::Confirming | Step::Unsubscribing | Step::Reconnecting => {
-                    Output::Wait(Some(*deadline))
-                }
+                Step::Confirming => Output::Wait(Some(*deadline - LEAVING)),
+                Step::Unsubscribing | Step::Reconnecting => Output::Wait(Some(*deadline)),
                 Step::Reconnect => {
                     *step = Step::Reconnecting;
                     self.connect(false)
@@ -295,7 +298,7 @@ impl Engine<'_> {
     pub(super) fn on_timeout_at_the_end(&mut self, now: Instant) {
         match &mut self.phase {
             Phase::Closing { step, deadline, .. } => match *step {
-                Step::Confirming if now >= *deadline => self.on_confirmed_all(),
+                Step::Confirming if now >= *deadline - LEAVING => self.on_confirmed_all(),
                 Step::Unsubscribing if now >= *deadline => *step = Step::Disconnect,
                 Step::Reconnecting if now >= *deadline => self.on_closed(),
                 Step::Disconnecting { until } if now >= until => self.on_closed(),
