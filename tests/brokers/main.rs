@@ -18,7 +18,9 @@
 
 mod broker;
 mod cuts;
+mod fronts;
 mod lives;
+mod operators;
 mod promises;
 mod recipe;
 mod request;
