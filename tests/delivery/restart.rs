@@ -1,8 +1,6 @@
 //! Brokers that are stopped or killed, and started again on the same port, under every role.
 
-use std::net::TcpListener;
 use std::process::Command;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Instant;
 
 use mqtt_client::device_session::LAST_WORDS;
@@ -13,6 +11,7 @@ use crate::device::LOOK_AGAIN;
 use crate::observer::Observer;
 use harness::folder::Folder;
 use harness::needed::{MOSQUITTO, PAHO, missing};
+use harness::port;
 use harness::process::{Process, line_with, mqtt_client};
 use harness::proxy::Proxy;
 
@@ -51,7 +50,7 @@ struct RestartableMosquitto {
 impl RestartableMosquitto {
     fn start(memory: Memory) -> Self {
         let folder = Folder::new();
-        let port = steady_port();
+        let port = port::steady();
         let place = folder.path().display();
         let memory = match memory {
             Memory::Lasting => "persistence true\nautosave_on_changes true\nautosave_interval 1",
@@ -114,19 +113,6 @@ fn client<'a>(port: u16, args: impl IntoIterator<Item = &'a str>) -> Process {
     let mut command = mqtt_client(["-h", "127.0.0.1", "-p", &port, "-v"]);
     command.args(["--reconnect-delay", "0.05"]).args(args);
     Process::start(command)
-}
-
-/// A port that no other process takes while the broker is down: below those that the system hands out, and
-/// not one of another run of these tests.
-fn steady_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = 20_000 + 32 * u16::try_from(std::process::id() % 350).unwrap();
-    loop {
-        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }
 
 /// Waits for `text` on standard error after the last line that says that it is connected again.

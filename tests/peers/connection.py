@@ -9,10 +9,16 @@ import paho.mqtt.client as mqtt
 
 
 def new_client(**settings):
-    """A client of paho 1 or 2: they differ in the constructor, and in what follows the callbacks' arguments."""
+    """A client of paho 1 or 2: they differ in the constructor, and in what follows the callbacks' arguments.
+
+    MQTT_LOGIN in the environment is its user and password, with a colon between.
+    """
     version = getattr(mqtt, "CallbackAPIVersion", None)
     first = [version.VERSION2] if version else []
-    return mqtt.Client(*first, protocol=mqtt.MQTTv311, **settings)
+    client = mqtt.Client(*first, protocol=mqtt.MQTTv311, **settings)
+    if "MQTT_LOGIN" in os.environ:
+        client.username_pw_set(*os.environ["MQTT_LOGIN"].split(":", 1))
+    return client
 
 
 def connect(host, port, filters, subscribed, received):

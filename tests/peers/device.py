@@ -9,16 +9,8 @@ import sys
 import time
 
 from connection import connect, report, serve
+from words import WORDS
 
-WORDS = {
-    "CMD1": "Apple",
-    "CMD2": "Cat",
-    "CMD3": "Dog",
-    "CMD4": "Rat",
-    "CMD5": "Boy",
-    "CMD6": "Girl",
-    "CMD7": "Toy",
-}
 END = "end of test"
 
 

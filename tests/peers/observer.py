@@ -4,6 +4,7 @@ Each line of standard input is `QOS TOPIC PAYLOAD`, to be published. Prints `sub
 broker has confirmed the subscriptions of a connection, and `heard QOS TOPIC PAYLOAD` for each message.
 """
 
+import os
 import sys
 import threading
 
@@ -20,8 +21,9 @@ def client_of(client_id, clean):
 
 
 def main(host, port, *filters):
-    # Its session is to outlive the broker's restart; at QoS 1, so that what it hears was said.
-    ear = client_of("observer", False)
+    # Its session is to outlive the broker's restart, and to be no other observer's; at QoS 1, so that what it hears was
+    # said.
+    ear = client_of(f"observer-{os.getpid()}", False)
     # It says again whatever was not confirmed. Another client, without a session: mosquitto counts what
     # it has restored of a session against max_inflight_messages, and drops what is beyond that.
     mouth = client_of("speaker", True)

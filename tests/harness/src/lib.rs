@@ -5,7 +5,8 @@
 //! - [`needed`]: what has to be installed, and what happens where it is not
 //! - [`process`]: a child process: its lines, its signals, its end; [`outcome`]: what every end has in common
 //! - [`folder`], [`clock`]: files of a test's own, and a clock of its own
-//! - [`mosquitto`]: a real broker; [`peers`]: clients by another hand
+//! - [`mosquitto`]: a real broker; [`peers`]: clients by another hand; [`observer`]: one that hears and says
+//! - [`port`]: where a broker listens
 //! - [`scripted`]: a broker that does what a script says, in the packets of [`wire`]
 //! - [`proxy`]: the way to a broker, which can be cut
 //! - [`repeat`]: seeds, cases, and the command that repeats a failure
@@ -20,8 +21,10 @@ pub mod clock;
 pub mod folder;
 pub mod mosquitto;
 pub mod needed;
+pub mod observer;
 pub mod outcome;
 pub mod peers;
+pub mod port;
 pub mod process;
 pub mod proxy;
 pub mod repeat;

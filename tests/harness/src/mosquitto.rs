@@ -1,12 +1,12 @@
 //! A mosquitto: its folder, its settings, its port and its log.
 
-use std::net::TcpListener;
 use std::process::Command;
 
 use rumqttc::{Client, Event, MqttOptions, Packet};
 
 use crate::folder::Folder;
 use crate::needed::{MOSQUITTO, MOSQUITTO_PASSWD, MOSQUITTO_PUB, Needed};
+use crate::port;
 use crate::process::{GUARD, Process, line_with, mqtt_client, run};
 
 /// A running mosquitto.
@@ -29,7 +29,7 @@ impl Mosquitto {
         let mut why = String::new();
         // Another process may take the port between the choice and mosquitto's start.
         for _ in 0..10 {
-            let port = free_port();
+            let port = port::free();
             // Of mosquitto's logs only standard error is not buffered. `user` counts only where root
             // starts it: otherwise it could not read root's files. 2,000 commands in a burst exceed the usual queue.
             let settings = format!(
@@ -145,10 +145,4 @@ impl Mosquitto {
                 (witnessed(log) > before).then(|| log.to_owned())
             })
     }
-}
-
-/// A port that no process listens on at the moment.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }

@@ -20,6 +20,10 @@ enum Place {
     Library(&'static str),
     /// The Python that can import paho.
     PythonWithPaho,
+    /// A package of npm, below `target/aedes/node_modules`.
+    Npm(&'static str),
+    /// The script that becomes the broker: the one that the shell finds changes the user.
+    RabbitMq,
 }
 
 impl Needed {
@@ -56,6 +60,46 @@ pub const FAKETIME: Needed = Needed {
 };
 /// Makes certificates; Debian's package openssl.
 pub const OPENSSL: Needed = Needed::program("openssl");
+/// The broker of Debian's package rabbitmq-server, which brings the MQTT plugin.
+pub const RABBITMQ: Needed = Needed {
+    name: "rabbitmq-server",
+    place: Place::RabbitMq,
+};
+/// The broker of Debian's package nats-server.
+pub const NATS: Needed = Needed::program("nats-server");
+/// Runs aedes.
+pub const NODE: Needed = Needed::program("node");
+/// The broker aedes of today; `.ci/run` installs it.
+pub const AEDES: Needed = Needed {
+    name: "aedes (npm)",
+    place: Place::Npm("aedes"),
+};
+/// The aedes that Node-RED's broker is made of.
+pub const AEDES_0_51: Needed = Needed {
+    name: "aedes 0.51 (npm)",
+    place: Place::Npm("aedes-0.51"),
+};
+/// Starts the broker of Debian's package ejabberd.
+pub const EJABBERD: Needed = Needed::program("ejabberdctl");
+/// Runs RabbitMQ and ejabberd.
+pub const ERLANG: Needed = Needed::program("erl");
+/// Where Erlang's nodes find each other; RabbitMQ does not start without.
+pub const EPMD: Needed = Needed::program("epmd");
+/// The broker amqtt (pip install amqtt).
+pub const AMQTT: Needed = Needed::program("amqtt");
+/// The broker rumqttd (cargo install rumqttd).
+pub const RUMQTTD: Needed = Needed::program("rumqttd");
+/// The proxy of Debian's package haproxy.
+pub const HAPROXY: Needed = Needed::program("haproxy");
+/// The proxy of Debian's package nginx.
+pub const NGINX: Needed = Needed::program("nginx");
+/// Its part for TCP; Debian's package libnginx-mod-stream.
+pub const NGINX_STREAM: Needed = Needed {
+    name: "nginx's module stream",
+    place: Place::Library("nginx/modules/ngx_stream_module.so"),
+};
+/// The TLS proxy of Debian's package stunnel4.
+pub const STUNNEL: Needed = Needed::program("stunnel4");
 /// Reads and rates units; Debian's package systemd.
 pub const SYSTEMD_ANALYZE: Needed = Needed::program("systemd-analyze");
 
@@ -66,6 +110,12 @@ impl Needed {
             Place::Program(name) => program(name),
             Place::Library(name) => library(name),
             Place::PythonWithPaho => python_with_paho(),
+            Place::Npm(name) => {
+                let modules = "../../target/aedes/node_modules";
+                let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join(modules);
+                Some(modules.join(name)).filter(|folder| folder.is_dir())
+            }
+            Place::RabbitMq => rabbitmq(),
         }
     }
 
@@ -128,6 +178,14 @@ fn library(name: &str) -> Option<PathBuf> {
     folders
         .into_iter()
         .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+}
+
+fn rabbitmq() -> Option<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/rabbitmq/lib").ok()?;
+    versions
+        .flatten()
+        .map(|version| version.path().join("sbin/rabbitmq-server"))
         .find(|file| file.is_file())
 }
 
