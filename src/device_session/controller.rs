@@ -22,6 +22,10 @@ use session::{Session, Stage, missing};
 /// [`MAX_USER_ID`] bytes of the device's choice.
 const MAX_SESSIONS: usize = 10_000;
 
+/// Where replies can be lost that the device has sent.
+const BROKER_LIMITS: &str = "if the device has sent the missing replies, the broker has dropped them or their commands: \
+    mosquitto does so beyond its max_inflight_messages and max_queued_messages";
+
 /// The controller, with all its sessions.
 #[derive(Debug)]
 pub struct Controller {
@@ -265,7 +269,10 @@ impl Controller {
             Stage::Settling { .. } => self.close(now, unique_id, Ok(())),
             Stage::Commanding { open, .. } => {
                 let missing = missing(open);
-                self.close(now, unique_id, Err(format!("replies missing: {missing}")))
+                let mut effects =
+                    self.close(now, unique_id, Err(format!("replies missing: {missing}")));
+                effects.push(Effect::Warn(BROKER_LIMITS.to_owned()));
+                effects
             }
             Stage::Subscribing | Stage::Introducing => Vec::new(),
         }

@@ -315,7 +315,7 @@ impl Device {
                 "the broker did not confirm {unconfirmed} replies within {seconds} s (-W sets the limit)"
             ),
             _ => format!(
-                "no UNIQUE ID on {} within {seconds} s: is a controller on this broker? (`mqtt_client controller`; -W sets the limit)",
+                "no UNIQUE ID on {} within {seconds} s: is a controller on this broker (`mqtt_client controller`), and may this user publish on login? (-W sets the limit)",
                 self.unique_id_topic()
             ),
         };

@@ -159,15 +159,18 @@ fn a_qos_2_publish_confirmed_as_if_it_were_qos_1() {
 }
 
 /// mosquitto after `kill -9`: of the session it has what it last saved, so messages that the device has
-/// long completed wait for their PUBREL there, and leave no room for new ones, which it confirms and drops.
+/// long completed wait for their PUBREL there, and leave no room for new ones, which it confirms and drops. It also
+/// goes back to the packet identifiers of that time, which is how it is known.
 #[test]
 fn a_broker_restored_from_an_earlier_state_is_told_what_is_over() {
+    /// Below what `application` counts from.
+    const EARLIER: u16 = 400;
     let received = Mutex::new(BTreeSet::new());
     let script = move |peer: &mut Peer| {
         let again = peer.number > 0;
         peer.send(wire::connack(again, 0));
         if again {
-            peer.send(wire::publish("U1", 2, 905, "CMD2"));
+            peer.send(wire::publish("U1", 2, EARLIER, "CMD2"));
         }
         let mut waiting = received.lock().unwrap().clone();
         let mut answered = None;
@@ -179,7 +182,7 @@ fn a_broker_restored_from_an_earlier_state_is_told_what_is_over() {
             match (packet.kind, topic.as_str()) {
                 (wire::PUBLISH, "U1/CMD1") => answered = Some(packet.pkid()),
                 (wire::PUBLISH, "U1/CMD2") if waiting.is_empty() => {
-                    peer.send(wire::publish("U1", 2, 906, "Well done my IoT!"));
+                    peer.send(wire::publish("U1", 2, EARLIER + 1, "Well done my IoT!"));
                 }
                 (wire::PUBLISH | wire::SUBSCRIBE, _) if !again => {
                     application(peer, packet);

@@ -223,7 +223,7 @@ impl Delivery {
             self.refuses_releases = true;
             return None;
         }
-        let (serial, message) = self.outbox.oldest_unanswered().filter(|_| closed)?;
+        let (serial, message) = self.outbox.oldest_unconfirmed().filter(|_| closed)?;
         let size = message.payload.len();
         let bytes = if size == 1 { "byte" } else { "bytes" };
         let what = format!("{size} {bytes} on {}", message.topic);
@@ -272,13 +272,13 @@ impl Delivery {
     /// PUBREC came.
     pub fn pub_rec(&mut self, pkid: u16) {
         self.outbox.received(pkid);
-        self.acquit();
     }
 
     /// PUBCOMP came. `None` where nothing waits for it.
     pub fn pub_comp(&mut self, pkid: u16) -> Option<Confirmed> {
         self.releasing.remove(&pkid);
         let confirmed = self.outbox.completed(pkid)?;
+        self.acquit();
         // Over for this end; not for a broker that is restored from an earlier state.
         self.stale_pkids.insert(pkid);
         Some(confirmed)

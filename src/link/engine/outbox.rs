@@ -249,12 +249,13 @@ impl Outbox {
         self.waiting().map(|at| self.items[at].serial)
     }
 
-    /// The oldest message that was sent on the present connection and that the broker has not answered, with its
+    /// The oldest message that was sent on the present connection and that the broker has not confirmed, with its
     /// serial number.
     #[must_use]
-    pub fn oldest_unanswered(&self) -> Option<(u64, &Message)> {
+    pub fn oldest_unconfirmed(&self) -> Option<(u64, &Message)> {
         self.items.iter().take(WINDOW).find_map(|item| {
-            let is_sent = matches!(item.stage, Stage::Sent(_)) && item.is_sent_here;
+            let is_sent =
+                matches!(item.stage, Stage::Sent(_) | Stage::Released(_)) && item.is_sent_here;
             match &item.packet {
                 Some(Packet::Publish(message)) if is_sent => Some((item.serial, message)),
                 _ => None,
@@ -268,12 +269,11 @@ impl Outbox {
         self.outstanding(pkid).map(|at| self.items[at].serial)
     }
 
-    /// Whether the message of this serial number still waits for an answer, or to be sent.
+    /// Whether the message of this serial number is not confirmed yet.
     #[must_use]
     pub fn holds(&self, serial: u64) -> bool {
         let is_it = |item: &Item| item.serial == serial && item.packet.is_some();
-        let item = self.items.iter().find(|item| is_it(item));
-        item.is_some_and(|item| matches!(item.stage, Stage::Waiting | Stage::Sent(_)))
+        self.items.iter().any(is_it)
     }
 
     /// Gives up the message of this serial number, and all on the same topic that are no smaller.

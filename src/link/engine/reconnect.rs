@@ -19,8 +19,11 @@ const REMINDER: Duration = Duration::from_secs(300);
 /// From how many connections on, each ended right after it was made, another client is suspected.
 const SUSPICIOUS: u32 = 3;
 
+/// From how many connections on, each ended while it was idle, a time-out is suspected.
+const IDLE_ENDS: u32 = 2;
+
 /// From how long on without a packet a connection counts as idle.
-const IDLE: Duration = Duration::from_secs(2);
+const IDLE: Duration = Duration::from_millis(1500);
 
 /// What to do after a failure.
 #[derive(Debug, PartialEq, Eq)]
@@ -178,7 +181,7 @@ impl Reconnect {
     /// Adds a suspicion, where connections have ended in the same way too often for chance.
     fn explain(&self, trouble: &mut Trouble, idle: Duration) {
         let text = &trouble.text;
-        if self.idle_ends >= SUSPICIOUS && idle < self.keep_alive {
+        if self.idle_ends >= IDLE_ENDS && idle < self.keep_alive {
             let (times, seconds) = (self.idle_ends, idle.as_secs());
             trouble.text = format!(
                 "{text}, {times} times in a row after {seconds} s without a packet: does the broker, a proxy or the network end idle connections? set -k below {seconds}, or -i if another client uses the client id {}",
@@ -284,7 +287,7 @@ mod tests {
             let said = reconnect.why_offline(false);
             assert_eq!(
                 said.contains("set -k below 4"),
-                times >= SUSPICIOUS,
+                times >= IDLE_ENDS,
                 "{said}"
             );
         }
