@@ -53,6 +53,8 @@ pub struct Delivery {
     /// An earlier process may have left something half-sent. Where the broker grants QoS 2, that is released before
     /// anything is published with it.
     must_release: bool,
+    /// They were on the present connection.
+    has_released: bool,
     /// The broker ended a connection at such a PUBREL: it gets no more of them.
     refuses_releases: bool,
     /// Acknowledgements handed out before the PINGREQ that is under way.
@@ -91,6 +93,7 @@ impl Delivery {
         self.acks_before_ping = 0;
         self.releasing.clear();
         self.releases.clear();
+        self.has_released = false;
         self.replays.clear();
         self.suspect
             .take_if(|suspect| !self.outbox.holds(suspect.serial()));
@@ -123,7 +126,8 @@ impl Delivery {
     /// broker that may have been restored from an earlier state.
     fn release_stale(&mut self) {
         self.must_release = false;
-        if self.refuses_releases {
+        // Once a connection: rumqttc would take a second PUBCOMP for an error.
+        if self.refuses_releases || std::mem::replace(&mut self.has_released, true) {
             return;
         }
         let in_use = self.outbox.pkids_in_use();

@@ -39,7 +39,7 @@ pub struct Oddities {
     pub refuses_logins: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct InFlight {
     pkid: u16,
     message: Message,
@@ -47,7 +47,7 @@ struct InFlight {
     received: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Session {
     persistent: bool,
     connection: Option<Connection>,
@@ -64,6 +64,8 @@ struct Session {
 pub struct Broker {
     pub oddities: Oddities,
     sessions: BTreeMap<String, Session>,
+    /// The sessions as they were last saved.
+    saved: BTreeMap<String, Session>,
     /// Every message that it has taken over, in order, and when.
     pub routed: Vec<(Instant, Message)>,
     /// What a new subscription is answered with (MQTT 3.1.1, section 3.3.1.3). Clients retain nothing here.
@@ -151,6 +153,20 @@ impl Broker {
         self.sessions.clear();
     }
 
+    /// Saves the sessions, as mosquitto does now and then.
+    pub fn save(&mut self) {
+        self.saved = self.sessions.clone();
+    }
+
+    /// Restarts with what was last saved.
+    pub fn restore(&mut self) {
+        self.forget();
+        self.sessions = self.saved.clone();
+        for session in self.sessions.values_mut() {
+            session.connection = None;
+        }
+    }
+
     /// Whether there is a session that outlives its connection.
     pub fn has_session(&self, id: &str) -> bool {
         self.sessions.get(id).is_some_and(|s| s.persistent)
@@ -199,7 +215,10 @@ impl Broker {
                         routed = Some(message);
                     }
                     QoS::ExactlyOnce => {
-                        session.stored.entry(publish.pkid).or_insert(message);
+                        // mosquitto 2.0.11 confirms what is beyond its max_inflight_messages, and drops it.
+                        if session.stored.len() < WINDOW {
+                            session.stored.entry(publish.pkid).or_insert(message);
+                        }
                         answers.push(Packet::PubRec(PubRec::new(publish.pkid)));
                     }
                 }

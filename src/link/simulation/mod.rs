@@ -10,6 +10,7 @@ mod failures;
 mod oddities;
 mod party;
 mod requests;
+mod restores;
 mod roles;
 mod sessions;
 mod stops;
