@@ -13,19 +13,22 @@ use crate::link::engine::Trouble;
 use crate::link::{Address, Options};
 use crate::role::Kind;
 
-/// The time that rumqttc has for one attempt to connect, from the name's look-up to CONNACK, and for one write. It
-/// stands here because the text about it names it.
-pub const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-
-/// Translates rumqttc's error; `online` says whether the broker had accepted the connection.
+/// Translates rumqttc's error; `online` says whether the broker had accepted the connection, and `limit` how long the
+/// attempt could take.
 #[must_use]
-pub fn read(error: &ConnectionError, options: &Options, to: &Address, online: bool) -> Trouble {
+pub fn read(
+    error: &ConnectionError,
+    options: &Options,
+    to: &Address,
+    online: bool,
+    limit: Duration,
+) -> Trouble {
     let broker = format!("broker at {to}");
     match error {
         ConnectionError::ConnectionRefused(code) => refused(*code, options, &broker),
         ConnectionError::NetworkTimeout => Trouble::new(format!(
             "{broker} did not answer within {} s: is the host up, the port an MQTT broker's, no firewall between?",
-            CONNECT_LIMIT.as_secs()
+            limit.as_secs()
         )),
         ConnectionError::FlushTimeout => Trouble::new(format!(
             "{broker} takes nothing any more: connection given up"

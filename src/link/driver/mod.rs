@@ -23,6 +23,10 @@ use quick_ack::QuickAck;
 /// (`sending`).
 const CHANNEL: usize = 8;
 
+/// The limits of an attempt to connect.
+const SHORT_ATTEMPT: Duration = Duration::from_secs(5);
+const LONG_ATTEMPT: Duration = Duration::from_secs(20);
+
 /// One run of one role over one rumqttc connection at a time.
 pub struct Driver<'a> {
     engine: Engine<'a>,
@@ -34,6 +38,8 @@ pub struct Driver<'a> {
     connection: Connection,
     /// The broker of the present attempt or connection.
     broker: Address,
+    /// An attempt has begun, and was given up or goes on.
+    is_attempt: bool,
     /// The broker has accepted the connection.
     is_connected: bool,
     quick_ack: QuickAck,
@@ -57,11 +63,6 @@ impl<'a> Driver<'a> {
             Client::new(wire::to_rumqttc(options, &broker, true), CHANNEL);
         // Nagle's algorithm would hold a small packet back until the one before is acknowledged.
         connection.eventloop.network_options.set_tcp_nodelay(true);
-        let limit = errors::CONNECT_LIMIT.as_secs();
-        connection
-            .eventloop
-            .network_options
-            .set_connection_timeout(limit);
         let on_stop = client.clone();
         let on_stop = stop.add_wake(move || wake(&on_stop));
         if let Some(lines) = lines {
@@ -77,6 +78,7 @@ impl<'a> Driver<'a> {
             client,
             connection,
             broker,
+            is_attempt: false,
             is_connected: false,
             quick_ack: QuickAck::default(),
             _on_stop: on_stop,
@@ -104,10 +106,19 @@ impl<'a> Driver<'a> {
                 Output::Wait(until) => self.wait(until),
                 Output::Pause(until) => self.pause(until),
                 Output::End(end) => {
-                    self.hang_up();
+                    self.leave();
                     return end;
                 }
             }
+        }
+    }
+
+    /// rumqttc's runtime would wait in its drop for a name look-up that nothing needs any more: it is left to itself.
+    fn leave(mut self) {
+        let is_attempt = self.is_attempt;
+        self.hang_up();
+        if is_attempt {
+            std::mem::forget(self.connection);
         }
     }
 
@@ -131,8 +142,26 @@ impl<'a> Driver<'a> {
         self.hang_up();
         debug!("connecting to {to}");
         let options = wire::to_rumqttc(self.options, &to, clean_session);
-        self.connection.eventloop.mqtt_options = options;
+        let limit = self.attempt_limit().as_secs();
+        let eventloop = &mut self.connection.eventloop;
+        eventloop.mqtt_options = options;
+        eventloop.network_options.set_connection_timeout(limit);
         self.broker = to;
+        self.is_attempt = true;
+    }
+
+    /// How long rumqttc may take for one attempt, from the name's look-up to CONNACK, and for one write. A silent name
+    /// server alone takes 5 s, and a busy broker some more. Where there are others, or a watchdog that would not hear of
+    /// this end meanwhile, it is less.
+    fn attempt_limit(&self) -> Duration {
+        let watched = self
+            .watcher
+            .interval()
+            .map_or(LONG_ATTEMPT, |every| every * 2);
+        match self.options.others.is_empty() {
+            true => watched.clamp(SHORT_ATTEMPT, LONG_ATTEMPT),
+            false => SHORT_ATTEMPT,
+        }
     }
 
     /// Through the channel, so that rumqttc waits until the socket has taken it.
@@ -229,6 +258,7 @@ impl<'a> Driver<'a> {
         match event {
             rumqttc::Event::Incoming(Packet::ConnAck(connack)) => {
                 self.is_connected = true;
+                self.is_attempt = false;
                 let session_present = connack.session_present;
                 if session_present {
                     books::expect_releases(state, 1..=u16::MAX);
@@ -253,7 +283,13 @@ impl<'a> Driver<'a> {
     fn lost(&mut self, error: &ConnectionError) {
         // What was read together with the error happened before it.
         self.take_all();
-        let trouble = errors::read(error, self.options, &self.broker, self.is_connected);
+        let trouble = errors::read(
+            error,
+            self.options,
+            &self.broker,
+            self.is_connected,
+            self.attempt_limit(),
+        );
         self.engine.handle(Instant::now(), Input::Lost(trouble));
         self.hang_up();
     }

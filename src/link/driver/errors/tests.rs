@@ -34,7 +34,7 @@ fn before_connack(error: ConnectionError, options: &Options) -> (String, Option<
 #[track_caller]
 fn explained(error: ConnectionError, options: &Options, online: bool) -> (String, Option<Kind>) {
     let to = Address::new(&options.host, options.port);
-    let trouble = read(&error, options, &to, online);
+    let trouble = read(&error, options, &to, online, Duration::from_secs(5));
     let text = trouble.text.strip_prefix("broker at pi:1883 ");
     (text.unwrap_or(&trouble.text).to_owned(), trouble.fatal)
 }
