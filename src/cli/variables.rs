@@ -20,7 +20,7 @@ pub fn unknown_variables(names: impl IntoIterator<Item = OsString>) -> Vec<Strin
     let mut unknown: Vec<String> = names
         .filter(|name| name.starts_with(PREFIX) && !known.contains(name))
         .collect();
-    unknown.sort();
+    unknown.sort_unstable();
     let rests = || known.iter().filter_map(|name| name.strip_prefix(PREFIX));
     let line = |name: String| {
         let meant = nearest(&name[PREFIX.len()..], rests());

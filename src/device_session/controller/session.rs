@@ -159,6 +159,6 @@ pub fn missing(open: &HashMap<Level, u32>) -> String {
         .filter(|(_, left)| **left > 0)
         .map(|(command, left)| format!("{left} to {command}"))
         .collect();
-    missing.sort();
+    missing.sort_unstable();
     missing.join(", ")
 }

@@ -2,7 +2,7 @@
 
 mod due;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::inbound::{Arrival, Inbound};
@@ -45,11 +45,11 @@ pub struct Delivery {
     /// Packet identifiers under which the broker may hold a QoS 2 message that is over for this end: one
     /// that an earlier process left half-sent, or one that was completed before the broker was restored
     /// from an earlier state.
-    stale_pkids: BTreeSet<u16>,
+    stale_pkids: Vec<u16>,
     /// Those of them that are to be released.
     releases: VecDeque<u16>,
     /// Those whose PUBREL went out on this connection, and whose PUBCOMP has not come.
-    releasing: BTreeSet<u16>,
+    releasing: Vec<u16>,
     /// An earlier process may have left something half-sent. Where the broker grants QoS 2, that is released before
     /// anything is published with it.
     must_release: bool,
@@ -131,7 +131,8 @@ impl Delivery {
             return;
         }
         let in_use = self.outbox.pkids_in_use();
-        self.releases = self.stale_pkids.difference(&in_use).copied().collect();
+        let stale = self.stale_pkids.iter().copied();
+        self.releases = stale.filter(|pkid| !in_use.contains(pkid)).collect();
     }
 
     /// What is unconfirmed comes first, under its old identifiers (MQTT 3.1.1, section 4.4).
@@ -280,11 +281,13 @@ impl Delivery {
 
     /// PUBCOMP came. `None` where nothing waits for it.
     pub fn pub_comp(&mut self, pkid: u16) -> Option<Confirmed> {
-        self.releasing.remove(&pkid);
+        self.releasing.retain(|released| *released != pkid);
         let confirmed = self.outbox.completed(pkid)?;
         self.acquit();
         // Over for this end; not for a broker that is restored from an earlier state.
-        self.stale_pkids.insert(pkid);
+        if !self.stale_pkids.contains(&pkid) {
+            self.stale_pkids.push(pkid);
+        }
         Some(confirmed)
     }
 

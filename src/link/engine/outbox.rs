@@ -4,7 +4,7 @@
 //! SUBSCRIBE and UNSUBSCRIBE share one queue and one window, because a packet identifier must not be given away again
 //! while a packet is outstanding under it.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use crate::mqtt::{Message, QoS, TopicFilter};
 
@@ -186,7 +186,7 @@ impl Outbox {
 
     /// The packet identifiers that belong to unconfirmed packets.
     #[must_use]
-    pub fn pkids_in_use(&self) -> BTreeSet<u16> {
+    pub fn pkids_in_use(&self) -> Vec<u16> {
         let stages = self.items.iter().take(WINDOW).map(|item| item.stage);
         stages
             .filter_map(|stage| match stage {

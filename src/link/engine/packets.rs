@@ -130,11 +130,12 @@ impl Engine<'_> {
                 let payload = printable(&message.payload);
                 let topic = &message.topic;
                 match confirmed.by {
-                    By::PubAck => {
-                        info!("published on {topic}, confirmed by PUBACK ({qos}): {payload}");
-                    }
-                    By::PubComp => {
-                        info!("published on {topic}, confirmed by PUBCOMP ({qos}): {payload}");
+                    By::PubAck | By::PubComp => {
+                        let packet = match confirmed.by {
+                            By::PubAck => "PUBACK",
+                            _ => "PUBCOMP",
+                        };
+                        info!("published on {topic}, confirmed by {packet} ({qos}): {payload}");
                     }
                     _ => info!("published on {topic}, {qos}: {payload}"),
                 }

@@ -84,7 +84,7 @@ impl Delivery {
         }
         if self.may_release() {
             if let Some(pkid) = self.releases.pop_front() {
-                self.releasing.insert(pkid);
+                self.releasing.push(pkid);
                 return Some(write(Outgoing::PubRel(pkid)).map(|_| None));
             }
         }
