@@ -1,6 +1,6 @@
 //! A client whose items and warnings a test can read.
 
-use std::cell::{Ref, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -29,6 +29,7 @@ impl<T: 'static> Party<T> {
         let role = Overheard {
             role,
             warnings: Rc::clone(&warnings),
+            published: Rc::default(),
         };
         let number = world.begin(role, options, move |item| {
             handed_out.borrow_mut().push(item);
@@ -52,10 +53,12 @@ impl<T: 'static> Party<T> {
     }
 }
 
-/// A role whose warnings are written down.
-struct Overheard<R> {
-    role: R,
-    warnings: Log<String>,
+/// A role whose warnings are written down, and whose messages are counted: each time that it publishes, however often
+/// the link sends that.
+pub struct Overheard<R> {
+    pub role: R,
+    pub warnings: Log<String>,
+    pub published: Rc<Cell<usize>>,
 }
 
 impl<R: Role> Role for Overheard<R> {
@@ -64,8 +67,10 @@ impl<R: Role> Role for Overheard<R> {
     fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<R::Item> {
         let effects = self.role.handle(now, event)?;
         for effect in &effects {
-            if let Effect::Warn(text) = effect {
-                self.warnings.borrow_mut().push(text.clone());
+            match effect {
+                Effect::Warn(text) => self.warnings.borrow_mut().push(text.clone()),
+                Effect::Publish(_) => self.published.set(self.published.get() + 1),
+                _ => {}
             }
         }
         Ok(effects)

@@ -1,9 +1,10 @@
 //! Device sessions: a real device and a real controller, and a broker that counts what they say.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use super::party::Overheard;
 use super::world::{Strike, World};
 use super::{each_case, each_seed};
 use crate::device_session::controller::{Controller, Plan};
@@ -20,6 +21,8 @@ pub struct Sessions {
     pub controller: usize,
     pub progress: Rc<RefCell<Vec<Progress>>>,
     pub reports: Rc<RefCell<Vec<Report>>>,
+    /// How many messages the device has made: logins and replies.
+    published: Rc<Cell<usize>>,
 }
 
 pub fn options(id: &str, session: Session) -> Options {
@@ -100,7 +103,12 @@ impl Sessions {
                 Ok(())
             },
         );
-        let role = device(qos, timeout, None, world.now);
+        let published = Rc::new(Cell::new(0));
+        let role = Overheard {
+            role: device(qos, timeout, None, world.now),
+            warnings: Rc::default(),
+            published: Rc::clone(&published),
+        };
         let handed_out = Rc::clone(&progress);
         let device = world.begin(role, device_options, move |progress| {
             handed_out.borrow_mut().push(progress);
@@ -112,6 +120,7 @@ impl Sessions {
             controller,
             progress,
             reports,
+            published,
         }
     }
 
@@ -188,12 +197,17 @@ impl Sessions {
         {
             let wanted = sent.iter().filter(|sent| *sent == command).count();
             let came = said.iter().filter(|said| *said == word).count();
-            let failed_early = self.reports.borrow()[0].verdict.is_err();
-            assert!(
-                came >= wanted || failed_early,
-                "{came} of {wanted} replies to {command}"
-            );
+            assert!(came >= wanted, "{came} of {wanted} replies to {command}");
         }
+        assert_eq!(self.reports.borrow()[0].verdict, Ok(()));
+        // A command that the broker has once is handled once, whatever happens to its PUBACK.
+        let commands = self.world.said(|topic| topic == id).len() - 1;
+        let logins = self.world.said(|topic| topic == "login").len();
+        let made = self.published.get();
+        assert!(
+            made <= commands + logins,
+            "{made} messages, {commands} commands"
+        );
     }
 }
 
