@@ -5,8 +5,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::broker::Oddities;
+use super::each_seed;
 use super::sessions::{PERSISTENT, Sessions, device, options};
-use super::world::World;
+use super::world::{Strike, World};
 use crate::link::{End, Session};
 use crate::mqtt::{Level, QoS};
 use crate::role::Kind;
@@ -113,4 +114,28 @@ fn the_default_session_passes_where_the_broker_has_no_qos_2() {
         let mut sessions = Sessions::in_world(world, seed, QoS::ExactlyOnce, 10, PERSISTENT);
         sessions.assert_exactly_once();
     }
+}
+
+/// RabbitMQ: it has no QoS 2, and numbers what it repeats from 1 again on each connection.
+#[test]
+fn a_broker_that_renumbers_its_repetitions_loses_nothing() {
+    each_seed(
+        "a_broker_that_renumbers_its_repetitions_loses_nothing",
+        |seed| {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut world = World::new(seed);
+            world.broker().oddities = Oddities {
+                grants: Some(QoS::AtLeastOnce),
+                renumbers: true,
+                ..Oddities::default()
+            };
+            let strikes: Vec<_> = (0..random.u32(1..=3))
+                .map(|_| (random.u32(1..150), Strike::Cut))
+                .collect();
+            let commands = random.u32(0..40);
+            Sessions::in_world(world, seed, QoS::ExactlyOnce, commands, PERSISTENT)
+                .with_strikes(&strikes)
+                .assert_at_least_once();
+        },
+    );
 }
