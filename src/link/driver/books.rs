@@ -49,6 +49,10 @@ pub fn take(state: &mut MqttState, event: Event) -> Option<Input> {
                 // It may come again: the broker repeats it until it has heard PUBCOMP.
                 expect_releases(state, [pubrel.pkid]);
             }
+            if !matches!(packet, Packet::PingResp) {
+                // The broker lives, though its PINGRESP may be behind a long transfer.
+                state.await_pingresp = false;
+            }
             wire::to_incoming(packet).map(Input::Packet)
         }
         Event::Outgoing(Outgoing::PingReq) => Some(Input::PingSent),

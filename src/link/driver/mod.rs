@@ -157,7 +157,7 @@ impl<'a> Driver<'a> {
         let watched = self
             .watcher
             .interval()
-            .map_or(LONG_ATTEMPT, |every| every * 2);
+            .map_or(LONG_ATTEMPT, |every| every * 3 / 2);
         match self.options.others.is_empty() {
             true => watched.clamp(SHORT_ATTEMPT, LONG_ATTEMPT),
             false => SHORT_ATTEMPT,

@@ -57,8 +57,10 @@ pub struct Delivery {
     has_released: bool,
     /// The broker ended a connection at such a PUBREL: it gets no more of them.
     refuses_releases: bool,
-    /// Acknowledgements handed out before the PINGREQ that is under way.
+    /// Acknowledgements handed out before the last PINGREQ.
     acks_before_ping: u64,
+    /// PINGREQs without their PINGRESP.
+    pings: u32,
     /// The highest QoS that the broker grants (MQTT 3.1.1, section 3.9.3). Some close the connection at a
     /// PUBLISH above it.
     best_qos: BestQoS,
@@ -91,6 +93,7 @@ impl Delivery {
     ) {
         self.inbound.connected(session_present);
         self.acks_before_ping = 0;
+        self.pings = 0;
         self.releasing.clear();
         self.releases.clear();
         self.has_released = false;
@@ -312,6 +315,7 @@ impl Delivery {
     /// PINGREQ went out.
     pub fn ping_sent(&mut self) {
         self.acks_before_ping = self.inbound.acks();
+        self.pings += 1;
     }
 
     /// PINGRESP came: the broker has read what was sent before the PINGREQ.
@@ -319,7 +323,10 @@ impl Delivery {
         if let Some(suspect) = &mut self.suspect {
             suspect.answered();
         }
-        self.inbound.known_to_broker(self.acks_before_ping);
+        self.pings = self.pings.saturating_sub(1);
+        if self.pings == 0 {
+            self.inbound.known_to_broker(self.acks_before_ping);
+        }
     }
 
     /// How many packets the broker has not confirmed.
