@@ -11,7 +11,7 @@ pub fn without_mark(text: &str) -> &str {
     text.strip_prefix(MARK).unwrap_or(text)
 }
 
-/// What `from` reads, without its mark. It reads no further ahead than the mark goes, since somebody may be typing.
+/// What `from` reads, without its mark. It reads no further ahead than the mark goes, because a person may be typing.
 pub fn skipping_mark<R: Read>(from: R) -> impl Read {
     SkippingMark {
         from,

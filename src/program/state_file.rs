@@ -108,7 +108,7 @@ impl StateFile {
     /// When the disk is full, or the folder cannot be written.
     pub fn save(&self, user_id: &Level, unique_id: &Level) -> io::Result<()> {
         let unfinished = self.folder.join("session.new");
-        // What lies there is of a run that was killed, or somebody's link to another file: not to be written to.
+        // A file there is of a run that was killed, or it is a link to another file: the device must not write to it.
         match fs::remove_file(&unfinished) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}

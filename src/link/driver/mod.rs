@@ -295,8 +295,8 @@ impl<'a> Driver<'a> {
     }
 }
 
-/// Neither a signal nor a line ends rumqttc's wait, but a request does. An UNSUBSCRIBE of what nobody
-/// subscribed to is the one request that every broker answers and that changes nothing (MQTT 3.1.1,
+/// Neither a signal nor a line ends rumqttc's wait, but a request does. An UNSUBSCRIBE of what this
+/// client has not subscribed to is the one request that every broker answers and that changes nothing (MQTT 3.1.1,
 /// section 3.10.4).
 fn wake(client: &Client) {
     // Where the channel is full, there is enough in it to end the wait.
