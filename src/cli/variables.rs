@@ -17,10 +17,13 @@ pub fn unknown_variables(names: impl IntoIterator<Item = OsString>) -> Vec<Strin
     let mut known: Vec<String> = of_options.map(|option| variable(option.long)).collect();
     known.push(USER_ID.to_owned());
     let names = names.into_iter().filter_map(|name| name.into_string().ok());
-    let mut unknown: Vec<String> = names
-        .filter(|name| name.starts_with(PREFIX) && !known.contains(name))
-        .collect();
-    unknown.sort_unstable();
+    let names = names.filter(|name| name.starts_with(PREFIX) && !known.contains(name));
+    // Sorted as they come: a sort for strings would be 3 kB of the binary.
+    let mut unknown: Vec<String> = Vec::new();
+    for name in names {
+        let at = unknown.partition_point(|before| *before < name);
+        unknown.insert(at, name);
+    }
     let rests = || known.iter().filter_map(|name| name.strip_prefix(PREFIX));
     let line = |name: String| {
         let meant = nearest(&name[PREFIX.len()..], rests());
