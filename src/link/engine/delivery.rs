@@ -98,8 +98,7 @@ impl Delivery {
         self.releases.clear();
         self.has_released = false;
         self.replays.clear();
-        self.suspect
-            .take_if(|suspect| !self.outbox.holds(suspect.serial()));
+        self.acquit();
         if let Some(suspect) = &mut self.suspect {
             suspect.connected();
         }
@@ -271,7 +270,7 @@ impl Delivery {
         confirmed
     }
 
-    /// The broker has answered the suspect: the others' turn has come.
+    /// Where the broker has confirmed the suspect, there is none any more: the others' turn has come.
     fn acquit(&mut self) {
         self.suspect
             .take_if(|suspect| !self.outbox.holds(suspect.serial()));
