@@ -77,7 +77,7 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// The role's own failure or that of `emit`, the broker's final refusal, no connection within the
-    /// role's time limit, or a line that cannot be used.
+    /// role's time limit, a line that cannot be used, or no file left for a connection.
     pub fn carry<R: Role>(
         self,
         role: R,
@@ -86,6 +86,6 @@ impl<'a> Run<'a> {
         let mut unwatched = Unwatched;
         let watcher = self.watcher.unwrap_or(&mut unwatched);
         let role = Box::new(RoleWithSink { role, emit });
-        Driver::new(role, self.options, self.stop, watcher, self.lines).run()
+        Driver::new(role, self.options, self.stop, watcher, self.lines)?.run()
     }
 }

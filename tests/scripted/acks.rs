@@ -104,8 +104,8 @@ fn a_publish_that_is_never_confirmed_ends_at_the_limit() {
     });
 }
 
-/// PUBCOMP instead of PUBREC, PUBACK for another identifier: nothing that a client may take for the
-/// end of its own publishing. It says the same on the next connection.
+/// PUBCOMP instead of PUBREC, PUBACK for another identifier: nothing that a client may take for the end of its own
+/// publishing.
 #[test]
 fn a_wrong_confirmation_is_none() {
     let wrong = [
@@ -117,21 +117,69 @@ fn a_wrong_confirmation_is_none() {
         .iter()
         .flat_map(|w| Client::MORTAL.map(|client| (*w, client)));
     all(cases.collect(), |((name, first, more), client)| {
-        let script = move |peer: &mut Peer| match peer.number {
-            0 => publications(move |id| wire::ack(first, id + more))(peer),
-            _ => {
-                peer.send(wire::connack(false, 0));
-                peer.serve(application);
-            }
+        let script = publications(move |id| wire::ack(first, id + more));
+        let connections = ends_at_its_limit(name, client, script, LATE);
+        assert_eq!(connections[0].published.len(), 1, "{name}: it asked again");
+    });
+}
+
+/// A broker that repeats an acknowledgement after a time-out, or says it twice in one segment (aedes 1.2.0), costs
+/// nothing: not the connection, not the session (MQTT 3.1.1, section 4.3).
+#[test]
+fn an_acknowledgement_that_matches_nothing_is_passed_over() {
+    let kinds = [
+        ("PUBACK", 0x40),
+        ("PUBREC", 0x50),
+        ("PUBREL", 0x62),
+        ("PUBCOMP", 0x70),
+    ];
+    let cases = kinds.iter().flat_map(|kind| {
+        let clients = Client::MORTAL.iter();
+        clients.flat_map(move |client| [77, u16::MAX, 0].map(|id| (*kind, *client, id)))
+    });
+    all(cases.collect(), |((name, first), client, id)| {
+        let script = move |peer: &mut Peer| {
+            peer.send(wire::connack(false, 0));
+            peer.send(wire::ack(first, id).repeat(2));
+            peer.serve(application);
         };
         let expected = Expected {
             codes: &[0],
-            says: "broke the MQTT protocol: ",
+            says: "",
             prints: client.prints(),
         };
         let connections = ends(name, client, script, expected);
-        let first = |at: usize| connections[at].published.first();
-        assert_eq!(first(0), first(1), "{name}");
+        assert_eq!(connections.len(), client.connections(), "{name} {id}");
+    });
+}
+
+/// Each acknowledgement of a whole session comes twice, in one segment.
+#[test]
+fn acknowledgements_that_come_twice_are_taken_once() {
+    all(Client::MORTAL.to_vec(), |client| {
+        let script = |peer: &mut Peer| {
+            peer.send(wire::connack(false, 0));
+            peer.serve(|peer, packet| {
+                if packet.kind == wire::PUBLISH && packet.qos() > 0 {
+                    let first = if packet.qos() == 1 { 0x40 } else { 0x50 };
+                    peer.send(wire::ack(first, packet.pkid()));
+                }
+                if packet.kind == wire::PUBREL {
+                    peer.send(wire::ack(0x70, packet.pkid()));
+                }
+                if packet.kind == wire::PUBREC {
+                    peer.send(wire::ack(0x62, packet.pkid()));
+                }
+                application(peer, packet)
+            });
+        };
+        let expected = Expected {
+            codes: &[0],
+            says: "",
+            prints: client.prints(),
+        };
+        let connections = ends("twice", client, script, expected);
+        assert_eq!(connections.len(), client.connections());
     });
 }
 

@@ -47,6 +47,14 @@ impl Client {
         }
     }
 
+    /// How many connections a run takes that goes well: a device makes one more, and the broker forgets its session.
+    pub fn connections(self) -> usize {
+        match self {
+            Self::Device => 2,
+            _ => 1,
+        }
+    }
+
     /// Without a time limit.
     pub fn start(self, broker: &ScriptedBroker) -> Process {
         Process::start(self.command(broker, &["-W", "0"]))

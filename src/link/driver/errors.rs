@@ -30,9 +30,6 @@ pub fn read(
             "{broker} did not answer within {} s: is the host up, the port an MQTT broker's, no firewall between?",
             limit.as_secs()
         )),
-        ConnectionError::FlushTimeout => Trouble::new(format!(
-            "{broker} takes nothing any more: connection given up"
-        )),
         ConnectionError::NotConnAck(_) => not_a_broker(&broker),
         ConnectionError::Io(error) if !online && cut_off(error) => no_answer(options, &broker),
         ConnectionError::Io(error) => io_trouble(error, options, to, &broker),
@@ -241,10 +238,6 @@ fn state_trouble(
             Trouble::closed(format!("{broker} closed the connection"))
         }
         StateError::ConnectionAborted => no_answer(options, broker),
-        StateError::AwaitPingResp => Trouble::new(format!(
-            "{broker} did not answer a ping within {} s: connection given up",
-            options.keep_alive.as_secs()
-        )),
         StateError::Deserialization(PacketError::PayloadSizeLimitExceeded(size)) => Trouble {
             too_large: true,
             ..Trouble::new(format!(

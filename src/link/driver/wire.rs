@@ -2,11 +2,11 @@
 
 use rumqttc::mqttbytes::QoS as WireQoS;
 use rumqttc::{
-    MqttOptions, Packet, PingReq, PubAck, PubRec, PubRel, Publish, Request, Subscribe,
-    SubscribeReasonCode, Transport, Unsubscribe,
+    MqttOptions, Packet, PubAck, PubComp, PubRec, PubRel, Publish, Subscribe, SubscribeReasonCode,
+    Transport, Unsubscribe,
 };
 
-use crate::link::engine::{IDENTIFIERS, Incoming, Outgoing};
+use crate::link::engine::{Incoming, Outgoing};
 use crate::link::{Address, Options};
 use crate::mqtt::{MAX_PAYLOAD, Message, QoS, TopicName};
 
@@ -42,8 +42,6 @@ pub fn to_rumqttc(options: &Options, broker: &Address, clean_session: bool) -> M
     }
     to.set_keep_alive(options.keep_alive)
         .set_clean_session(clean_session)
-        .set_manual_acks(true)
-        .set_inflight(IDENTIFIERS)
         .set_max_packet_size(MAX_PACKET, MAX_PACKET);
     if let Some(login) = &options.login {
         to.set_credentials(&login.username, &login.password);
@@ -51,34 +49,50 @@ pub fn to_rumqttc(options: &Options, broker: &Address, clean_session: bool) -> M
     to
 }
 
-/// A packet for the broker, as rumqttc takes it. A message that is replayed keeps its packet identifier,
-/// and has the DUP flag, which rumqttc itself never sets.
-pub fn to_request(packet: Outgoing<'_>) -> Request {
+/// A packet for the broker, in rumqttc's type.
+pub fn to_packet(packet: Outgoing<'_>) -> Packet {
     match packet {
-        Outgoing::Publish {
-            replayed_as,
-            message,
-        } => {
+        Outgoing::Publish { pkid, dup, message } => {
             let topic = message.topic.as_str();
             let payload = message.payload.as_slice();
             let mut publish = Publish::new(topic, to_wire(message.qos), payload);
             publish.retain = message.retain;
-            publish.dup = replayed_as.is_some();
-            publish.pkid = replayed_as.unwrap_or(0);
-            Request::Publish(publish)
+            publish.dup = dup;
+            publish.pkid = pkid;
+            Packet::Publish(publish)
         }
-        Outgoing::Subscribe(filter, qos) => {
-            Request::Subscribe(Subscribe::new(filter.as_str(), to_wire(qos)))
+        Outgoing::Subscribe(pkid, filter, qos) => {
+            let mut subscribe = Subscribe::new(filter.as_str(), to_wire(qos));
+            subscribe.pkid = pkid;
+            Packet::Subscribe(subscribe)
         }
-        Outgoing::Unsubscribe(filter) => Request::Unsubscribe(Unsubscribe::new(filter.as_str())),
-        Outgoing::PubAck(pkid) => Request::PubAck(PubAck::new(pkid)),
-        Outgoing::PubRec(pkid) => Request::PubRec(PubRec::new(pkid)),
-        Outgoing::PubRel(pkid) => Request::PubRel(PubRel::new(pkid)),
-        Outgoing::PingReq => Request::PingReq(PingReq),
+        Outgoing::Unsubscribe(pkid, filter) => {
+            let mut unsubscribe = Unsubscribe::new(filter.as_str());
+            unsubscribe.pkid = pkid;
+            Packet::Unsubscribe(unsubscribe)
+        }
+        Outgoing::PubAck(pkid) => Packet::PubAck(PubAck::new(pkid)),
+        Outgoing::PubRec(pkid) => Packet::PubRec(PubRec::new(pkid)),
+        Outgoing::PubRel(pkid) => Packet::PubRel(PubRel::new(pkid)),
+        Outgoing::PubComp(pkid) => Packet::PubComp(PubComp::new(pkid)),
+        Outgoing::PingReq => Packet::PingReq,
     }
 }
 
-/// A packet from the broker, as the engine takes it; `None` for one that it need not know.
+/// How many bytes a packet takes at most.
+pub fn size(packet: &Outgoing<'_>) -> usize {
+    /// Beyond its topic and its payload.
+    const HEAD: usize = 16;
+    HEAD + match packet {
+        Outgoing::Publish { message, .. } => message.topic.as_str().len() + message.payload.len(),
+        Outgoing::Subscribe(_, filter, _) | Outgoing::Unsubscribe(_, filter) => {
+            filter.as_str().len()
+        }
+        _ => 0,
+    }
+}
+
+/// A packet from the broker, as the engine takes it; `None` for one that a broker must not send on a connection.
 pub fn to_incoming(packet: Packet) -> Option<Incoming> {
     Some(match packet {
         Packet::Publish(publish) => from_publish(publish),

@@ -12,18 +12,21 @@ use super::suspect::{Finding, Rejections, Suspect};
 use crate::mqtt::{MAX_PAYLOAD, Message, QoS, TopicFilter};
 use crate::role::Undeliverable;
 
-/// How many packet identifiers there are for what is sent. SUBSCRIBEs that a lost connection makes
-/// necessary again use up identifiers while old PUBLISHes keep theirs.
+/// How many packet identifiers there are for what is sent: few, so that all can be released at once where the broker
+/// holds something old under them ([`Delivery::release_stale`]), and more than a window of packets and another one of
+/// releases need.
 pub const IDENTIFIERS: u16 = 256;
 
-/// How many stale identifiers are released at a time: rumqttc counts them as packets in flight until PUBCOMP comes,
-/// and takes no request of its own channel when all identifiers are.
-const MAX_RELEASING: usize = 100;
+const _: () = assert!(WINDOW * 2 <= IDENTIFIERS as usize);
 
-const _: () = assert!(MAX_RELEASING + WINDOW < IDENTIFIERS as usize);
-
-// Room for 16 windows of SUBSCRIBEs.
-const _: () = assert!(WINDOW * 16 <= IDENTIFIERS as usize);
+/// What is answered to a packet of the broker's.
+#[derive(Debug)]
+enum Answer {
+    /// PUBREL, to PUBREC.
+    Release(u16),
+    /// PUBCOMP, to PUBREL.
+    Complete(u16),
+}
 
 /// The highest QoS that a broker is known to have; until it says otherwise, 2.
 #[derive(Debug)]
@@ -40,7 +43,11 @@ impl Default for BestQoS {
 pub struct Delivery {
     outbox: Outbox,
     inbound: Inbound,
-    /// What continues the session on this connection, to be sent before anything else.
+    /// The answers that are due, in the order in which the broker's packets came (MQTT 3.1.1, section 4.6).
+    answers: VecDeque<Answer>,
+    /// The packet identifier that was given away last.
+    last_pkid: u16,
+    /// What continues the session on this connection, to be sent before anything new.
     replays: VecDeque<Replay>,
     /// Packet identifiers under which the broker may hold a QoS 2 message that is over for this end: one
     /// that an earlier process left half-sent, or one that was completed before the broker was restored
@@ -61,6 +68,8 @@ pub struct Delivery {
     acks_before_ping: u64,
     /// PINGREQs without their PINGRESP.
     pings: u32,
+    /// A PINGREQ is due.
+    wants_ping: bool,
     /// The highest QoS that the broker grants (MQTT 3.1.1, section 3.9.3). Some close the connection at a
     /// PUBLISH above it.
     best_qos: BestQoS,
@@ -94,6 +103,8 @@ impl Delivery {
         self.inbound.connected(session_present);
         self.acks_before_ping = 0;
         self.pings = 0;
+        self.wants_ping = false;
+        self.answers.clear();
         self.releasing.clear();
         self.releases.clear();
         self.has_released = false;
@@ -128,13 +139,13 @@ impl Delivery {
     /// broker that may have been restored from an earlier state.
     fn release_stale(&mut self) {
         self.must_release = false;
-        // Once a connection: rumqttc would take a second PUBCOMP for an error.
+        // Once a connection is enough.
         if self.refuses_releases || std::mem::replace(&mut self.has_released, true) {
             return;
         }
-        let in_use = self.outbox.pkids_in_use();
         let stale = self.stale_pkids.iter().copied();
-        self.releases = stale.filter(|pkid| !in_use.contains(pkid)).collect();
+        let is_over = |pkid: &u16| !self.outbox.is_in_flight(*pkid);
+        self.releases = stale.filter(is_over).collect();
     }
 
     /// What is unconfirmed comes first, under its old identifiers (MQTT 3.1.1, section 4.4).
@@ -276,9 +287,10 @@ impl Delivery {
             .take_if(|suspect| !self.outbox.holds(suspect.serial()));
     }
 
-    /// PUBREC came.
+    /// PUBREC came. One that comes again is answered again: its PUBREL may be lost (MQTT 3.1.1, section 4.3.3).
     pub fn pub_rec(&mut self, pkid: u16) {
         self.outbox.received(pkid);
+        self.answers.push_back(Answer::Release(pkid));
     }
 
     /// PUBCOMP came. `None` where nothing waits for it.
@@ -293,9 +305,10 @@ impl Delivery {
         Some(confirmed)
     }
 
-    /// PUBREL came, and PUBCOMP went out.
+    /// PUBREL came. Whatever the packet identifier, PUBCOMP is the answer (MQTT 3.1.1, section 4.3.3).
     pub fn pub_rel(&mut self, pkid: u16) {
         self.inbound.released(pkid);
+        self.answers.push_back(Answer::Complete(pkid));
     }
 
     /// The broker has read everything that was sent before this packet.
@@ -311,10 +324,19 @@ impl Delivery {
         self.congested &= !self.outbox.is_empty();
     }
 
+    /// The broker is to show that it is there.
+    pub fn ask_for_ping(&mut self) {
+        self.wants_ping = true;
+    }
+
     /// PINGREQ went out.
-    pub fn ping_sent(&mut self) {
+    fn ping_sent(&mut self) {
+        self.wants_ping = false;
         self.acks_before_ping = self.inbound.acks();
         self.pings += 1;
+        if let Some(suspect) = &mut self.suspect {
+            suspect.pinged();
+        }
     }
 
     /// PINGRESP came: the broker has read what was sent before the PINGREQ.
@@ -340,10 +362,9 @@ impl Delivery {
         self.outbox.is_empty() && self.inbound.is_settled()
     }
 
-    /// Whether the broker has released every message that it sent with QoS 2. To a PUBREL that comes after
-    /// DISCONNECT rumqttc would still send PUBCOMP, against MQTT 3.1.1, section 3.14.4.
+    /// Whether the broker has released every message that it sent with QoS 2, and has its PUBCOMP.
     #[must_use]
     pub fn is_released(&self) -> bool {
-        self.inbound.is_released()
+        self.inbound.is_released() && self.answers.is_empty()
     }
 }

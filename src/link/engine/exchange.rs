@@ -17,8 +17,6 @@ pub enum Input {
     },
     /// A packet arrived.
     Packet(Incoming),
-    /// A PINGREQ went out.
-    PingSent,
     /// The attempt failed, or the connection has ended.
     Lost(Trouble),
     /// The line that [`awaits_line`](super::Engine::awaits_line) asked for; `None` when there are no more; or why it cannot be
@@ -47,9 +45,9 @@ pub enum Incoming {
     },
     /// PUBACK.
     PubAck(u16),
-    /// PUBREC; the driver has answered it.
+    /// PUBREC.
     PubRec(u16),
-    /// PUBREL; the driver has answered it.
+    /// PUBREL.
     PubRel(u16),
     /// PUBCOMP.
     PubComp(u16),
@@ -71,21 +69,25 @@ pub enum Incoming {
 pub enum Outgoing<'a> {
     /// PUBLISH.
     Publish {
-        /// The packet identifier that it had on an earlier connection, and has again, with DUP.
-        replayed_as: Option<u16>,
+        /// The packet identifier; 0 with QoS 0.
+        pkid: u16,
+        /// The DUP flag: it was sent before, on an earlier connection.
+        dup: bool,
         /// The message.
         message: &'a Message,
     },
-    /// SUBSCRIBE.
-    Subscribe(&'a TopicFilter, QoS),
-    /// UNSUBSCRIBE.
-    Unsubscribe(&'a TopicFilter),
+    /// SUBSCRIBE, with its packet identifier.
+    Subscribe(u16, &'a TopicFilter, QoS),
+    /// UNSUBSCRIBE, with its packet identifier.
+    Unsubscribe(u16, &'a TopicFilter),
     /// PUBACK.
     PubAck(u16),
     /// PUBREC.
     PubRec(u16),
     /// PUBREL.
     PubRel(u16),
+    /// PUBCOMP.
+    PubComp(u16),
     /// PINGREQ.
     PingReq,
 }

@@ -25,6 +25,7 @@ mod erased;
 mod exchange;
 /// Open for the benchmarks.
 pub mod inbound;
+mod keep_alive;
 /// Open for the benchmarks.
 pub mod outbox;
 mod packets;
@@ -38,7 +39,6 @@ use std::time::Instant;
 
 use log::{info, warn};
 
-pub use delivery::IDENTIFIERS;
 pub use erased::{ErasedRole, RoleWithSink};
 pub use exchange::{Incoming, Input, Outgoing, Output};
 pub use phase::CLOSING_LIMIT;
@@ -47,6 +47,7 @@ pub use trouble::Trouble;
 use super::{End, Options, Session};
 use crate::role::{Event, Failure, Kind, Undeliverable};
 use delivery::Delivery;
+use keep_alive::{Due, KeepAlive};
 use outbox::{Confirmed, Packet};
 use phase::{Phase, Step};
 use reconnect::{ConnectionEnd, Next, Reconnect};
@@ -61,6 +62,7 @@ pub struct Engine<'a> {
     delivery: Delivery,
     subscriptions: Subscriptions,
     reconnect: Reconnect,
+    keep_alive: KeepAlive,
     /// The role wants the next line.
     awaits_line: bool,
     /// The role has asked for the end.
@@ -92,6 +94,7 @@ impl<'a> Engine<'a> {
             delivery,
             subscriptions: Subscriptions::default(),
             reconnect: Reconnect::new(options, seed),
+            keep_alive: KeepAlive::new(options.keep_alive),
             awaits_line: false,
             finished: false,
             must_begin_empty: matches!(options.session, Session::Persistent { resume: false, .. }),
@@ -106,7 +109,6 @@ impl<'a> Engine<'a> {
         match input {
             Input::Connected { session_present } => self.on_connected(now, session_present),
             Input::Packet(packet) => self.on_packet(now, packet),
-            Input::PingSent => self.delivery.ping_sent(),
             Input::Lost(trouble) => self.on_lost(now, trouble),
             Input::Line(line) => self.on_line(now, line),
             Input::Stop => self.on_stop(now),
@@ -121,12 +123,11 @@ impl<'a> Engine<'a> {
         self.phase.is_served() && self.delivery.is_due()
     }
 
-    /// Sends the next packet that is due with `write`, whose result is its packet identifier (0 where it
-    /// has none).
+    /// Sends the next packet that is due with `write`.
     pub fn send_next<E>(
         &mut self,
         now: Instant,
-        write: impl FnOnce(Outgoing<'_>) -> Result<u16, E>,
+        write: impl FnOnce(Outgoing<'_>) -> Result<(), E>,
     ) -> Option<Result<(), E>> {
         if !self.is_due() {
             // What was sent last may have been the last.
@@ -156,9 +157,12 @@ impl<'a> Engine<'a> {
                 self.phase = Phase::Connecting;
                 self.connect(self.session == Session::Clean)
             }
-            // Not `next_timeout`: a timeout drops rumqttc's connect future, so a short one would never connect.
+            // Not `next_timeout`: a timeout gives the attempt up, so a short one would never connect.
             Phase::Connecting => Output::Wait(self.role.time_limit()),
-            Phase::Online { .. } => Output::Wait(self.next_timeout()),
+            Phase::Online { .. } => {
+                let due = self.next_timeout().into_iter();
+                Output::Wait(due.chain(self.keep_alive.deadline()).min())
+            }
             Phase::Emptying { .. } | Phase::Closing { .. } | Phase::Ended(_) => self.poll_end(now),
         }
     }
@@ -198,6 +202,7 @@ impl<'a> Engine<'a> {
     }
 
     fn on_connected(&mut self, now: Instant, session_present: bool) {
+        self.keep_alive.connected(now);
         match &mut self.phase {
             Phase::Connecting if self.must_begin_empty && session_present => {
                 info!("emptying the session that an earlier run left");
@@ -223,6 +228,7 @@ impl<'a> Engine<'a> {
     }
 
     fn on_lost(&mut self, now: Instant, trouble: Trouble) {
+        self.keep_alive.ended();
         let online = match self.phase {
             Phase::Connecting => None,
             Phase::Online { since } => Some(now.saturating_duration_since(since)),
@@ -330,7 +336,11 @@ impl<'a> Engine<'a> {
 
     fn on_timeout(&mut self, now: Instant) {
         match self.phase {
-            Phase::Waiting { .. } | Phase::Online { .. } => self.check_role(now),
+            Phase::Waiting { .. } => self.check_role(now),
+            Phase::Online { .. } => {
+                self.check_connection(now);
+                self.check_role(now);
+            }
             Phase::Connecting => {
                 self.check_role(now);
                 if let Phase::Connecting = self.phase {
@@ -339,6 +349,26 @@ impl<'a> Engine<'a> {
             }
             Phase::Emptying { .. } | Phase::Closing { .. } | Phase::Ended(_) => {
                 self.on_timeout_at_the_end(now);
+            }
+        }
+    }
+
+    /// Asks now and then whether the broker is still there.
+    fn check_connection(&mut self, now: Instant) {
+        match self.keep_alive.due(now) {
+            Due::Nothing => {}
+            Due::Ping => {
+                // From now on, even where the socket takes nothing: that is silence, too.
+                self.keep_alive.pinged(now);
+                self.delivery.ask_for_ping();
+            }
+            Due::GiveUp => {
+                let text = format!(
+                    "broker at {} did not answer a ping within {} s: connection given up",
+                    self.reconnect.broker(),
+                    self.keep_alive.seconds()
+                );
+                self.on_lost(now, Trouble::new(text));
             }
         }
     }

@@ -8,8 +8,7 @@ use std::collections::VecDeque;
 
 use crate::mqtt::{Message, QoS, TopicFilter};
 
-/// How many packets may be outstanding: well below rumqttc's range of packet identifiers, and below
-/// [`MOSQUITTO_WINDOW`].
+/// How many packets may be outstanding: below [`MOSQUITTO_WINDOW`].
 pub const WINDOW: usize = 16;
 
 /// How many messages mosquitto has in flight with one client, each way (`max_inflight_messages`).
@@ -33,7 +32,9 @@ pub enum Packet {
 }
 
 impl Packet {
-    fn needs_identifier(&self) -> bool {
+    /// Whether it has a packet identifier (MQTT 3.1.1, section 2.3.1).
+    #[must_use]
+    pub fn needs_identifier(&self) -> bool {
         !matches!(self, Self::Publish(message) if message.qos == QoS::AtMostOnce)
     }
 
@@ -184,16 +185,10 @@ impl Outbox {
         self.items.iter().take(WINDOW).any(is_subscribe)
     }
 
-    /// The packet identifiers that belong to unconfirmed packets.
+    /// Whether the packet identifier belongs to an unconfirmed packet.
     #[must_use]
-    pub fn pkids_in_use(&self) -> Vec<u16> {
-        let stages = self.items.iter().take(WINDOW).map(|item| item.stage);
-        stages
-            .filter_map(|stage| match stage {
-                Stage::Sent(pkid) | Stage::Released(pkid) => Some(pkid),
-                Stage::Waiting | Stage::Confirmed => None,
-            })
-            .collect()
+    pub fn is_in_flight(&self, pkid: u16) -> bool {
+        self.outstanding(pkid).is_some()
     }
 
     /// Whether everything is confirmed.
@@ -307,8 +302,12 @@ impl Outbox {
 
     /// The broker has sent PUBREC: from now on a new connection repeats the PUBREL, and not the PUBLISH.
     pub fn received(&mut self, pkid: u16) {
-        if let Some(at) = self.outstanding(pkid) {
-            self.items[at].stage = Stage::Released(pkid);
+        if let Some(item) = self.outstanding(pkid).map(|at| &mut self.items[at]) {
+            // Of no other packet can it be the confirmation.
+            if matches!(&item.packet, Some(Packet::Publish(message)) if message.qos == QoS::ExactlyOnce)
+            {
+                item.stage = Stage::Released(pkid);
+            }
         }
     }
 

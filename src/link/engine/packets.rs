@@ -16,6 +16,7 @@ use crate::role::{Effect, Event, Failure, Kind};
 
 impl Engine<'_> {
     pub(super) fn on_packet(&mut self, now: Instant, packet: Incoming) {
+        self.keep_alive.heard();
         // A connection that the engine has left may still have packets to tell of.
         if !self.phase.is_served() {
             return;

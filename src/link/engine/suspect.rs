@@ -131,7 +131,9 @@ impl Suspect {
 
     /// The PINGREQ went out.
     pub fn pinged(&mut self) {
-        self.trial = Trial::Pinged;
+        if self.trial == Trial::Ping {
+            self.trial = Trial::Pinged;
+        }
     }
 
     /// PINGRESP came.

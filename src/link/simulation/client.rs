@@ -1,13 +1,12 @@
-//! One run in simulated time: the real engine over rumqttc's real books, driven as `driver` drives them.
+//! One run in simulated time: the real engine with rumqttc's packets, driven as `driver` drives them.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use rumqttc::{Disconnect, MqttState, Packet, PingReq, Request};
+use rumqttc::Packet;
 
-use super::world::IDENTIFIERS;
-use crate::link::driver::books;
-use crate::link::engine::{self, Engine, Input, Output, RoleWithSink, Trouble};
+use crate::link::driver::wire;
+use crate::link::engine::{Engine, Input, Output, RoleWithSink, Trouble};
 use crate::link::{Address, End, Options};
 use crate::role::{Failure, Role};
 
@@ -23,7 +22,6 @@ pub enum Wish {
 pub struct Client {
     pub id: String,
     engine: Engine<'static>,
-    state: MqttState,
     /// It has a connection, or makes an attempt.
     is_attached: bool,
     pub is_connected: bool,
@@ -51,7 +49,6 @@ impl Client {
         Self {
             id: options.client_id.clone(),
             engine: Engine::new(role, options, now, seed),
-            state: MqttState::new(engine::IDENTIFIERS, true),
             is_attached: false,
             is_connected: false,
             until: None,
@@ -85,7 +82,7 @@ impl Client {
                     self.is_attached = true;
                     self.wishes.push(Wish::Connect { to, clean_session });
                 }
-                Output::Disconnect => self.request(now, Request::Disconnect(Disconnect)),
+                Output::Disconnect => self.wishes.push(Wish::Send(Packet::Disconnect)),
                 Output::End(end) => {
                     self.hang_up();
                     self.end = Some((now, end));
@@ -116,72 +113,34 @@ impl Client {
 
     fn send_due(&mut self, now: Instant) {
         loop {
-            let (state, wishes) = (&mut self.state, &mut self.wishes);
+            let wishes = &mut self.wishes;
             let sent = self.engine.send_next(now, |outgoing| {
-                let packet = books::enter(state, outgoing)?;
-                let pkid = books::pkid(&packet);
-                wishes.push(Wish::Send(packet));
-                Ok::<_, rumqttc::StateError>(pkid)
+                wishes.push(Wish::Send(wire::to_packet(outgoing)));
+                Ok::<_, std::convert::Infallible>(())
             });
-            match sent {
-                None => return,
-                Some(Ok(())) => {}
-                Some(Err(error)) => panic!("rumqttc's books refuse a packet: {error}"),
+            if sent.is_none() {
+                return;
             }
         }
-    }
-
-    /// What rumqttc sends by itself.
-    fn request(&mut self, now: Instant, request: Request) {
-        match self.state.handle_outgoing_packet(request) {
-            Ok(packet) => self.wishes.extend(packet.map(Wish::Send)),
-            Err(_) => self.lost(now, "the broker did not answer a ping"),
-        }
-        self.take_events(now);
-    }
-
-    /// The keep alive interval is over.
-    pub fn ping(&mut self, now: Instant) {
-        self.request(now, Request::PingReq(PingReq));
     }
 
     /// The broker accepted the connection.
     pub fn connected(&mut self, now: Instant, session_present: bool) {
         self.is_connected = true;
-        if session_present {
-            books::expect_releases(&mut self.state, 1..=IDENTIFIERS);
-        }
         let input = Input::Connected { session_present };
         self.engine.handle(now, input);
     }
 
-    /// Packets that rumqttc reads at once.
+    /// Packets that arrive together.
     pub fn read(&mut self, now: Instant, packets: Vec<Packet>) {
         for packet in packets {
-            match self.state.handle_incoming_packet(packet) {
-                Ok(answer) => self.wishes.extend(answer.map(Wish::Send)),
-                Err(error) => return self.lost(now, &error.to_string()),
-            }
-        }
-        self.take_events(now);
-    }
-
-    fn take_events(&mut self, now: Instant) {
-        while let Some(event) = self.state.events.pop_front() {
-            if let Some(input) = books::take(&mut self.state, event) {
-                self.engine.handle(now, input);
-            }
+            let packet = wire::to_incoming(packet).expect("a broker sends such a packet");
+            self.engine.handle(now, Input::Packet(packet));
         }
     }
 
     /// The attempt failed, or the connection has ended.
-    pub fn lost(&mut self, now: Instant, why: &str) {
-        self.failed(now, Trouble::new(why.to_owned()));
-    }
-
-    /// The same, for a reason of the test's.
     pub fn failed(&mut self, now: Instant, trouble: Trouble) {
-        self.take_events(now);
         self.engine.handle(now, Input::Lost(trouble));
         self.hang_up();
     }
@@ -192,8 +151,5 @@ impl Client {
             return;
         }
         self.wishes.push(Wish::HangUp);
-        self.state.clean();
-        self.state.events.clear();
-        self.state.collision = None;
     }
 }

@@ -20,8 +20,7 @@ pub use strikes::Strike;
 
 use network::Wire;
 
-/// The packet identifiers that the brokers here use: few, so that they begin again, and so that rumqttc's repair
-/// takes no time.
+/// The packet identifiers that the brokers here use: few, so that they begin again.
 pub const IDENTIFIERS: u16 = 60;
 
 /// What a host without a broker says.
@@ -41,7 +40,6 @@ enum Event {
     Connect(Connection),
     /// rumqttc gives the attempt up.
     GiveUp(Connection),
-    Ping(Connection),
     /// The host refuses the connection.
     Refuse(Connection),
     /// The client hears that the connection has ended.
@@ -60,7 +58,6 @@ pub struct World {
     pub down_until: BTreeMap<String, Instant>,
     pub connack_delay: Duration,
     latency: Duration,
-    keep_alive: Duration,
     wires: BTreeMap<Connection, Wire>,
     /// The present connection, or attempt, of each client.
     current: Vec<Option<Connection>>,
@@ -87,7 +84,6 @@ impl World {
             down_until: BTreeMap::new(),
             connack_delay: Duration::ZERO,
             latency: Duration::from_millis(random.u64(1..80)),
-            keep_alive: Duration::from_secs(15),
             wires: BTreeMap::new(),
             current: Vec::new(),
             heap: BinaryHeap::new(),
@@ -230,14 +226,6 @@ impl World {
                 if client.is_some_and(|client| !self.clients[client].is_connected) {
                     self.lose(connection, "did not answer within 5 s", None);
                 }
-            }
-            Event::Ping(connection) => {
-                let Some(client) = self.client_of(connection) else {
-                    return;
-                };
-                self.clients[client].ping(self.now);
-                self.schedule(self.now + self.keep_alive, Event::Ping(connection));
-                self.turn(client);
             }
             Event::Up(connection) => self.on_up(connection),
             Event::Down(connection) => self.on_down(connection),

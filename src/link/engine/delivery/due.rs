@@ -1,6 +1,7 @@
-//! What is sent next: what continues the session, then acknowledgements, then the outbox; and what a suspect holds back.
+//! What is sent next: answers, what continues the session, acknowledgements, then the outbox; and what a suspect holds
+//! back.
 
-use super::{Delivery, MAX_RELEASING};
+use super::{Answer, Delivery, IDENTIFIERS};
 use crate::link::engine::Outgoing;
 use crate::link::engine::inbound::Ack;
 use crate::link::engine::outbox::{Confirmed, Packet, Replay};
@@ -11,7 +12,8 @@ impl Delivery {
     /// Whether [`Delivery::send_next`] has something to send.
     #[must_use]
     pub fn is_due(&self) -> bool {
-        self.may_ping()
+        !self.answers.is_empty()
+            || self.may_ping()
             || self.may_release()
             || self.may_replay()
             || self.inbound.has_ack()
@@ -24,11 +26,11 @@ impl Delivery {
 
     fn may_release(&self) -> bool {
         let is_trial = matches!(self.permits(), Some(Permitted::Ping | Permitted::NoPublish));
-        !is_trial && !self.releases.is_empty() && self.releasing.len() < MAX_RELEASING
+        !is_trial && !self.releases.is_empty()
     }
 
     fn may_ping(&self) -> bool {
-        self.permits() == Some(Permitted::Ping)
+        self.wants_ping || self.permits() == Some(Permitted::Ping)
     }
 
     /// The suspect, and what was published before it: the order stays.
@@ -66,26 +68,30 @@ impl Delivery {
         }
     }
 
-    /// Sends the next packet that is due with `write`, whose result is its packet identifier: first what
-    /// continues the session, then acknowledgements, then the outbox. `Some(Ok(Some(..)))` is a message
-    /// with QoS 0, which is confirmed by that.
+    /// Sends the next packet that is due with `write`. `Some(Ok(Some(..)))` is a message with QoS 0, which is
+    /// confirmed by that.
     pub fn send_next<E>(
         &mut self,
-        write: impl FnOnce(Outgoing<'_>) -> Result<u16, E>,
+        write: impl FnOnce(Outgoing<'_>) -> Result<(), E>,
     ) -> Option<Result<Option<Confirmed>, E>> {
+        // Before PINGREQ and the outbox, whose confirmations show that the broker has read the answers.
+        if let Some(answer) = self.answers.pop_front() {
+            let outgoing = match answer {
+                Answer::Release(pkid) => Outgoing::PubRel(pkid),
+                Answer::Complete(pkid) => Outgoing::PubComp(pkid),
+            };
+            return Some(write(outgoing).map(|()| None));
+        }
         if self.may_ping() {
-            return Some(write(Outgoing::PingReq).map(|_| {
+            return Some(write(Outgoing::PingReq).map(|()| {
                 self.ping_sent();
-                if let Some(suspect) = &mut self.suspect {
-                    suspect.pinged();
-                }
                 None
             }));
         }
         if self.may_release() {
             if let Some(pkid) = self.releases.pop_front() {
                 self.releasing.push(pkid);
-                return Some(write(Outgoing::PubRel(pkid)).map(|_| None));
+                return Some(write(Outgoing::PubRel(pkid)).map(|()| None));
             }
         }
         let replay = match self.may_replay() {
@@ -95,7 +101,8 @@ impl Delivery {
         if let Some(replay) = replay {
             let outgoing = match &replay {
                 Replay::Publish(pkid, message) => Outgoing::Publish {
-                    replayed_as: Some(*pkid),
+                    pkid: *pkid,
+                    dup: true,
                     message,
                 },
                 Replay::Release(pkid) => Outgoing::PubRel(*pkid),
@@ -104,27 +111,50 @@ impl Delivery {
             if written.is_ok() {
                 self.outbox.replayed(replay.pkid());
             }
-            return Some(written.map(|_| None));
+            return Some(written.map(|()| None));
         }
         if let Some(Ack { pkid, qos }) = self.inbound.next_ack() {
             let outgoing = match qos {
                 QoS::ExactlyOnce => Outgoing::PubRec(pkid),
                 _ => Outgoing::PubAck(pkid),
             };
-            return Some(write(outgoing).map(|_| None));
+            return Some(write(outgoing).map(|()| None));
         }
         if !self.has_identifiers() || !self.may_send_next() {
             return None;
         }
-        let outgoing = match self.outbox.next()? {
+        let packet = self.outbox.next()?;
+        let pkid = match packet.needs_identifier() {
+            true => self.free_identifier(),
+            false => 0,
+        };
+        let outgoing = match packet {
             Packet::Publish(message) => Outgoing::Publish {
-                replayed_as: None,
+                pkid,
+                dup: false,
                 message,
             },
-            Packet::Subscribe(filter, qos) => Outgoing::Subscribe(filter, *qos),
-            Packet::Unsubscribe(filter) => Outgoing::Unsubscribe(filter),
+            Packet::Subscribe(filter, qos) => Outgoing::Subscribe(pkid, filter, *qos),
+            Packet::Unsubscribe(filter) => Outgoing::Unsubscribe(pkid, filter),
         };
         let acks = self.inbound.acks();
-        Some(write(outgoing).map(|pkid| self.outbox.sent(pkid, acks)))
+        Some(write(outgoing).map(|()| {
+            if pkid > 0 {
+                self.last_pkid = pkid;
+            }
+            self.outbox.sent(pkid, acks)
+        }))
+    }
+
+    /// The next packet identifier, counted upwards, that belongs to nothing.
+    fn free_identifier(&self) -> u16 {
+        let mut pkid = self.last_pkid;
+        loop {
+            pkid = pkid % IDENTIFIERS + 1;
+            // `has_identifiers` has seen that there is one.
+            if !self.outbox.is_in_flight(pkid) && !self.releasing.contains(&pkid) {
+                return pkid;
+            }
+        }
     }
 }

@@ -9,10 +9,10 @@ use super::{Event, World};
 use crate::link::simulation::broker::Connection;
 use crate::role::Kind;
 
-/// rumqttc gives up an attempt to connect then.
+/// The driver gives up an attempt to connect then.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
-/// How many packets rumqttc reads at once.
+/// How many packets are read at once.
 const BATCH: usize = 10;
 
 #[derive(Debug)]
@@ -182,7 +182,6 @@ impl World {
             return self.lose(connection, "refused the login", Some(Kind::Refused));
         };
         self.clients[client].connected(self.now, session_present);
-        self.schedule(self.now + self.keep_alive, Event::Ping(connection));
         self.turn(client);
         self.count(connection);
     }
