@@ -19,8 +19,11 @@ const REMINDER: Duration = Duration::from_secs(300);
 /// From how many connections on, each ended right after it was made, another client is suspected.
 const SUSPICIOUS: u32 = 3;
 
-/// From how many connections on, each ended while it was idle, a time-out is suspected.
+/// From how many connections on, each ended after the same time without a packet, a time-out is suspected.
 const IDLE_ENDS: u32 = 2;
+
+/// How much these times may differ. A rival for the client id comes back after delays of chance.
+const IDLE_SPREAD: Duration = Duration::from_millis(200);
 
 /// From how long on without a packet a connection counts as idle.
 const IDLE: Duration = Duration::from_millis(1500);
@@ -63,8 +66,9 @@ pub struct Reconnect {
     warned: Option<Instant>,
     /// Connections in a row that ended before they had settled.
     thrown_out: u32,
-    /// Connections in a row that ended while they were idle.
+    /// Connections in a row that ended after the same time without a packet, and that time.
     idle_ends: u32,
+    idle: Duration,
     /// The present connection has been granted a subscription.
     is_served: bool,
     keep_alive: Duration,
@@ -85,6 +89,7 @@ impl Reconnect {
             warned: None,
             thrown_out: 0,
             idle_ends: 0,
+            idle: Duration::ZERO,
             is_served: false,
             keep_alive: options.keep_alive,
         }
@@ -162,17 +167,23 @@ impl Reconnect {
         Next::Attempt(now + wait)
     }
 
-    /// A connection that served and then was idle for a while ended for a reason that a longer delay does not mend.
+    /// Connections that served, and that each ended after the same idle time, ended for a reason that a longer delay
+    /// does not mend.
     fn connection_ended(&mut self, lasted: Duration, idle: Duration) {
-        let is_idle_end = self.is_served && idle >= IDLE && lasted >= IDLE;
+        let was_idle = self.is_served && idle >= IDLE && lasted >= IDLE;
+        let is_as_before = self.idle_ends > 0 && self.idle.abs_diff(idle) <= IDLE_SPREAD;
+        self.idle_ends = match (was_idle, is_as_before) {
+            (false, _) => 0,
+            (true, false) => 1,
+            (true, true) => self.idle_ends + 1,
+        };
+        self.idle = idle;
         let settled = self.backoff.lasted(lasted);
-        if is_idle_end {
+        let is_time_out = self.idle_ends >= IDLE_ENDS;
+        if is_time_out {
             self.backoff.reset();
-            self.idle_ends += 1;
-        } else {
-            self.idle_ends = 0;
         }
-        self.thrown_out = match settled || is_idle_end {
+        self.thrown_out = match settled || is_time_out {
             true => 0,
             false => self.thrown_out + 1,
         };
