@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
-use mqtt_client::device_session::device::{Device, DeviceConfig};
+use mqtt_client::device_session::device::{Device, DeviceConfig, Resume};
 use mqtt_client::device_session::without_end;
 use mqtt_client::mqtt::{Level, TopicFilter, TopicName};
 use mqtt_client::mqtt::{Message, QoS};
@@ -29,7 +29,7 @@ fuzz_target!(|bytes: &[u8]| {
         .then(|| Level::new("U1").unwrap());
     let known = resume.clone();
     let config = DeviceConfig {
-        resume,
+        resume: resume.map(Resume::new),
         ..DeviceConfig::new(alice)
     };
     let mut device = Device::new(config, start);

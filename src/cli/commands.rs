@@ -9,7 +9,7 @@ use super::connection::ConnectionOptions;
 use super::nearest::nearest;
 use super::table::COMMANDS;
 use super::values::{self, Values};
-use super::{Invocation, Text, sized, usage};
+use super::{Invocation, StateConfig, Text, sized, usage};
 use crate::device_session::controller::Plan;
 use crate::device_session::device::DeviceConfig;
 use crate::mqtt::{Level, QoS};
@@ -24,7 +24,8 @@ pub struct ServiceOptions {
     lines: bool,
     qos: Option<QoS>,
     replies: Option<PathBuf>,
-    state_dir: Option<PathBuf>,
+    state: Option<StateConfig>,
+    is_state_typed: bool,
     commands: Option<RangeInclusive<u32>>,
     delay: Option<Duration>,
     seed: Option<u64>,
@@ -40,7 +41,8 @@ impl ServiceOptions {
             lines: values.count("--lines") > 0,
             qos: values.get("--qos", values::qos)?,
             replies: values.get("--replies", values::path)?,
-            state_dir: values.state_dir()?,
+            is_state_typed: values.is_typed("--state-dir"),
+            state: values.state()?,
             commands: values.get("--commands", values::range)?,
             delay: values.get("--delay", values::seconds)?,
             seed: values.get("--seed", values::number)?,
@@ -129,7 +131,7 @@ pub fn device(options: ServiceOptions, free: Vec<OsString>) -> Result<Invocation
             ..usual
         },
         replies: options.replies,
-        state_dir: options.state_dir,
+        state: options.state,
     })
 }
 
@@ -152,11 +154,16 @@ pub fn controller(options: ServiceOptions, free: Vec<OsString>) -> Result<Invoca
         },
         replies: options.replies,
         report: options.report,
+        state: options.state,
     })
 }
 
 pub fn responder(options: ServiceOptions, free: Vec<OsString>) -> Result<Invocation, Failure> {
     none_left(free, "responder")?;
+    if options.share.is_some() && options.is_state_typed {
+        let text = "--share and --state-dir: while this responder is away the others of its group answer, and nothing is kept for it";
+        return Err(usage(text.to_owned()));
+    }
     let in_a_group = options.share.is_some();
     Ok(Invocation::Responder {
         connection: options.connection.service("responder", in_a_group)?,
@@ -165,6 +172,7 @@ pub fn responder(options: ServiceOptions, free: Vec<OsString>) -> Result<Invocat
             share: options.share,
             seed: fastrand::u64(..),
         },
+        state: options.state,
     })
 }
 

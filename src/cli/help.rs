@@ -53,8 +53,11 @@ Message:
       --lines            request: each line of standard input is a MESSAGE, sent
                          as it comes and one at a time, with -W for each
       --replies FILE     device, controller: lines CMD=word instead of the table
-      --state-dir DIR    device: remember the session in DIR, and go on with it
-                         after a crash or a power cut; a folder for each device
+      --state-dir DIR    device, controller, responder: keep what is open in DIR
+                         and go on with it after a crash; a folder for each
+      --sync             device, controller, responder: with --state-dir, on the
+                         disk before it is sent, so that a power cut repeats
+                         nothing at QoS 2
       --commands N|A-B   controller: commands a session (5-15)
       --delay S          controller: seconds before the first command (3)
       --seed N           controller: repeat the choice of commands and ids

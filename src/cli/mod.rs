@@ -56,8 +56,8 @@ pub enum Invocation {
         config: DeviceConfig,
         /// The file that replaces the table of replies.
         replies: Option<PathBuf>,
-        /// The folder in which it remembers its session.
-        state_dir: Option<PathBuf>,
+        /// Where it remembers its session.
+        state: Option<StateConfig>,
     },
     /// Be the controller.
     Controller {
@@ -69,6 +69,8 @@ pub enum Invocation {
         replies: Option<PathBuf>,
         /// Where a line for each session goes; `-` for standard output.
         report: Option<PathBuf>,
+        /// Where it remembers its sessions.
+        state: Option<StateConfig>,
     },
     /// Be the responder.
     Responder {
@@ -76,7 +78,18 @@ pub enum Invocation {
         connection: ConnectionConfig,
         /// How it answers.
         config: ResponderConfig,
+        /// Where it remembers what is not answered.
+        state: Option<StateConfig>,
     },
+}
+
+/// Where a run remembers what a later one goes on with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateConfig {
+    /// The folder.
+    pub folder: PathBuf,
+    /// On the disk before anything is sent that depends on it, so that it survives a power cut.
+    pub sync: bool,
 }
 
 /// A text from the command line, or to be read.

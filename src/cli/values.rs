@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::table;
+use super::{StateConfig, table};
 use crate::mqtt::{Level, QoS};
 use crate::role::{Failure, Kind};
 
@@ -142,10 +142,18 @@ impl<'a> Values<'a> {
     }
 
     /// The state folder: as typed, or as systemd names it (STATE_DIRECTORY, systemd.exec(5)).
-    pub fn state_dir(&mut self) -> Result<Option<PathBuf>, Failure> {
+    pub fn state(&mut self) -> Result<Option<StateConfig>, Failure> {
         let given = self.get("--state-dir", path)?;
+        let sync = self.switch("--sync")? == Some(true);
         let by_systemd = || (self.environment)("STATE_DIRECTORY").filter(|dir| !dir.is_empty());
-        Ok(given.or_else(|| by_systemd().map(PathBuf::from)))
+        let folder = given.or_else(|| by_systemd().map(PathBuf::from));
+        match folder {
+            None if sync => Err(Failure::new(
+                Kind::Usage,
+                "--sync: nothing is written without --state-dir",
+            )),
+            folder => Ok(folder.map(|folder| StateConfig { folder, sync })),
+        }
     }
 
     /// The path of a credential, where systemd has loaded any (systemd.exec(5), CREDENTIALS_DIRECTORY).

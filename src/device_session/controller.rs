@@ -1,5 +1,6 @@
 //! The controller's end of a session: hands out UNIQUE IDs, sends commands, and judges the replies.
 
+mod memory;
 mod plan;
 mod session;
 
@@ -39,6 +40,8 @@ pub struct Controller {
     /// Sessions of an earlier run that was killed: the broker has kept their subscriptions, and this run has
     /// ended them.
     abandoned_sessions: HashSet<Level>,
+    /// It has subscribed to the logins.
+    is_listening: bool,
     started: u64,
     passed: u64,
     failed: u64,
@@ -55,6 +58,7 @@ impl Controller {
             fresh: HashMap::new(),
             deadlines: BTreeSet::new(),
             abandoned_sessions: HashSet::new(),
+            is_listening: false,
             started: 0,
             passed: 0,
             failed: 0,
@@ -62,7 +66,13 @@ impl Controller {
     }
 
     fn fresh_unique_id(&mut self) -> Option<Level> {
-        Level::new(&format!("{:032x}", self.random.u128(..))).ok()
+        // The seed is the one of an earlier process, perhaps, whose sessions go on.
+        loop {
+            let unique_id = Level::new(&format!("{:032x}", self.random.u128(..))).ok()?;
+            if !self.sessions.contains_key(&unique_id) {
+                return Some(unique_id);
+            }
+        }
     }
 
     fn set_stage(&mut self, unique_id: &Level, stage: Stage) {
@@ -113,7 +123,7 @@ impl Controller {
             return Vec::new();
         };
         self.started += 1;
-        let effects = vec![
+        let mut effects = vec![
             Effect::Note(format!("{user_id} logged in as session {unique_id}")),
             // At the highest QoS, because the broker lowers a message to the QoS of the subscription, and the
             // controller judges the QoS with which the device published.
@@ -121,7 +131,8 @@ impl Controller {
         ];
         self.fresh.insert(user_id.clone(), unique_id.clone());
         let session = Session::new(user_id, lowest, now);
-        self.sessions.insert(unique_id, session);
+        self.sessions.insert(unique_id.clone(), session);
+        effects.push(self.remember(&unique_id));
         effects
     }
 
@@ -146,6 +157,7 @@ impl Controller {
             effects.push(Effect::Publish(introduction));
             self.set_stage(&unique_id, Stage::Introducing);
         }
+        effects.push(self.remember(&unique_id));
         effects
     }
 
@@ -169,12 +181,12 @@ impl Controller {
             self.plan.qos,
         );
         self.set_stage(&unique_id, Stage::Introducing);
-        vec![Effect::Publish(introduction)]
+        vec![Effect::Publish(introduction), self.remember(&unique_id)]
     }
 
-    fn confirmed(&mut self, now: Instant, message: &Message) {
+    fn confirmed(&mut self, now: Instant, message: &Message) -> Vec<Effect<Report>> {
         let Ok(unique_id) = Level::from_bytes(&message.payload) else {
-            return;
+            return Vec::new();
         };
         if let Some(session) = self.sessions.get(&unique_id) {
             if matches!(session.stage, Stage::Introducing | Stage::Pausing { .. })
@@ -182,8 +194,10 @@ impl Controller {
             {
                 let until = now + self.plan.delay;
                 self.set_stage(&unique_id, Stage::Pausing { until });
+                return vec![self.remember(&unique_id)];
             }
         }
+        Vec::new()
     }
 
     /// Closes the session of a message that the link has dropped: without one of its commands it would say
@@ -224,6 +238,7 @@ impl Controller {
             self.fresh.remove(&session.user_id);
         }
         self.set_stage(unique_id, Stage::awaiting(open, now, &self.plan));
+        effects.push(self.remember(unique_id));
         effects
     }
 
@@ -240,7 +255,7 @@ impl Controller {
                 if let Some(stage) = stage {
                     self.set_stage(&unique_id, stage);
                 }
-                Vec::new()
+                vec![self.remember(&unique_id)]
             }
         }
     }
@@ -313,6 +328,7 @@ impl Controller {
             }
         }
         effects.push(Effect::Unsubscribe(reply_filter(unique_id)));
+        effects.push(self.remember(unique_id));
         effects.push(Effect::Emit(Report {
             user_id: session.user_id,
             unique_id: unique_id.clone(),
@@ -334,15 +350,13 @@ impl Role for Controller {
 
     fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Report> {
         Ok(match event {
-            Event::Connected { .. } if self.started == 0 => {
-                vec![Effect::Subscribe(self.plan.logins(), QoS::ExactlyOnce)]
+            Event::Connected { .. } if !std::mem::replace(&mut self.is_listening, true) => {
+                let logins = Effect::Subscribe(self.plan.logins(), QoS::ExactlyOnce);
+                self.subscribe_again().chain([logins]).collect()
             }
             Event::Connected { .. } | Event::Line(_) => Vec::new(),
             Event::Subscribed { filter, granted } => self.subscribed(filter, granted),
-            Event::Confirmed(message) => {
-                self.confirmed(now, message);
-                Vec::new()
-            }
+            Event::Confirmed(message) => self.confirmed(now, message),
             Event::Undeliverable(message, _) => self.undeliverable(now, message),
             Event::Received(Message {
                 retain: true,

@@ -5,7 +5,8 @@ mod config;
 
 use std::time::{Duration, Instant};
 
-pub use config::DeviceConfig;
+pub use config::{DeviceConfig, Resume};
+use config::{ENDING, SESSION, is_reply};
 
 use super::{
     LAST_WORDS, Replies, command_topic, login_topic, nobody_speaks, reply_topic, unique_id_topic,
@@ -18,7 +19,7 @@ use crate::role::{Effect, Event, Failure, Kind, Reaction, Role, Undeliverable};
 /// What a device hands to the caller of the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
-    /// The controller gave this UNIQUE ID. A later run needs it in order to go on with the session.
+    /// The controller gave this UNIQUE ID.
     LoggedIn(Level),
     /// The last words came; the session is over.
     Done,
@@ -32,7 +33,7 @@ const RAREST_REPEAT: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 enum State {
     /// Not connected yet; a UNIQUE ID of an earlier run may still be good.
-    Starting { resume: Option<Level> },
+    Starting { resume: Option<Resume> },
     /// SUBSCRIBE sent; `login` only goes out after the SUBACK, or the UNIQUE ID could be missed.
     Subscribing,
     /// `login` published. Once the broker has confirmed it, the device publishes it again at `repeat`: the
@@ -46,7 +47,7 @@ enum State {
     },
     /// The last words have come, but the broker has not confirmed every reply: a crash now must not end
     /// the session.
-    Leaving { unconfirmed: u64 },
+    Leaving { unique_id: Level, unconfirmed: u64 },
     /// The last words have come, and the broker has every reply.
     Done,
 }
@@ -110,21 +111,39 @@ impl Device {
         };
         let mut effects = vec![];
         match resume.take() {
-            Some(unique_id) if session_present => {
+            // Every command has come: only the replies to the last of them are not confirmed.
+            Some(Resume {
+                unique_id,
+                unconfirmed,
+                is_ending: true,
+            }) => {
+                self.state = State::Leaving {
+                    unique_id,
+                    unconfirmed,
+                };
+                effects.extend(self.leave());
+            }
+            Some(Resume {
+                unique_id,
+                unconfirmed,
+                ..
+            }) if session_present => {
                 effects.push(Effect::Note(format!("going on with session {unique_id}")));
+                effects.push(remember(&unique_id));
                 effects.push(self.subscribe(&self.unique_id_topic()));
                 effects.push(self.subscribe(&command_topic(&unique_id)));
                 self.state = State::Serving {
                     unique_id,
                     answered: 0,
-                    unconfirmed: 0,
+                    unconfirmed,
                 };
             }
             lost => {
-                if let Some(unique_id) = lost {
+                if let Some(Resume { unique_id, .. }) = lost {
                     effects.push(Effect::Warn(format!(
                         "the broker no longer holds session {unique_id}: logging in anew"
                     )));
+                    effects.push(Effect::Remember(SESSION.to_owned(), None));
                 }
                 effects.push(self.subscribe(&self.unique_id_topic()));
                 self.state = State::Subscribing;
@@ -185,9 +204,13 @@ impl Device {
         let payload = &message.payload;
         let command = words(payload);
         if command == Some(LAST_WORDS) {
-            let unconfirmed = *unconfirmed;
-            self.state = State::Leaving { unconfirmed };
-            return self.leave();
+            self.state = State::Leaving {
+                unique_id: unique_id.clone(),
+                unconfirmed: *unconfirmed,
+            };
+            let mut effects = vec![Effect::Remember(ENDING.to_owned(), Some(Vec::new()))];
+            effects.extend(self.leave());
+            return effects;
         }
         let Some((command, word)) = command.and_then(|command| self.replies.answer(command)) else {
             return vec![Effect::Warn(format!(
@@ -213,13 +236,11 @@ impl Device {
     }
 
     fn confirmed(&mut self, now: Instant, message: &Message) -> Vec<Effect<Progress>> {
-        let is_login = message.topic == login_topic();
         match &mut self.state {
-            State::LoggingIn { repeat } if is_login => *repeat = self.repeats.after(now),
-            State::Serving { unconfirmed, .. } | State::Leaving { unconfirmed } if !is_login => {
-                *unconfirmed = unconfirmed.saturating_sub(1);
+            State::LoggingIn { repeat } if message.topic == login_topic() => {
+                *repeat = self.repeats.after(now);
             }
-            _ => {}
+            _ => self.done_with(&message.topic),
         }
         self.leave()
     }
@@ -241,20 +262,38 @@ impl Device {
             );
             return Err(Failure::new(Kind::Refused, text));
         }
-        if let State::Serving { unconfirmed, .. } | State::Leaving { unconfirmed } = &mut self.state
-        {
-            *unconfirmed = unconfirmed.saturating_sub(1);
-        }
+        self.done_with(&message.topic);
         Ok(self.leave())
+    }
+
+    /// One reply less to wait for, where it is one of this session.
+    fn done_with(&mut self, topic: &TopicName) {
+        match &mut self.state {
+            State::Serving {
+                unique_id,
+                unconfirmed,
+                ..
+            }
+            | State::Leaving {
+                unique_id,
+                unconfirmed,
+            } if is_reply(topic, unique_id) => *unconfirmed = unconfirmed.saturating_sub(1),
+            _ => {}
+        }
     }
 
     /// Ends the session once the broker has confirmed every reply. The link acknowledges the last words only
     /// after that, so until then the broker delivers them again after a crash.
     fn leave(&mut self) -> Vec<Effect<Progress>> {
         match self.state {
-            State::Leaving { unconfirmed: 0 } => {
+            State::Leaving { unconfirmed: 0, .. } => {
                 self.state = State::Done;
-                vec![Effect::Emit(Progress::Done), Effect::Finish]
+                vec![
+                    Effect::Emit(Progress::Done),
+                    Effect::Remember(SESSION.to_owned(), None),
+                    Effect::Remember(ENDING.to_owned(), None),
+                    Effect::Finish,
+                ]
             }
             _ => Vec::new(),
         }
@@ -294,6 +333,7 @@ impl Device {
         };
         let effects = vec![
             Effect::Note(said),
+            remember(&unique_id),
             Effect::Emit(Progress::LoggedIn(unique_id.clone())),
             self.subscribe(&command_topic(&unique_id)),
         ];
@@ -311,7 +351,7 @@ impl Device {
             State::Serving { unique_id, .. } => format!(
                 "no word from the controller on {unique_id} for {seconds} s: is it still running? (-W sets the limit)"
             ),
-            State::Leaving { unconfirmed } => format!(
+            State::Leaving { unconfirmed, .. } => format!(
                 "the broker did not confirm {unconfirmed} replies within {seconds} s (-W sets the limit)"
             ),
             _ => format!(
@@ -321,6 +361,11 @@ impl Device {
         };
         Failure::new(Kind::NoAnswer, text)
     }
+}
+
+fn remember(unique_id: &Level) -> Effect<Progress> {
+    let value = unique_id.as_str().as_bytes().to_vec();
+    Effect::Remember(SESSION.to_owned(), Some(value))
 }
 
 impl Role for Device {

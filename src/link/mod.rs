@@ -21,6 +21,7 @@ pub use watcher::Watcher;
 use crate::role::{Failure, Role};
 use driver::Driver;
 use engine::RoleWithSink;
+use engine::journal::Journal;
 use watcher::Unwatched;
 
 /// How a run ended that did not fail.
@@ -42,6 +43,7 @@ pub struct Run<'a> {
     stop: &'a Stop,
     watcher: Option<&'a mut dyn Watcher>,
     lines: Option<&'a Lines>,
+    journal: Option<Journal>,
 }
 
 impl<'a> Run<'a> {
@@ -53,6 +55,7 @@ impl<'a> Run<'a> {
             stop,
             watcher: None,
             lines: None,
+            journal: None,
         }
     }
 
@@ -67,6 +70,13 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn on_lines(mut self, lines: &'a Lines) -> Self {
         self.lines = Some(lines);
+        self
+    }
+
+    /// The same run, written down so that a later process can go on with it.
+    #[must_use]
+    pub fn journaled(mut self, journal: Option<Journal>) -> Self {
+        self.journal = journal;
         self
     }
 
@@ -86,6 +96,14 @@ impl<'a> Run<'a> {
         let mut unwatched = Unwatched;
         let watcher = self.watcher.unwrap_or(&mut unwatched);
         let role = Box::new(RoleWithSink { role, emit });
-        Driver::new(role, self.options, self.stop, watcher, self.lines)?.run()
+        Driver::new(
+            role,
+            self.options,
+            self.stop,
+            watcher,
+            self.lines,
+            self.journal,
+        )?
+        .run()
     }
 }

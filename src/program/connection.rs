@@ -39,6 +39,12 @@ impl Connection {
         })
     }
 
+    /// The client id.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
     /// The options of a service, which tries again where the first attempt to connect fails. On a terminal a
     /// missing password is asked for; `None` when the answer is a signal.
     ///

@@ -1,13 +1,16 @@
 //! The command `controller`: runs sessions, and reports on each.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use super::connection::Connection;
 use super::reports::Reports;
+use super::state_dir::StateDir;
 use super::systemd::Systemd;
 use super::{DONE, replies, signals};
-use crate::cli::ConnectionConfig;
+use crate::cli::{ConnectionConfig, StateConfig};
 use crate::device_session::controller::{Controller, Plan};
+use crate::link::engine::journal::Journal;
 use crate::link::{End, Run, Session};
 use crate::role::{Failure, Kind};
 
@@ -20,26 +23,36 @@ pub fn run(
     plan: Plan,
     replies: Option<PathBuf>,
     report: Option<PathBuf>,
+    state: Option<StateConfig>,
 ) -> Result<u8, Failure> {
     let connection = Connection::load(connection)?;
     let replies = replies::load(replies.as_deref(), plan.replies)?;
     let plan = Plan { replies, ..plan };
     let mut reports = Reports::open(report.as_deref())?;
+    let state = state.map(StateDir::lock).transpose()?;
+    let journal = state
+        .as_ref()
+        .map(|state| state.journal("controller", connection.client_id()));
     let session = Session::Persistent {
         // In a group it goes on with its session after a crash: the broker has kept the logins that came
         // meanwhile in it.
-        resume: plan.share.is_some(),
-        keep: false,
+        resume: plan.share.is_some() || journal.as_ref().is_some_and(|journal| journal.has_found()),
+        keep: journal.is_some(),
     };
+    let memory = journal.as_ref().map(Journal::memory).unwrap_or_default();
     signals::until_signal(DONE, move |stop| {
+        let _locked_until_the_end = state;
         let Some(options) = connection.for_service(session, stop)? else {
             return Ok(End::Stopped);
         };
         let mut failed = 0;
         let mut all = 0;
         let mut systemd = Systemd::ready();
-        let run = Run::new(&options, stop).watched_by(&mut systemd);
-        let end = run.carry(Controller::new(plan), |report| {
+        let run = Run::new(&options, stop)
+            .watched_by(&mut systemd)
+            .journaled(journal);
+        let role = Controller::recalling(plan, &memory, Instant::now());
+        let end = run.carry(role, |report| {
             all += 1;
             failed += u64::from(report.verdict.is_err());
             reports.write(&report);

@@ -5,6 +5,8 @@ mod byte_order_mark;
 mod connection;
 mod controller;
 mod device;
+mod journal_file;
+pub mod old_session;
 pub mod output;
 mod password;
 mod prompt;
@@ -13,7 +15,7 @@ mod reports;
 mod request;
 mod responder;
 mod signals;
-pub mod state_file;
+mod state_dir;
 pub mod systemd;
 
 use log::warn;
@@ -54,15 +56,20 @@ pub fn run(invocation: Invocation) -> Result<u8, Failure> {
             connection,
             config,
             replies,
-            state_dir,
-        } => device::run(connection, config, replies, state_dir),
+            state,
+        } => device::run(connection, config, replies, state),
         Invocation::Controller {
             connection,
             plan,
             replies,
             report,
-        } => controller::run(connection, plan, replies, report),
-        Invocation::Responder { connection, config } => responder::run(connection, config),
+            state,
+        } => controller::run(connection, plan, replies, report, state),
+        Invocation::Responder {
+            connection,
+            config,
+            state,
+        } => responder::run(connection, config, state),
     }
 }
 

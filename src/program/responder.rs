@@ -1,9 +1,10 @@
 //! The command `responder`: answers text requests until a signal comes.
 
 use super::connection::Connection;
+use super::state_dir::StateDir;
 use super::systemd::Systemd;
 use super::{DONE, signals};
-use crate::cli::ConnectionConfig;
+use crate::cli::{ConnectionConfig, StateConfig};
 use crate::link::{End, Run, Session};
 use crate::role::Failure;
 use crate::text_request::responder::{Responder, ResponderConfig};
@@ -12,23 +13,35 @@ use crate::text_request::responder::{Responder, ResponderConfig};
 ///
 /// # Errors
 /// Why it could not go on.
-pub fn run(connection: ConnectionConfig, config: ResponderConfig) -> Result<u8, Failure> {
+pub fn run(
+    connection: ConnectionConfig,
+    config: ResponderConfig,
+    state: Option<StateConfig>,
+) -> Result<u8, Failure> {
     let connection = Connection::load(connection)?;
+    // In a group the others answer while this one is away. The broker would give a session that outlives
+    // the connection its share of the requests all the same, and keep them until it returns.
+    let state = state.filter(|_| config.share.is_none());
+    let state = state.map(StateDir::lock).transpose()?;
+    let journal = state
+        .as_ref()
+        .map(|state| state.journal("responder", connection.client_id()));
     let session = match config.share {
         None => Session::Persistent {
-            resume: false,
-            keep: false,
+            resume: journal.as_ref().is_some_and(|journal| journal.has_found()),
+            keep: journal.is_some(),
         },
-        // In a group the others answer while this one is away. The broker would give a session that outlives
-        // the connection its share of the requests all the same, and keep them until it returns.
         Some(_) => Session::Clean,
     };
     signals::until_signal(DONE, move |stop| {
+        let _locked_until_the_end = state;
         let Some(options) = connection.for_service(session, stop)? else {
             return Ok(End::Stopped);
         };
         let mut systemd = Systemd::ready();
-        let run = Run::new(&options, stop).watched_by(&mut systemd);
+        let run = Run::new(&options, stop)
+            .watched_by(&mut systemd)
+            .journaled(journal);
         run.carry(Responder::new(config), |()| Ok(()))
     })
 }

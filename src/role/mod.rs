@@ -21,11 +21,15 @@
 //!    messages may still arrive, until the broker has confirmed everything.
 
 mod failure;
+mod memory;
 pub mod repeats;
 
 use std::time::Instant;
 
 pub use failure::{Failure, Kind};
+pub use memory::Memory;
+#[cfg(test)]
+pub use memory::Told;
 
 use crate::mqtt::{Message, QoS, TopicFilter};
 
@@ -83,6 +87,9 @@ pub enum Effect<T> {
     /// Publish, and try until the broker has confirmed the message. Where that cannot be, the link answers
     /// with [`Event::Undeliverable`].
     Publish(Message),
+    /// Remember this value under this name for a later process, or forget it (`None`). It is written before anything is
+    /// sent that the same event led to. Where the run has no journal it has no effect.
+    Remember(String, Option<Vec<u8>>),
     /// Hand this to the caller of the run, before the message that led to it is acknowledged. An error of the caller
     /// ends the run.
     Emit(T),
@@ -115,6 +122,7 @@ impl<T> Effect<T> {
             Self::Subscribe(filter, qos) => Effect::Subscribe(filter, qos),
             Self::Unsubscribe(filter) => Effect::Unsubscribe(filter),
             Self::Publish(message) => Effect::Publish(message),
+            Self::Remember(name, value) => Effect::Remember(name, value),
             Self::AwaitLine => Effect::AwaitLine,
             Self::Note(text) => Effect::Note(text),
             Self::Warn(text) => Effect::Warn(text),

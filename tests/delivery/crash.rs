@@ -152,7 +152,7 @@ impl Session<'_> {
                     return Err("it did not say the last words".to_owned());
                 }
                 if self.device.state_file().exists() {
-                    return Err("its state file is left".to_owned());
+                    return Err("its journal is left".to_owned());
                 }
                 break;
             }
@@ -192,7 +192,7 @@ impl Session<'_> {
         if self.logins > self.device.anew() {
             let (logins, anew) = (self.logins, self.device.anew());
             return Err(format!(
-                "{logins} logins, and {anew} starts without a state file"
+                "{logins} logins, and {anew} starts without a session"
             ));
         }
         Ok(Outcome {
@@ -265,6 +265,9 @@ fn every_session_survives_kill_9(qos: QoS) {
         eprintln!("{failure}");
     }
     assert_eq!(failed, 0, "sessions failed");
+    if qos == QoS::ExactlyOnce {
+        assert_eq!(twice, 0, "replies came twice");
+    }
     let alone = repeat.is_of_one_case();
     assert!(kills > 0 || alone, "nothing was killed");
 }

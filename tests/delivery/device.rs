@@ -66,7 +66,7 @@ impl Device {
         self.lives
     }
 
-    /// How often it was started without a state file.
+    /// How often it was started without a session to go on with.
     pub fn anew(&self) -> usize {
         self.anew
     }
@@ -76,13 +76,16 @@ impl Device {
     }
 
     pub fn state_file(&self) -> PathBuf {
-        self.state_folder().join("session")
+        self.state_folder().join("journal")
     }
 
     /// Begins its next life.
     pub fn start(&mut self) {
         self.lives += 1;
-        self.anew += usize::from(!self.state_file().exists());
+        let journal = fs::read(self.state_file()).unwrap_or_default();
+        // The name under which it remembers its UNIQUE ID.
+        let is_in_session = journal.windows(7).any(|name| name == b"session");
+        self.anew += usize::from(!is_in_session);
         let file = |output| File::create(self.file(output, self.lives)).unwrap();
         let (port, qos) = (self.port.to_string(), self.qos.level().to_string());
         let connection = ["-h", "127.0.0.1", "-p", &port, "--reconnect-delay", "0.05"];

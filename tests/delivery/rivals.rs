@@ -210,7 +210,7 @@ fn a_device_that_is_stopped_in_mid_session_goes_on_with_it_from_its_state_dir() 
         scene.broker.session_present("device-alice"),
         "no session is left"
     );
-    assert!(folder.path().join("session").exists());
+    assert!(folder.path().join("journal").exists());
 
     // What comes while it is away waits for it.
     for command in ["CMD2", LAST_WORDS] {
@@ -222,7 +222,7 @@ fn a_device_that_is_stopped_in_mid_session_goes_on_with_it_from_its_state_dir() 
     let device = Process::start(scene.broker.client(args));
     device.wait_for_stderr("going on with session id-alice");
     assert_done(device);
-    assert!(!folder.path().join("session").exists());
+    assert!(!folder.path().join("journal").exists());
     let heard = scene.controller.hear_everything("alice").unwrap();
     let heard: Vec<_> = heard.iter().map(|heard| &heard.topic[..]).collect();
     assert_eq!(heard, ["id-alice/CMD2"], "and no login");

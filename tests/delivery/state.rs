@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mqtt_client::device_session::LAST_WORDS;
 use mqtt_client::mqtt::QoS;
@@ -72,15 +72,23 @@ impl Scene {
         assert!(status.success(), "{status}\n{}", self.device.story());
         let words = self.device.said(Output::Stdout);
         assert_eq!(words, format!("{LAST_WORDS}\n"));
-        assert!(
-            !self.device.state_file().is_file(),
-            "the state file is left"
-        );
+        let journal = fs::read(self.device.state_file()).unwrap_or_default();
+        let is_own = journal.windows(12).any(|owner| owner == b"device alice");
+        assert!(!is_own, "the journal is left");
         assert!(
             !self.broker.session_present("device-alice"),
             "a session is left"
         );
         self.controller.hear_everything("alice").unwrap()
+    }
+
+    /// The device was one of version 0.1.0, which knew no journal.
+    fn leave_as_an_earlier_version(&self, unique_id: &str) -> PathBuf {
+        fs::remove_file(self.device.state_file()).unwrap();
+        let file = self.device.state_folder().join("session");
+        let session = format!("mqtt_client session 1\nuser-id alice\nunique-id {unique_id}\nend\n");
+        fs::write(&file, session).unwrap();
+        file
     }
 
     /// One line of its warnings names `place`.
@@ -151,7 +159,8 @@ fn a_crash_after_the_last_words_costs_no_reply_at_qos_2() {
 }
 
 /// mosquitto 2.0.11 takes 20 messages at QoS 2 that wait for their PUBREL. It confirms one more with
-/// PUBREC, drops it, and closes the connection. Those of a process that was killed count, too.
+/// PUBREC, drops it, and closes the connection. Those of a process that was killed count, too, and one of version 0.1.0
+/// left no journal that would name them.
 #[test]
 fn a_device_that_was_killed_with_replies_half_said_loses_none_when_it_goes_on() {
     if missing(&[MOSQUITTO]) {
@@ -160,6 +169,7 @@ fn a_device_that_was_killed_with_replies_half_said_loses_none_when_it_goes_on() 
     let mut scene = Scene::new(QoS::ExactlyOnce);
     scene.log_in("id-1");
     scene.device.kill();
+    scene.leave_as_an_earlier_version("id-1");
     publish_and_never_release(&scene.broker, "device-alice", "id-1/CMD1", "word 1");
     scene.device.start();
     scene.command_all("id-1");
@@ -198,34 +208,79 @@ fn publish_and_never_release(broker: &Mosquitto, client_id: &str, topic: &str, p
     }
 }
 
-/// Whatever stands where the session was: the old one is gone for good, and a new one begins.
+/// Whatever stands where the journal was: the old session is gone for good, and a new one begins.
 #[test]
-fn a_damaged_or_foreign_state_file_means_a_fresh_login_and_a_warning() {
+fn a_damaged_journal_means_a_fresh_login_and_a_warning() {
     if missing(&[MOSQUITTO]) {
         return;
     }
-    type Damage = fn(&str) -> String;
-    let half: Damage = |whole| whole[..whole.len() / 2].to_owned();
-    let empty: Damage = |_| String::new();
-    let strange: Damage = |_| "{\"session\": 1}\n".to_owned();
-    let zeroed: Damage = |whole| "\0".repeat(whole.len());
-    let bobs: Damage = |whole| whole.replace("alice", "bob");
-    for damage in [half, empty, strange, zeroed, bobs] {
+    type Damage = fn(&[u8]) -> Vec<u8>;
+    // The line that names the format is not whole, or the first record.
+    let begun: Damage = |whole| whole[..10].to_vec();
+    let half: Damage = |whole| whole[..30].to_vec();
+    let empty: Damage = |_| Vec::new();
+    let strange: Damage = |_| b"{\"session\": 1}\n".to_vec();
+    let zeroed: Damage = |whole| vec![0; whole.len()];
+    let changed: Damage = |whole| [&whole[..40], b"x", &whole[41..]].concat();
+    for damage in [begun, half, empty, strange, zeroed, changed] {
         let mut scene = Scene::new(QoS::ExactlyOnce);
         scene.log_in("id-old");
         scene.device.kill();
         // Waits in the session that is not to be taken up.
         scene.say("id-old", "CMD1");
         let file = scene.device.state_file();
-        let whole = fs::read_to_string(&file).unwrap();
-        fs::write(&file, damage(&whole)).unwrap();
+        let damaged = damage(&fs::read(&file).unwrap());
+        fs::write(&file, &damaged).unwrap();
         scene.log_in("id-new");
         scene.command_all("id-new");
         scene.say("id-new", LAST_WORDS);
         let heard = scene.finish();
         scene.assert_all_answered(&heard, "id-new");
-        scene.assert_warns_of(&file, &format!("{:?}", damage(&whole)));
+        scene.assert_warns_of(&file, &format!("{damaged:?}"));
     }
+}
+
+/// Two devices, one folder: the second has a warning, and the first its session.
+#[test]
+fn anothers_journal_is_left_alone() {
+    if missing(&[MOSQUITTO]) {
+        return;
+    }
+    let mut scene = Scene::new(QoS::ExactlyOnce);
+    let port = scene.broker.port().parse().unwrap();
+    let mut bob = Device::new(port, "bob", QoS::ExactlyOnce, COMMANDS);
+    bob.start();
+    bob.await_words(Output::Stderr, "published on login");
+    bob.kill();
+    let journal = fs::read(bob.state_file()).unwrap();
+    fs::write(scene.device.state_file(), &journal).unwrap();
+    scene.log_in("id-1");
+    scene.command_all("id-1");
+    scene.say("id-1", LAST_WORDS);
+    let heard = scene.finish();
+    scene.assert_all_answered(&heard, "id-1");
+    scene.assert_warns_of(&scene.device.state_file(), "bob's");
+    assert_eq!(fs::read(scene.device.state_file()).unwrap(), journal);
+}
+
+/// A device of version 0.1.0 was killed in a session, and this one goes on with it.
+#[test]
+fn the_state_file_of_an_earlier_version_is_read_and_replaced() {
+    if missing(&[MOSQUITTO]) {
+        return;
+    }
+    let mut scene = Scene::new(QoS::ExactlyOnce);
+    scene.log_in("id-1");
+    scene.device.kill();
+    let old = scene.leave_as_an_earlier_version("id-1");
+    scene.command_all("id-1");
+    scene.device.start();
+    scene.await_subscription("id-1");
+    assert!(scene.device.state_file().is_file());
+    assert!(!old.exists(), "it is left");
+    scene.say("id-1", LAST_WORDS);
+    let heard = scene.finish();
+    scene.assert_all_answered(&heard, "id-1");
 }
 
 fn a_session_without_a_state_file(name: &str, prepare: fn(&Device)) {

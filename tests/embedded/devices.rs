@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use mqtt_client::demo::Broker;
 use mqtt_client::device_session::controller::{Controller, Plan};
-use mqtt_client::device_session::device::{Device, DeviceConfig, Progress};
+use mqtt_client::device_session::device::{Device, DeviceConfig, Progress, Resume};
 use mqtt_client::device_session::report::Report;
 use mqtt_client::link::{End, Options};
 use mqtt_client::mqtt::QoS;
@@ -25,7 +25,7 @@ pub fn device(
     let config = DeviceConfig {
         qos,
         timeout: Some(PATIENCE),
-        resume: resume.map(level),
+        resume: resume.map(|id| Resume::new(level(id))),
         ..DeviceConfig::new(level(user_id))
     };
     let role = Device::new(config, Instant::now());

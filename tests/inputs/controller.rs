@@ -81,6 +81,7 @@ impl Watch {
             }
             Effect::Finish => self.finished = true,
             Effect::Note(_) => {}
+            Effect::Remember(..) => {}
             Effect::AwaitLine => panic!("a line for the controller"),
             Effect::Warn(text) => assert!(!text.contains(char::is_control), "{text:?}"),
         }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use mqtt_client::device_session::device::{Device, DeviceConfig, Progress};
+use mqtt_client::device_session::device::{Device, DeviceConfig, Progress, Resume};
 use mqtt_client::device_session::{
     LAST_WORDS, Replies, login_topic, unique_id_topic, without_end, words,
 };
@@ -105,7 +105,7 @@ impl Watch {
                 assert!(self.unique_id.is_some() && self.unconfirmed.is_empty());
             }
             Effect::Finish => self.finished = true,
-            Effect::Note(_) | Effect::Warn(_) => {}
+            Effect::Note(_) | Effect::Warn(_) | Effect::Remember(..) => {}
             Effect::Unsubscribe(filter) => panic!("{filter}"),
             Effect::AwaitLine => panic!("a line for a device"),
         }
@@ -124,7 +124,7 @@ fn a_device_listens_to_its_own_topics_alone() {
         let config = DeviceConfig {
             qos: choice(random, &crate::requests::LEVELS),
             timeout: Some(patience),
-            resume: resume.clone(),
+            resume: resume.clone().map(Resume::new),
             ..DeviceConfig::new(alice.clone())
         };
         let mut device = Device::new(config, start);

@@ -148,6 +148,7 @@ fn every_option_of_the_table_is_understood() {
             args.extend(command);
             match option.long {
                 "--cert" => args.extend(["--key", "x"]),
+                "--sync" => args.extend(["--state-dir", "x"]),
                 "--key" => args.extend(["--cert", "x"]),
                 "--password" | "--password-file" => args.extend(["-u", "x"]),
                 _ => {}

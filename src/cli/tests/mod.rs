@@ -328,14 +328,21 @@ fn files_are_named_and_not_read() {
     let Invocation::Device {
         connection,
         replies,
-        state_dir,
+        state,
         ..
     } = invocation
     else {
         panic!("{invocation:?}");
     };
     assert_eq!(replies, Some(PathBuf::from("/nonexistent/r")));
-    assert_eq!(state_dir, Some(PathBuf::from("/nonexistent/state")));
+    let folder = PathBuf::from("/nonexistent/state");
+    assert_eq!(
+        state,
+        Some(StateConfig {
+            folder,
+            sync: false
+        })
+    );
     let authorities = connection.tls.unwrap().authorities;
     assert_eq!(authorities, Some(PathBuf::from("/nonexistent/ca")));
     assert_eq!(connection.broker.port, PORT_TLS);

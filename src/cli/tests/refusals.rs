@@ -77,7 +77,12 @@ fn wrong_usage_names_the_thing_and_the_remedy() {
         ),
         (
             &["--state-dir=/x", "net", "reverse", "a"],
-            "--state-dir is for device",
+            "--state-dir is for device and controller and responder",
+        ),
+        (&["--sync", "device", "a"], "--sync: nothing is written"),
+        (
+            &["--share=g", "--state-dir=/x", "responder"],
+            "--share and --state-dir",
         ),
         (
             &["--lines", "net", "reverse", "a"],

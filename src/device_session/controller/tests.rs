@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::{PAUSE, Replies};
 use super::*;
 use crate::mqtt::TopicName;
+use crate::role::Told;
 
 const CONNECTED: Event<'static> = Event::Connected {
     session_present: false,
@@ -45,18 +46,18 @@ fn commanding_at(
         qos,
         ..plan(commands)
     });
-    controller.handle(now, CONNECTED).unwrap();
+    controller.told(now, CONNECTED).unwrap();
     let login = message("login", "alice", login);
-    controller.handle(now, Event::Received(&login)).unwrap();
+    controller.told(now, Event::Received(&login)).unwrap();
     let id = controller.sessions.keys().next().unwrap().clone();
     let filter = TopicFilter::new(format!("{id}/+")).unwrap();
     let filter = &filter;
     let subscribed = Event::Subscribed { filter, granted };
-    controller.handle(now, subscribed).unwrap();
+    controller.told(now, subscribed).unwrap();
     let uuid = message("alice/UUID", id.as_str(), qos);
-    controller.handle(now, Event::Confirmed(&uuid)).unwrap();
+    controller.told(now, Event::Confirmed(&uuid)).unwrap();
     assert_eq!(controller.deadline(), Some(now + PAUSE));
-    controller.handle(now + PAUSE, Event::Deadline).unwrap();
+    controller.told(now + PAUSE, Event::Deadline).unwrap();
     let commands = controller.sessions[&id].commands.clone();
     (controller, id, commands)
 }
@@ -79,7 +80,7 @@ fn the_unique_id_goes_out_only_when_the_replies_can_be_heard() {
     let now = Instant::now();
     let mut controller = Controller::new(plan(3));
     let login = message("login", "alice", QoS::ExactlyOnce);
-    let effects = controller.handle(now, Event::Received(&login)).unwrap();
+    let effects = controller.told(now, Event::Received(&login)).unwrap();
     assert!(matches!(
         effects[..],
         [Effect::Note(_), Effect::Subscribe(..)]
@@ -87,14 +88,14 @@ fn the_unique_id_goes_out_only_when_the_replies_can_be_heard() {
     let id = controller.sessions.keys().next().unwrap().clone();
     let filter = TopicFilter::new(format!("{id}/+")).unwrap();
     assert_eq!(
-        controller.handle(now, subscribed(&filter)),
+        controller.told(now, subscribed(&filter)),
         Ok(vec![Effect::Publish(message(
             "alice/UUID",
             id.as_str(),
             QoS::ExactlyOnce
         ))])
     );
-    assert_eq!(controller.handle(now, subscribed(&filter)), Ok(vec![]));
+    assert_eq!(controller.told(now, subscribed(&filter)), Ok(vec![]));
 }
 
 #[test]
@@ -106,13 +107,13 @@ fn a_group_shares_the_logins_and_nothing_else() {
     });
     let shared = TopicFilter::new("$share/west/login").unwrap();
     assert_eq!(
-        controller.handle(now, CONNECTED),
+        controller.told(now, CONNECTED),
         Ok(vec![Effect::Subscribe(shared.clone(), QoS::ExactlyOnce)])
     );
-    let effects = controller.handle(now, subscribed(&shared)).unwrap();
+    let effects = controller.told(now, subscribed(&shared)).unwrap();
     assert_eq!(effects, [Effect::Note("waiting for logins".to_owned())]);
     let login = message("login", "alice", QoS::ExactlyOnce);
-    let effects = controller.handle(now, Event::Received(&login)).unwrap();
+    let effects = controller.told(now, Event::Received(&login)).unwrap();
     let id = controller.sessions.keys().next().unwrap().clone();
     let replies = TopicFilter::new(format!("{id}/+")).unwrap();
     assert_eq!(
@@ -123,9 +124,9 @@ fn a_group_shares_the_logins_and_nothing_else() {
     // What an earlier run left on the broker is ended at its first sign of life.
     let foreign = message("U0/CMD1", "Apple", QoS::ExactlyOnce);
     let left = TopicFilter::new("U0/+").unwrap();
-    let effects = controller.handle(now, Event::Received(&foreign)).unwrap();
+    let effects = controller.told(now, Event::Received(&foreign)).unwrap();
     assert_eq!(effects, [Effect::Unsubscribe(left)]);
-    let effects = controller.handle(now, Event::Received(&foreign)).unwrap();
+    let effects = controller.told(now, Event::Received(&foreign)).unwrap();
     assert_eq!(effects, []);
 }
 
@@ -138,23 +139,23 @@ fn a_device_that_logs_in_again_before_its_first_command_is_in_the_same_session()
         ..plan(3)
     });
     let login = message("login", "alice", QoS::ExactlyOnce);
-    controller.handle(now, Event::Received(&login)).unwrap();
-    let effects = controller.handle(now, Event::Received(&login)).unwrap();
+    controller.told(now, Event::Received(&login)).unwrap();
+    let effects = controller.told(now, Event::Received(&login)).unwrap();
     assert!(matches!(effects[..], [Effect::Note(_)]), "on its way");
     let id = controller.sessions.keys().next().unwrap().clone();
     let filter = TopicFilter::new(format!("{id}/+")).unwrap();
     let uuid = message("alice/UUID", id.as_str(), QoS::ExactlyOnce);
-    controller.handle(now, subscribed(&filter)).unwrap();
-    controller.handle(now, Event::Confirmed(&uuid)).unwrap();
-    let effects = controller.handle(later, Event::Received(&login)).unwrap();
+    controller.told(now, subscribed(&filter)).unwrap();
+    controller.told(now, Event::Confirmed(&uuid)).unwrap();
+    let effects = controller.told(later, Event::Received(&login)).unwrap();
     assert_eq!(effects[1..], [Effect::Publish(uuid.clone())]);
     // The pause begins when it has been told.
     assert_eq!(controller.deadline(), None);
-    controller.handle(later, Event::Confirmed(&uuid)).unwrap();
+    controller.told(later, Event::Confirmed(&uuid)).unwrap();
     assert_eq!(controller.deadline(), Some(later + PAUSE));
-    controller.handle(later + PAUSE, Event::Deadline).unwrap();
+    controller.told(later + PAUSE, Event::Deadline).unwrap();
     // From now on a login is a new session.
-    controller.handle(later, Event::Received(&login)).unwrap();
+    controller.told(later, Event::Received(&login)).unwrap();
     assert_eq!(controller.sessions.len(), 2);
 }
 
@@ -170,9 +171,9 @@ fn right_replies_in_any_order_pass() {
             .1
             .to_owned();
         let reply = message(&format!("{id}/{command}"), &word, QoS::ExactlyOnce);
-        assert_eq!(controller.handle(now, Event::Received(&reply)), Ok(vec![]));
+        assert_eq!(controller.told(now, Event::Received(&reply)), Ok(vec![]));
     }
-    let end = controller.handle(now + SETTLE, Event::Deadline).unwrap();
+    let end = controller.told(now + SETTLE, Event::Deadline).unwrap();
     assert!(says_well_done(&end));
     assert_eq!(verdict(&end), Some(Ok(())));
     assert_eq!(end.last(), Some(&Effect::Finish));
@@ -196,7 +197,7 @@ fn a_bad_reply_fails_the_session_without_the_last_words() {
         let reply = message(&topic, word.unwrap_or(right), qos);
         let mut effects = Vec::new();
         for _ in 0..times {
-            effects = controller.handle(now, Event::Received(&reply)).unwrap();
+            effects = controller.told(now, Event::Received(&reply)).unwrap();
         }
         let said = verdict(&effects).unwrap().unwrap_err();
         assert!(said.contains(why), "{said}");
@@ -218,10 +219,10 @@ fn judged_where(qos: QoS, known: [QoS; 2], replies: &[QoS]) -> Report {
     let mut effects = Vec::new();
     for qos in replies {
         let reply = message(&format!("{id}/{asked}"), &word, *qos);
-        effects.extend(controller.handle(now, Event::Received(&reply)).unwrap());
+        effects.extend(controller.told(now, Event::Received(&reply)).unwrap());
     }
     if let Some(deadline) = controller.deadline() {
-        effects.extend(controller.handle(deadline, Event::Deadline).unwrap());
+        effects.extend(controller.told(deadline, Event::Deadline).unwrap());
     }
     let report = effects.into_iter().find_map(|effect| match effect {
         Effect::Emit(report) => Some(report),
@@ -267,7 +268,7 @@ fn a_command_that_was_never_sent_is_not_repeated() {
     let other = other.unwrap().as_str();
     let word = table.answer(other).unwrap().1;
     let reply = message(&format!("{id}/{other}"), word, one);
-    let effects = controller.handle(now, Event::Received(&reply)).unwrap();
+    let effects = controller.told(now, Event::Received(&reply)).unwrap();
     let why = verdict(&effects).unwrap().unwrap_err();
     assert!(why.contains("too many"), "{why}");
 }
@@ -304,7 +305,7 @@ fn a_missing_reply_fails_the_session_when_its_time_is_up() {
     let (mut controller, _, commands) = commanding(1, now);
     let deadline = controller.deadline().unwrap();
     assert_eq!(deadline, now + PAUSE + Duration::from_secs(60));
-    let effects = controller.handle(deadline, Event::Deadline).unwrap();
+    let effects = controller.told(deadline, Event::Deadline).unwrap();
     assert_eq!(
         verdict(&effects),
         Some(Err(format!("replies missing: 1 to {}", commands[0])))
@@ -317,10 +318,10 @@ fn a_reply_before_any_command_is_one_too_many() {
     let now = Instant::now();
     let mut controller = Controller::new(plan(3));
     let login = message("login", "alice", QoS::ExactlyOnce);
-    controller.handle(now, Event::Received(&login)).unwrap();
+    controller.told(now, Event::Received(&login)).unwrap();
     let id = controller.sessions.keys().next().unwrap().clone();
     let reply = message(&format!("{id}/CMD1"), "Apple", QoS::ExactlyOnce);
-    let effects = controller.handle(now, Event::Received(&reply)).unwrap();
+    let effects = controller.told(now, Event::Received(&reply)).unwrap();
     assert!(verdict(&effects).unwrap().unwrap_err().contains("too many"));
 }
 
@@ -330,26 +331,82 @@ fn bad_logins_and_logins_beyond_the_plan_are_refused() {
     let mut controller = Controller::new(plan(1));
     for payload in ["", "#", "a/b", "bob\n"] {
         let login = message("login", payload, QoS::AtLeastOnce);
-        let effects = controller.handle(now, Event::Received(&login)).unwrap();
+        let effects = controller.told(now, Event::Received(&login)).unwrap();
         assert!(matches!(effects[..], [Effect::Warn(_)]), "{payload:?}");
     }
     let longest = "x".repeat(MAX_USER_ID);
     let too_long = message("login", &(longest.clone() + "x"), QoS::AtLeastOnce);
-    let effects = controller.handle(now, Event::Received(&too_long)).unwrap();
+    let effects = controller.told(now, Event::Received(&too_long)).unwrap();
     let [Effect::Warn(said)] = &effects[..] else {
         panic!("{effects:?}");
     };
     assert!(said.contains("257 bytes, more than 256"), "{said}");
     let mut login = message("login", "alice", QoS::AtLeastOnce);
     login.retain = true;
-    let effects = controller.handle(now, Event::Received(&login)).unwrap();
+    let effects = controller.told(now, Event::Received(&login)).unwrap();
     assert!(matches!(effects[..], [Effect::Warn(_)]), "retained");
     login.retain = false;
-    controller.handle(now, Event::Received(&login)).unwrap();
+    controller.told(now, Event::Received(&login)).unwrap();
     let other = message("login", "bob", QoS::AtLeastOnce);
-    let effects = controller.handle(now, Event::Received(&other)).unwrap();
+    let effects = controller.told(now, Event::Received(&other)).unwrap();
     assert!(
         matches!(effects[..], [Effect::Warn(_)]),
         "one session was asked for"
     );
+}
+
+/// A controller that is killed after any event, and a later one in its place.
+#[test]
+fn a_later_process_goes_on_with_each_session() {
+    fn keep(memory: &mut crate::role::Memory, effects: &[Effect<Report>]) {
+        for effect in effects.iter().cloned() {
+            match effect {
+                Effect::Remember(name, Some(value)) => drop(memory.values.insert(name, value)),
+                Effect::Remember(name, None) => drop(memory.values.remove(&name)),
+                _ => {}
+            }
+        }
+    }
+    let now = Instant::now();
+    for killed in 0..10 {
+        let mut memory = crate::role::Memory::default();
+        let mut controller = Controller::new(plan(3));
+        let mut step = 0;
+        let mut now = now;
+        let mut handle = |controller: &mut Controller, now: Instant, event: Event<'_>| {
+            let effects = controller.handle(now, event).unwrap();
+            keep(&mut memory, &effects);
+            if step == killed {
+                *controller = Controller::recalling(plan(3), &memory, now);
+                let said = controller.handle(now, CONNECTED).unwrap();
+                let filters = said.iter().filter(|e| matches!(e, Effect::Subscribe(..)));
+                assert_eq!(filters.count(), 1 + controller.sessions.len());
+            }
+            step += 1;
+            effects
+        };
+        handle(&mut controller, now, CONNECTED);
+        let login = message("login", "alice", QoS::ExactlyOnce);
+        handle(&mut controller, now, Event::Received(&login));
+        let id = controller.sessions.keys().next().unwrap().clone();
+        let filter = TopicFilter::new(format!("{id}/+")).unwrap();
+        handle(&mut controller, now, subscribed(&filter));
+        let uuid = message("alice/UUID", id.as_str(), QoS::ExactlyOnce);
+        handle(&mut controller, now, Event::Confirmed(&uuid));
+        now += PAUSE;
+        handle(&mut controller, now, Event::Deadline);
+        let commands = controller.sessions[&id].commands.clone();
+        for command in &commands {
+            let (_, word) = Replies::default()
+                .answer(command.as_str())
+                .map(|(command, word)| (command.clone(), word.to_owned()))
+                .unwrap();
+            let reply = message(&format!("{id}/{command}"), &word, QoS::ExactlyOnce);
+            handle(&mut controller, now, Event::Received(&reply));
+        }
+        now += SETTLE;
+        let effects = handle(&mut controller, now, Event::Deadline);
+        assert_eq!(verdict(&effects), Some(Ok(())), "killed after {killed}");
+        assert!(memory.values.is_empty());
+    }
 }

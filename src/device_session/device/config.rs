@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::super::{PAUSE, Replies};
-use crate::mqtt::{Level, QoS};
+use crate::mqtt::{Level, QoS, TopicName};
+use crate::role::Memory;
 
 /// What a device is asked to be.
 #[derive(Debug, Clone)]
@@ -16,8 +17,54 @@ pub struct DeviceConfig {
     pub qos: QoS,
     /// It gives up after so long without a word from the controller; `None`: never.
     pub timeout: Option<Duration>,
-    /// The UNIQUE ID of an earlier run, to go on with where the broker still holds that session.
-    pub resume: Option<Level>,
+    /// The session of an earlier process, to go on with.
+    pub resume: Option<Resume>,
+}
+
+/// Where an earlier process has left a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resume {
+    /// The UNIQUE ID.
+    pub unique_id: Level,
+    /// How many replies the broker has not confirmed. The link goes on with them.
+    pub unconfirmed: u64,
+    /// The last words have come.
+    pub is_ending: bool,
+}
+
+/// The names under which a device remembers its UNIQUE ID, and that the last words have come.
+pub(super) const SESSION: &str = "session";
+pub(super) const ENDING: &str = "ending";
+
+impl Resume {
+    /// A session with nothing open in it.
+    #[must_use]
+    pub fn new(unique_id: Level) -> Self {
+        Self {
+            unique_id,
+            unconfirmed: 0,
+            is_ending: false,
+        }
+    }
+
+    /// What an earlier process has remembered; `None` where it was in no session.
+    #[must_use]
+    pub fn recall(memory: &Memory) -> Option<Self> {
+        let unique_id = Level::from_bytes(memory.get(SESSION)?).ok()?;
+        let topics = memory.unconfirmed.iter();
+        let unconfirmed = topics.filter(|topic| is_reply(topic, &unique_id)).count() as u64;
+        Some(Self {
+            unconfirmed,
+            is_ending: memory.get(ENDING).is_some(),
+            unique_id,
+        })
+    }
+}
+
+/// Whether a device publishes its replies in this session on this topic.
+pub(super) fn is_reply(topic: &TopicName, unique_id: &Level) -> bool {
+    let command = topic.as_str().strip_prefix(unique_id.as_str());
+    command.is_some_and(|command| command.starts_with('/'))
 }
 
 impl DeviceConfig {

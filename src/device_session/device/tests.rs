@@ -1,6 +1,7 @@
 //! The table of device's transitions, row by row.
 
 use super::*;
+use crate::role::Told;
 use Effect::{Emit, Finish, Note, Publish, Subscribe, Warn};
 
 const CONNECTED: Event<'static> = Event::Connected {
@@ -22,7 +23,7 @@ fn message(topic: &str, payload: &str, qos: QoS) -> Message {
 
 fn device(resume: Option<&str>, now: Instant) -> Device {
     let config = DeviceConfig {
-        resume: resume.map(level),
+        resume: resume.map(|id| Resume::new(level(id))),
         ..DeviceConfig::new(level("alice"))
     };
     Device::new(config, now)
@@ -32,15 +33,15 @@ fn device(resume: Option<&str>, now: Instant) -> Device {
 fn logging_in(now: Instant) -> Device {
     let mut device = device(None, now);
     let uuid = TopicFilter::new("alice/UUID").unwrap();
-    device.handle(now, CONNECTED).unwrap();
-    device.handle(now, subscribed(&uuid)).unwrap();
+    device.told(now, CONNECTED).unwrap();
+    device.told(now, subscribed(&uuid)).unwrap();
     device
 }
 
 fn serving(now: Instant) -> Device {
     let mut device = logging_in(now);
     let id = message("alice/UUID", "U1", QoS::ExactlyOnce);
-    device.handle(now, Event::Received(&id)).unwrap();
+    device.told(now, Event::Received(&id)).unwrap();
     device
 }
 
@@ -53,19 +54,19 @@ fn the_login_goes_out_only_after_the_suback() {
     let now = Instant::now();
     let mut device = device(None, now);
     assert_eq!(
-        device.handle(now, CONNECTED),
+        device.told(now, CONNECTED),
         Ok(vec![subscribe("alice/UUID")])
     );
     assert_eq!(
-        device.handle(now, CONNECTED),
+        device.told(now, CONNECTED),
         Ok(vec![]),
         "a reconnect is the link's business"
     );
     let other = TopicFilter::new("bob/UUID").unwrap();
-    assert_eq!(device.handle(now, subscribed(&other)), Ok(vec![]));
+    assert_eq!(device.told(now, subscribed(&other)), Ok(vec![]));
     let uuid = TopicFilter::new("alice/UUID").unwrap();
     assert_eq!(
-        device.handle(now, subscribed(&uuid)),
+        device.told(now, subscribed(&uuid)),
         Ok(vec![Publish(message("login", "alice", QoS::ExactlyOnce))])
     );
 }
@@ -162,7 +163,7 @@ fn what_a_device_does_with_each_message() {
         ),
     ];
     for (device, message, expected) in table {
-        let reaction = device(now).handle(now, Event::Received(&message));
+        let reaction = device(now).told(now, Event::Received(&message));
         assert_eq!(reaction, Ok(expected), "{message:?}");
     }
 }
@@ -175,12 +176,12 @@ fn the_session_is_not_over_before_every_reply_is_confirmed() {
     let command = message("U1", "CMD1", QoS::AtLeastOnce);
     let last = message("U1", LAST_WORDS, QoS::AtLeastOnce);
     let reply = message("U1/CMD1", "Apple", QoS::AtLeastOnce);
-    device.handle(now, Event::Received(&command)).unwrap();
-    assert_eq!(device.handle(now, Event::Received(&last)), Ok(vec![]));
-    assert_eq!(device.handle(now, Event::Received(&command)), Ok(vec![]));
-    assert_eq!(device.handle(now, Event::Confirmed(&login)), Ok(vec![]));
+    device.told(now, Event::Received(&command)).unwrap();
+    assert_eq!(device.told(now, Event::Received(&last)), Ok(vec![]));
+    assert_eq!(device.told(now, Event::Received(&command)), Ok(vec![]));
+    assert_eq!(device.told(now, Event::Confirmed(&login)), Ok(vec![]));
     assert_eq!(
-        device.handle(now, Event::Confirmed(&reply)),
+        device.told(now, Event::Confirmed(&reply)),
         Ok(vec![Emit(Progress::Done), Finish])
     );
 }
@@ -195,7 +196,7 @@ fn retained_messages_are_never_obeyed() {
     ] {
         let mut old = message(topic, payload, QoS::AtLeastOnce);
         old.retain = true;
-        let reaction = device.handle(now, Event::Received(&old)).unwrap();
+        let reaction = device.told(now, Event::Received(&old)).unwrap();
         assert!(matches!(&reaction[..], [Warn(_)]), "{topic} {reaction:?}");
     }
 }
@@ -205,9 +206,7 @@ fn a_unique_id_that_cannot_be_a_topic_is_the_end() {
     let now = Instant::now();
     for hostile in ["#", "+", "\n", "a/b", "a\0b", "\nx", "x\u{1}"] {
         let id = message("alice/UUID", hostile, QoS::AtLeastOnce);
-        let failure = logging_in(now)
-            .handle(now, Event::Received(&id))
-            .unwrap_err();
+        let failure = logging_in(now).told(now, Event::Received(&id)).unwrap_err();
         assert_eq!(failure.kind, Kind::Protocol, "{hostile:?}");
     }
 }
@@ -217,7 +216,7 @@ fn the_end_of_a_line_or_string_is_no_part_of_a_unique_id() {
     let now = Instant::now();
     for sent in ["U1\n", "U1\r\n", "U1\0", "U1\n\0\0"] {
         let id = message("alice/UUID", sent, QoS::AtLeastOnce);
-        let effects = logging_in(now).handle(now, Event::Received(&id)).unwrap();
+        let effects = logging_in(now).told(now, Event::Received(&id)).unwrap();
         let [Note(said), Emit(progress), command] = &effects[..] else {
             panic!("{effects:?}");
         };
@@ -234,7 +233,7 @@ fn an_empty_message_is_no_word_from_the_controller() {
     let mut device = serving(start);
     for topic in ["U1", "alice/UUID"] {
         let empty = message(topic, "", QoS::AtLeastOnce);
-        device.handle(at(50), Event::Received(&empty)).unwrap();
+        device.told(at(50), Event::Received(&empty)).unwrap();
     }
     assert_eq!(device.deadline(), Some(at(60)));
 }
@@ -247,20 +246,17 @@ fn a_session_is_resumed_only_where_the_broker_still_holds_it() {
     };
     let mut resumed = device(Some("U1"), now);
     assert_eq!(
-        resumed.handle(now, present).unwrap()[1..],
+        resumed.told(now, present).unwrap()[1..],
         [subscribe("alice/UUID"), subscribe("U1")]
     );
     let command = message("U1", "CMD1", QoS::AtLeastOnce);
     assert_eq!(
-        resumed
-            .handle(now, Event::Received(&command))
-            .unwrap()
-            .len(),
+        resumed.told(now, Event::Received(&command)).unwrap().len(),
         1
     );
     let mut anew = device(Some("U1"), now);
     assert_eq!(
-        anew.handle(now, CONNECTED).unwrap()[1..],
+        anew.told(now, CONNECTED).unwrap()[1..],
         [subscribe("alice/UUID")]
     );
 }
@@ -271,9 +267,9 @@ fn it_logs_in_again_only_when_the_broker_forgot_a_confirmed_login() {
     let uuid = TopicFilter::new("alice/UUID").unwrap();
     let login = message("login", "alice", QoS::ExactlyOnce);
     let mut device = logging_in(now);
-    assert_eq!(device.handle(now, subscribed(&uuid)), Ok(vec![]));
-    device.handle(now, Event::Confirmed(&login)).unwrap();
-    let again = device.handle(now, subscribed(&uuid)).unwrap();
+    assert_eq!(device.told(now, subscribed(&uuid)), Ok(vec![]));
+    device.told(now, Event::Confirmed(&login)).unwrap();
+    let again = device.told(now, subscribed(&uuid)).unwrap();
     assert_eq!(again[1..], [Publish(login)]);
 }
 
@@ -283,21 +279,21 @@ fn a_login_that_nobody_answers_is_repeated_at_growing_intervals() {
     let at = |seconds| start + Duration::from_secs(seconds);
     let login = message("login", "alice", QoS::ExactlyOnce);
     let mut device = logging_in(start);
-    device.handle(start, Event::Confirmed(&login)).unwrap();
+    device.told(start, Event::Confirmed(&login)).unwrap();
     for seconds in [12, 36] {
         assert_eq!(device.deadline(), Some(at(seconds)));
-        let effects = device.handle(at(seconds), Event::Deadline).unwrap();
+        let effects = device.told(at(seconds), Event::Deadline).unwrap();
         assert_eq!(effects[1..], [Publish(login.clone())]);
         // Not before the broker has it.
         assert_eq!(device.deadline(), Some(at(60)));
         let confirmed = Event::Confirmed(&login);
-        device.handle(at(seconds), confirmed).unwrap();
+        device.told(at(seconds), confirmed).unwrap();
     }
     assert_eq!(device.deadline(), Some(at(60)));
-    let failure = device.handle(at(60), Event::Deadline).unwrap_err();
+    let failure = device.told(at(60), Event::Deadline).unwrap_err();
     assert_eq!(failure.kind, Kind::NoAnswer);
     let unique_id = message("alice/UUID", "U1", QoS::ExactlyOnce);
-    device.handle(at(50), Event::Received(&unique_id)).unwrap();
+    device.told(at(50), Event::Received(&unique_id)).unwrap();
     assert_eq!(device.deadline(), Some(at(110)), "it is logged in");
 }
 
@@ -308,14 +304,14 @@ fn patience_counts_from_the_controllers_last_word() {
     let mut device = serving(start);
     assert_eq!(device.deadline(), Some(at(60)));
     let command = message("U1", "CMD1", QoS::AtLeastOnce);
-    device.handle(at(50), Event::Received(&command)).unwrap();
-    assert_eq!(device.handle(at(60), Event::Deadline), Ok(vec![]));
-    let failure = device.handle(at(110), Event::Deadline).unwrap_err();
+    device.told(at(50), Event::Received(&command)).unwrap();
+    assert_eq!(device.told(at(60), Event::Deadline), Ok(vec![]));
+    let failure = device.told(at(110), Event::Deadline).unwrap_err();
     assert_eq!(failure.kind, Kind::NoAnswer);
     let last = message("U1", LAST_WORDS, QoS::AtLeastOnce);
-    device.handle(at(110), Event::Received(&last)).unwrap();
+    device.told(at(110), Event::Received(&last)).unwrap();
     let reply = message("U1/CMD1", "Apple", QoS::AtLeastOnce);
-    device.handle(at(110), Event::Confirmed(&reply)).unwrap();
+    device.told(at(110), Event::Confirmed(&reply)).unwrap();
     assert_eq!(device.deadline(), None);
 }
 
@@ -328,11 +324,11 @@ fn a_reply_that_cannot_be_published_is_counted_or_ends_the_session() {
         let now = Instant::now();
         let mut device = serving(now);
         let command = message("U1", "CMD1", QoS::AtMostOnce);
-        let effects = device.handle(now, Event::Received(&command)).unwrap();
+        let effects = device.told(now, Event::Received(&command)).unwrap();
         let [Publish(reply)] = &effects[..] else {
             panic!("{effects:?}");
         };
-        let reaction = device.handle(now, Event::Undeliverable(reply, why));
+        let reaction = device.told(now, Event::Undeliverable(reply, why));
         if ends {
             let failure = reaction.unwrap_err();
             assert_eq!(failure.kind, Kind::Config);
@@ -341,7 +337,70 @@ fn a_reply_that_cannot_be_published_is_counted_or_ends_the_session() {
         }
         assert_eq!(reaction, Ok(vec![]));
         let last = message("U1", LAST_WORDS, QoS::AtMostOnce);
-        let effects = device.handle(now, Event::Received(&last)).unwrap();
+        let effects = device.told(now, Event::Received(&last)).unwrap();
         assert!(effects.contains(&Finish), "{effects:?}");
+    }
+}
+
+/// What a device tells its journal, and what a later one makes of that.
+#[test]
+fn a_later_process_goes_on_where_the_earlier_one_was() {
+    let now = Instant::now();
+    let mut memory = crate::role::Memory::default();
+    let mut device = logging_in(now);
+    assert_eq!(Resume::recall(&memory), None);
+    let mut remember = |effects: Vec<Effect<Progress>>| {
+        for effect in effects {
+            match effect {
+                Effect::Remember(name, Some(value)) => drop(memory.values.insert(name, value)),
+                Effect::Remember(name, None) => drop(memory.values.remove(&name)),
+                _ => {}
+            }
+        }
+        memory.clone()
+    };
+    let id = message("alice/UUID", "U1", QoS::ExactlyOnce);
+    let mut left = remember(device.handle(now, Event::Received(&id)).unwrap());
+    left.unconfirmed = ["U1/CMD1", "U10/CMD1", "login"]
+        .map(|topic| TopicName::new(topic).unwrap())
+        .to_vec();
+    let serving = Resume {
+        unconfirmed: 1,
+        ..Resume::new(level("U1"))
+    };
+    assert_eq!(Resume::recall(&left), Some(serving));
+    let command = message("U1", "CMD1", QoS::ExactlyOnce);
+    remember(device.handle(now, Event::Received(&command)).unwrap());
+    let last = message("U1", LAST_WORDS, QoS::ExactlyOnce);
+    let left = remember(device.handle(now, Event::Received(&last)).unwrap());
+    assert!(Resume::recall(&left).unwrap().is_ending);
+    let reply = message("U1/CMD1", "Apple", QoS::ExactlyOnce);
+    let left = remember(device.handle(now, Event::Confirmed(&reply)).unwrap());
+    assert_eq!(Resume::recall(&left), None, "it is over");
+}
+
+#[test]
+fn a_session_whose_last_words_have_come_ends_with_the_last_confirmation_alone() {
+    let now = Instant::now();
+    for (unconfirmed, session_present) in [(0, true), (0, false), (2, true), (2, false)] {
+        let resume = Resume {
+            unconfirmed,
+            is_ending: true,
+            ..Resume::new(level("U1"))
+        };
+        let config = DeviceConfig {
+            resume: Some(resume),
+            ..DeviceConfig::new(level("alice"))
+        };
+        let mut device = Device::new(config, now);
+        let mut said = device
+            .told(now, Event::Connected { session_present })
+            .unwrap();
+        let reply = message("U1/CMD1", "Apple", QoS::ExactlyOnce);
+        for _ in 0..unconfirmed {
+            assert_eq!(said, []);
+            said = device.told(now, Event::Confirmed(&reply)).unwrap();
+        }
+        assert_eq!(said, [Emit(Progress::Done), Finish]);
     }
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use log::debug;
 use rumqttc::{ConnectionError, Packet, StateError};
 
+use super::engine::journal::Journal;
 use super::engine::{Engine, ErasedRole, Input, Output};
 use super::stop::WakeGuard;
 use super::{Address, End, Lines, Options, Stop, Watcher};
@@ -59,6 +60,7 @@ impl<'a> Driver<'a> {
         stop: &'a Stop,
         watcher: &'a mut dyn Watcher,
         lines: Option<&'a Lines>,
+        journal: Option<Journal>,
     ) -> Result<Self, Failure> {
         let broker = Address::new(&options.host, options.port);
         let connection = Connection::new(wire::to_rumqttc(options, &broker, true));
@@ -75,7 +77,7 @@ impl<'a> Driver<'a> {
             lines.set_wake(move || on_line.wake());
         }
         Ok(Self {
-            engine: Engine::new(role, options, Instant::now(), fastrand::u64(..)),
+            engine: Engine::new(role, options, Instant::now(), fastrand::u64(..), journal),
             options,
             stop,
             watcher,

@@ -36,12 +36,14 @@ impl Driver<'_> {
                 Some(written) => written?,
             }
             if waiting >= BUFFER {
+                self.engine.commit();
                 if !connection.flush()? {
                     return Ok(true);
                 }
                 waiting = 0;
             }
         }
+        self.engine.commit();
         connection.flush()?;
         Ok(true)
     }

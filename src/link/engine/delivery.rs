@@ -1,11 +1,13 @@
 //! Both ledgers joined: what has arrived, what is due, what is confirmed, over any number of connections.
 
 mod due;
+mod journaled;
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::inbound::{Arrival, Inbound};
+use super::journal::{Entry, Journal, Received, digest};
 use super::outbox::{By, Confirmed, Outbox, Packet, Replay, WINDOW};
 use super::subscriptions::Subscriptions;
 use super::suspect::{Finding, Rejections, Suspect};
@@ -78,20 +80,11 @@ pub struct Delivery {
     rejections: Rejections,
     /// Messages with QoS 0 are being dropped, and the log says so already.
     congested: bool,
+    /// Where it is, a later process goes on with all of this.
+    journal: Option<Journal>,
 }
 
 impl Delivery {
-    /// The books of a run that goes on with the session of an earlier process, which may have left any
-    /// packet identifier half-sent.
-    #[must_use]
-    pub fn resumed() -> Self {
-        Self {
-            stale_pkids: (1..=IDENTIFIERS).collect(),
-            must_release: true,
-            ..Self::default()
-        }
-    }
-
     /// The broker accepted a connection, which continues the session or begins one.
     /// `was_down` says that no broker ran there in between.
     pub fn connected(
@@ -125,6 +118,7 @@ impl Delivery {
             let wanted = subscriptions.iter();
             let wanted = wanted.map(|(filter, qos)| (filter.clone(), qos));
             self.outbox.session_lost(wanted);
+            self.note(Entry::SessionLost);
         }
     }
 
@@ -221,6 +215,8 @@ impl Delivery {
         if let Some(serial) = cause {
             self.inbound.await_one_more(serial);
         }
+        let next = self.outbox.next_to_push();
+        self.note_queued(next, cause, &packet);
         self.outbox.push(packet, cause);
     }
 
@@ -253,6 +249,9 @@ impl Delivery {
                 self.outbox.give_up(serial)
             }
         };
+        given_up
+            .iter()
+            .for_each(|given_up| self.note_done(given_up));
         Some((what, given_up))
     }
 
@@ -263,6 +262,15 @@ impl Delivery {
     /// A message arrived. A new one has to be [`Delivery::handled`] afterwards.
     pub fn arrived(&mut self, message: &Message, pkid: u16, dup: bool) -> Arrival {
         let arrival = self.inbound.arrived(message, pkid, dup);
+        if let (Arrival::New(Some(serial)), QoS::ExactlyOnce) = (arrival, message.qos) {
+            if let Some(journal) = &mut self.journal {
+                journal.note(Entry::Received(Received {
+                    serial,
+                    pkid,
+                    digest: digest(message),
+                }));
+            }
+        }
         if self.inbound.take_went_back() {
             self.release_stale();
         }
@@ -276,9 +284,10 @@ impl Delivery {
 
     /// PUBACK, SUBACK or UNSUBACK came. `None` where nothing waits for it.
     pub fn acknowledged(&mut self, by: By, pkid: u16) -> Option<Confirmed> {
-        let confirmed = self.outbox.confirmed(by, pkid);
+        let confirmed = self.outbox.confirmed(by, pkid)?;
+        self.note_done(&confirmed);
         self.acquit();
-        confirmed
+        Some(confirmed)
     }
 
     /// Where the broker has confirmed the suspect, there is none any more: the others' turn has come.
@@ -289,7 +298,9 @@ impl Delivery {
 
     /// PUBREC came. One that comes again is answered again: its PUBREL may be lost (MQTT 3.1.1, section 4.3.3).
     pub fn pub_rec(&mut self, pkid: u16) {
-        self.outbox.received(pkid);
+        if let Some(serial) = self.outbox.received(pkid) {
+            self.note(Entry::Released { serial });
+        }
         self.answers.push_back(Answer::Release(pkid));
     }
 
@@ -297,6 +308,7 @@ impl Delivery {
     pub fn pub_comp(&mut self, pkid: u16) -> Option<Confirmed> {
         self.releasing.retain(|released| *released != pkid);
         let confirmed = self.outbox.completed(pkid)?;
+        self.note_done(&confirmed);
         self.acquit();
         // Over for this end; not for a broker that is restored from an earlier state.
         if !self.stale_pkids.contains(&pkid) {
@@ -308,6 +320,7 @@ impl Delivery {
     /// PUBREL came. Whatever the packet identifier, PUBCOMP is the answer (MQTT 3.1.1, section 4.3.3).
     pub fn pub_rel(&mut self, pkid: u16) {
         self.inbound.released(pkid);
+        self.note(Entry::Forgotten(pkid));
         self.answers.push_back(Answer::Complete(pkid));
     }
 

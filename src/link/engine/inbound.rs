@@ -15,8 +15,8 @@
 //! identifier early, every message counts as new, because a second answer does less harm than none.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::journal::{Entry as Note, Received, digest};
 use super::outbox::MOSQUITTO_WINDOW;
 use crate::mqtt::{Message, QoS};
 
@@ -55,6 +55,14 @@ struct Entry {
     generation: u64,
     /// The broker has given the packet identifier to another message.
     superseded: bool,
+    /// An earlier process has handled it.
+    is_restored: bool,
+}
+
+#[derive(Debug)]
+struct Releasing {
+    digest: u64,
+    is_restored: bool,
 }
 
 #[derive(Debug)]
@@ -75,7 +83,7 @@ pub struct Inbound {
     /// The serial number of the first of `entries`.
     first: u64,
     /// The QoS 2 messages that are acknowledged by PUBREC, by their packet identifiers, which are theirs until PUBREL.
-    releasing: HashMap<u16, u64>,
+    releasing: HashMap<u16, Releasing>,
     /// The messages whose PUBACK or PUBCOMP the link has sent, and the broker may not have received.
     answered: VecDeque<Answered>,
     /// Whether an earlier connection may have delivered some of `answered`.
@@ -97,14 +105,56 @@ pub struct Inbound {
     went_back: bool,
 }
 
-fn digest(message: &Message) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    message.topic.hash(&mut hasher);
-    message.payload.hash(&mut hasher);
-    hasher.finish()
-}
-
 impl Inbound {
+    /// The ledger of a process that goes on where an earlier one has ended. `open` says how many packets that the
+    /// message of this serial number led to are not confirmed. Says which serial number each has now.
+    pub fn restore(
+        &mut self,
+        received: &[Received],
+        open: impl Fn(u64) -> usize,
+    ) -> HashMap<u64, u64> {
+        let mut serials = HashMap::new();
+        for Received {
+            serial,
+            pkid,
+            digest,
+        } in received
+        {
+            serials.insert(*serial, self.entries.len() as u64);
+            self.entries.push_back(Entry {
+                pkid: *pkid,
+                qos: QoS::ExactlyOnce,
+                digest: *digest,
+                open: open(*serial),
+                generation: 0,
+                superseded: false,
+                is_restored: true,
+            });
+        }
+        serials
+    }
+
+    /// Tells the journal of every message with QoS 2 whose PUBREL has not come.
+    pub fn write(&self, push: &mut dyn FnMut(Note<'_>)) {
+        for (pkid, releasing) in &self.releasing {
+            push(Note::Received(Received {
+                serial: u64::MAX,
+                pkid: *pkid,
+                digest: releasing.digest,
+            }));
+        }
+        for (at, entry) in self.entries.iter().enumerate() {
+            // The serial number of one that the role is handling is not in any record yet.
+            if entry.qos == QoS::ExactlyOnce && !entry.superseded {
+                push(Note::Received(Received {
+                    serial: self.first + at as u64,
+                    pkid: entry.pkid,
+                    digest: entry.digest,
+                }));
+            }
+        }
+    }
+
     /// The broker has accepted a new connection. Without a session it repeats nothing.
     pub fn connected(&mut self, session_present: bool) {
         self.generation += 1;
@@ -208,7 +258,7 @@ impl Inbound {
         }
         if qos == QoS::ExactlyOnce {
             if let Some(known) = self.releasing.get(&pkid) {
-                if *known == digest {
+                if known.digest == digest && (dup || !known.is_restored) {
                     self.acknowledge_again(Ack { pkid, qos }, digest);
                     return Arrival::Duplicate;
                 }
@@ -216,7 +266,7 @@ impl Inbound {
         }
         for entry in &mut self.entries {
             if (entry.pkid, entry.qos) == (pkid, qos) && !entry.superseded {
-                if entry.digest == digest {
+                if entry.digest == digest && (dup || !entry.is_restored) {
                     entry.generation = generation;
                     return Arrival::Duplicate;
                 }
@@ -230,20 +280,25 @@ impl Inbound {
             open: 1,
             generation,
             superseded: false,
+            is_restored: false,
         });
         Arrival::New(Some(self.first + self.entries.len() as u64 - 1))
     }
 
     fn acknowledge_again(&mut self, ack: Ack, digest: u64) {
         self.again.push_back(ack);
-        self.acknowledged(ack, digest, self.generation);
+        self.acknowledged(ack, digest, self.generation, false);
     }
 
     /// Remembers an acknowledged message until the broker has certainly received the acknowledgement.
-    fn acknowledged(&mut self, ack: Ack, digest: u64, generation: u64) {
+    fn acknowledged(&mut self, ack: Ack, digest: u64, generation: u64, is_restored: bool) {
         match ack.qos {
             QoS::ExactlyOnce => {
-                self.releasing.insert(ack.pkid, digest);
+                let releasing = Releasing {
+                    digest,
+                    is_restored,
+                };
+                self.releasing.insert(ack.pkid, releasing);
             }
             _ => self.answered(ack, digest, generation),
         }
@@ -305,7 +360,7 @@ impl Inbound {
             }
             let Entry { pkid, qos, .. } = entry;
             let ack = Ack { pkid, qos };
-            self.acknowledged(ack, entry.digest, entry.generation);
+            self.acknowledged(ack, entry.digest, entry.generation, entry.is_restored);
             // A message that an earlier connection delivered gets no acknowledgement on this one, because the
             // broker has not sent its identifier here. The broker repeats the message, and gets it then.
             if entry.generation == self.generation {
@@ -317,7 +372,7 @@ impl Inbound {
 
     /// The broker has sent PUBREL, and the link answers PUBCOMP: the packet identifier is free for another message.
     pub fn released(&mut self, pkid: u16) {
-        if let Some(digest) = self.releasing.remove(&pkid) {
+        if let Some(Releasing { digest, .. }) = self.releasing.remove(&pkid) {
             let qos = QoS::ExactlyOnce;
             self.answered(Ack { pkid, qos }, digest, self.generation);
         }

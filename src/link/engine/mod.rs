@@ -25,6 +25,7 @@ mod erased;
 mod exchange;
 /// Open for the benchmarks.
 pub mod inbound;
+pub mod journal;
 mod keep_alive;
 /// Open for the benchmarks.
 pub mod outbox;
@@ -47,6 +48,7 @@ pub use trouble::Trouble;
 use super::{End, Options, Session};
 use crate::role::{Event, Failure, Kind, Undeliverable};
 use delivery::Delivery;
+use journal::Journal;
 use keep_alive::{Due, KeepAlive};
 use outbox::{Confirmed, Packet};
 use phase::{Phase, Step};
@@ -79,13 +81,17 @@ pub struct Engine<'a> {
 }
 
 impl<'a> Engine<'a> {
-    /// A run of `role` that begins at `now`. `seed` draws the order of the brokers and the delays.
+    /// A run of `role` that begins at `now`. `seed` draws the order of the brokers and the delays. With a journal it goes
+    /// on where an earlier process has ended, and a later one can go on with it.
     #[must_use]
-    pub fn new(role: Box<dyn ErasedRole + 'a>, options: &Options, now: Instant, seed: u64) -> Self {
-        let delivery = match options.session {
-            Session::Persistent { resume: true, .. } => Delivery::resumed(),
-            _ => Delivery::default(),
-        };
+    pub fn new(
+        role: Box<dyn ErasedRole + 'a>,
+        options: &Options,
+        now: Instant,
+        seed: u64,
+        journal: Option<Journal>,
+    ) -> Self {
+        let delivery = Delivery::new(options.session, journal);
         Self {
             role,
             client_id: options.client_id.clone(),
@@ -143,6 +149,12 @@ impl<'a> Engine<'a> {
                 self.on_confirmed(now, &confirmed);
             }
         }))
+    }
+
+    /// Writes down what has happened. The driver calls it before it gives anything to the network that
+    /// [`Engine::send_next`] wrote.
+    pub fn commit(&mut self) {
+        self.delivery.commit();
     }
 
     /// What the driver is to do next.

@@ -4,8 +4,9 @@
 //! SUBSCRIBE and UNSUBSCRIBE share one queue and one window, because a packet identifier must not be given away again
 //! while a packet is outstanding under it.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
+use super::journal;
 use crate::mqtt::{Message, QoS, TopicFilter};
 
 /// How many packets may be outstanding: below [`MOSQUITTO_WINDOW`].
@@ -107,6 +108,8 @@ pub struct Confirmed {
     pub cause: Option<u64>,
     /// How many acknowledgements the link had sent before the packet.
     pub after_acks: u64,
+    /// Which packet it was.
+    pub serial: u64,
 }
 
 /// A packet that the link sends first on a connection that continues a session (MQTT 3.1.1, section 4.4).
@@ -138,6 +141,12 @@ pub struct Outbox {
 }
 
 impl Outbox {
+    /// The serial number of the packet that is pushed next.
+    #[must_use]
+    pub fn next_to_push(&self) -> u64 {
+        self.next_serial
+    }
+
     /// Adds a packet at the end; `cause` is the serial number of the received message whose handling led to it.
     pub fn push(&mut self, packet: Packet, cause: Option<u64>) {
         self.bytes += packet.bytes();
@@ -150,6 +159,46 @@ impl Outbox {
             is_sent_here: false,
         });
         self.next_serial += 1;
+    }
+
+    /// Goes on with what an earlier process has left; `causes` says which serial number the message that led to it has
+    /// now.
+    pub fn restore(&mut self, queued: Vec<journal::Queued>, causes: &HashMap<u64, u64>) {
+        for queued in queued {
+            let cause = queued.cause.and_then(|cause| causes.get(&cause)).copied();
+            self.push(Packet::Publish(queued.message), cause);
+            if let Some(item) = self.items.back_mut() {
+                item.stage = match queued.stage {
+                    journal::Stage::Waiting => Stage::Waiting,
+                    journal::Stage::Sent(pkid) => Stage::Sent(pkid),
+                    journal::Stage::Released(pkid) => Stage::Released(pkid),
+                };
+            }
+        }
+    }
+
+    /// Tells the journal of every message that is not confirmed.
+    pub fn write(&self, push: &mut dyn FnMut(journal::Entry<'_>)) {
+        for item in &self.items {
+            let (Some(Packet::Publish(message)), serial) = (&item.packet, item.serial) else {
+                continue;
+            };
+            if message.qos == QoS::AtMostOnce {
+                continue;
+            }
+            let cause = item.cause;
+            push(journal::Entry::Queued {
+                serial,
+                cause,
+                message,
+            });
+            if let Stage::Sent(pkid) | Stage::Released(pkid) = item.stage {
+                push(journal::Entry::Sent { serial, pkid });
+            }
+            if let Stage::Released(_) = item.stage {
+                push(journal::Entry::Released { serial });
+            }
+        }
     }
 
     /// Whether the outbox has room for `message`. It always has room at QoS 1 and 2, because the broker limits those
@@ -300,15 +349,17 @@ impl Outbox {
             .position(|item| stages.contains(&item.stage))
     }
 
-    /// The broker has sent PUBREC: from now on a new connection repeats the PUBREL, and not the PUBLISH.
-    pub fn received(&mut self, pkid: u16) {
-        if let Some(item) = self.outstanding(pkid).map(|at| &mut self.items[at]) {
-            // Of no other packet can it be the confirmation.
-            if matches!(&item.packet, Some(Packet::Publish(message)) if message.qos == QoS::ExactlyOnce)
-            {
-                item.stage = Stage::Released(pkid);
-            }
-        }
+    /// The broker has sent PUBREC: from now on a new connection repeats the PUBREL, and not the PUBLISH. Returns the serial
+    /// number of the message that this is about.
+    pub fn received(&mut self, pkid: u16) -> Option<u64> {
+        let at = self.outstanding(pkid)?;
+        let item = &mut self.items[at];
+        // Of no other packet can it be the confirmation.
+        let is_qos_2 = matches!(&item.packet, Some(Packet::Publish(message)) if message.qos == QoS::ExactlyOnce);
+        is_qos_2.then(|| {
+            item.stage = Stage::Released(pkid);
+            item.serial
+        })
     }
 
     /// The broker has sent PUBACK, SUBACK or UNSUBACK. `None` if no packet of that type waits for it under this packet
@@ -344,6 +395,7 @@ impl Outbox {
             by,
             cause: item.cause,
             after_acks: item.after_acks,
+            serial: item.serial,
         };
         self.bytes -= confirmed.packet.bytes();
         while let Some(Stage::Confirmed) = self.items.front().map(|item| item.stage) {

@@ -176,6 +176,7 @@ impl Engine<'_> {
                     dropped.extend(self.delivery.publish(now, message, cause).err());
                 }
                 Effect::Emit(never) => match never {},
+                Effect::Remember(name, value) => self.delivery.remember(&name, value.as_deref()),
                 Effect::AwaitLine => self.awaits_line = true,
                 Effect::Note(text) => info!("{text}"),
                 Effect::Warn(text) => warn!("{text}"),

@@ -259,7 +259,11 @@ impl Engine<'_> {
                 }
                 Emptying::Disconnecting { until } => Output::Wait(Some(until)),
             },
-            Phase::Ended(end) => Output::End(end.clone()),
+            Phase::Ended(end) => {
+                let end = end.clone();
+                self.delivery.close(!self.leaves_nothing(&end));
+                Output::End(end)
+            }
             Phase::Waiting { .. } | Phase::Connecting | Phase::Online { .. } => Output::Wait(None),
         }
     }

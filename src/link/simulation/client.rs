@@ -5,10 +5,12 @@ use std::time::Instant;
 
 use rumqttc::Packet;
 
+use super::disk::Disk;
 use crate::link::driver::wire;
+use crate::link::engine::journal::Journal;
 use crate::link::engine::{Engine, Input, Output, RoleWithSink, Trouble};
 use crate::link::{Address, End, Options};
-use crate::role::{Failure, Role};
+use crate::role::{Failure, Kind, Role};
 
 /// What a client wants of the network.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub struct Client {
     pub wishes: Vec<Wish>,
     /// How many attempts to connect it has made.
     pub attempts: usize,
+    /// Where its journal is. The process can end while it writes.
+    disk: Option<Disk>,
 }
 
 impl Client {
@@ -43,12 +47,14 @@ impl Client {
         options: &Options,
         now: Instant,
         seed: u64,
+        kept: Option<(Journal, Disk)>,
         emit: impl FnMut(R::Item) -> Result<(), Failure> + 'static,
     ) -> Self {
+        let (journal, disk) = kept.unzip();
         let role = Box::new(RoleWithSink { role, emit });
         Self {
             id: options.client_id.clone(),
-            engine: Engine::new(role, options, now, seed),
+            engine: Engine::new(role, options, now, seed, journal),
             is_attached: false,
             is_connected: false,
             until: None,
@@ -57,6 +63,7 @@ impl Client {
             end: None,
             wishes: Vec::new(),
             attempts: 0,
+            disk,
         }
     }
 
@@ -75,6 +82,9 @@ impl Client {
                 self.engine.handle(now, Input::Line(Ok(line)));
             }
             self.send_due(now);
+            if self.end.is_some() {
+                return;
+            }
             match self.engine.poll(now) {
                 Output::Connect { to, clean_session } => {
                     self.hang_up();
@@ -112,6 +122,19 @@ impl Client {
     }
 
     fn send_due(&mut self, now: Instant) {
+        let sent = self.wishes.len();
+        self.write_due(now);
+        if self.wishes.len() > sent {
+            self.engine.commit();
+        }
+        if self.disk.as_ref().is_some_and(Disk::has_ended) {
+            self.wishes.truncate(sent);
+            self.hang_up();
+            self.end = Some((now, Err(Failure::new(Kind::Unreachable, "killed"))));
+        }
+    }
+
+    fn write_due(&mut self, now: Instant) {
         loop {
             let wishes = &mut self.wishes;
             let sent = self.engine.send_next(now, |outgoing| {

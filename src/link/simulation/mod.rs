@@ -6,6 +6,8 @@
 
 mod broker;
 mod client;
+mod crashes;
+mod disk;
 mod failures;
 mod oddities;
 mod party;

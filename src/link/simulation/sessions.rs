@@ -8,7 +8,7 @@ use super::party::Overheard;
 use super::world::{Strike, World};
 use super::{each_case, each_seed};
 use crate::device_session::controller::{Controller, Plan};
-use crate::device_session::device::{Device, DeviceConfig, Progress};
+use crate::device_session::device::{Device, DeviceConfig, Progress, Resume};
 use crate::device_session::report::Report;
 use crate::device_session::{LAST_WORDS, Replies};
 use crate::link::{End, Options, Session};
@@ -40,7 +40,7 @@ pub fn device(qos: QoS, timeout: Option<Duration>, resume: Option<&str>, now: In
     let config = DeviceConfig {
         qos,
         timeout,
-        resume: resume.map(|id| Level::new(id).unwrap()),
+        resume: resume.map(|id| Resume::new(Level::new(id).unwrap())),
         ..DeviceConfig::new(Level::new("alice").unwrap())
     };
     Device::new(config, now)

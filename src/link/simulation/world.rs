@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use super::broker::{Broker, Connection};
 use super::client::{Client, Wish};
+use super::disk::Disk;
 use crate::link::engine::Trouble;
+use crate::link::engine::journal::Journal;
 use crate::link::{End, Options};
 use crate::role::{Failure, Kind, Role};
 
@@ -116,8 +118,30 @@ impl World {
         options: &Options,
         emit: impl FnMut(R::Item) -> Result<(), Failure> + 'static,
     ) -> usize {
+        self.begin_client(role, options, None, emit)
+    }
+
+    /// The same with a journal on this disk.
+    pub fn begin_journaled<R: Role + 'static>(
+        &mut self,
+        role: R,
+        options: &Options,
+        journal: Journal,
+        disk: Disk,
+        emit: impl FnMut(R::Item) -> Result<(), Failure> + 'static,
+    ) -> usize {
+        self.begin_client(role, options, Some((journal, disk)), emit)
+    }
+
+    fn begin_client<R: Role + 'static>(
+        &mut self,
+        role: R,
+        options: &Options,
+        kept: Option<(Journal, Disk)>,
+        emit: impl FnMut(R::Item) -> Result<(), Failure> + 'static,
+    ) -> usize {
         let seed = self.random.u64(..);
-        let client = Client::new(role, options, self.now, seed, emit);
+        let client = Client::new(role, options, self.now, seed, kept, emit);
         self.clients.push(client);
         self.current.push(None);
         let number = self.clients.len() - 1;

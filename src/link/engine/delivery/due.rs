@@ -4,6 +4,7 @@
 use super::{Answer, Delivery, IDENTIFIERS};
 use crate::link::engine::Outgoing;
 use crate::link::engine::inbound::Ack;
+use crate::link::engine::journal::Entry;
 use crate::link::engine::outbox::{Confirmed, Packet, Replay};
 use crate::link::engine::suspect::{Permitted, Suspect};
 use crate::mqtt::QoS;
@@ -137,10 +138,14 @@ impl Delivery {
             Packet::Subscribe(filter, qos) => Outgoing::Subscribe(pkid, filter, *qos),
             Packet::Unsubscribe(filter) => Outgoing::Unsubscribe(pkid, filter),
         };
+        let is_message = matches!(packet, Packet::Publish(_));
         let acks = self.inbound.acks();
         Some(write(outgoing).map(|()| {
             if pkid > 0 {
                 self.last_pkid = pkid;
+            }
+            if let (true, Some(serial)) = (pkid > 0 && is_message, self.outbox.next_serial()) {
+                self.note(Entry::Sent { serial, pkid });
             }
             self.outbox.sent(pkid, acks)
         }))

@@ -1,0 +1,101 @@
+//! What a controller remembers of each session, so that a later process goes on with it: under the UNIQUE ID, fields
+//! that a NUL ends, which no level and no shown text has.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use super::session::{Session, Stage};
+use super::{Controller, Plan, reply_filter};
+use crate::device_session::report::Report;
+use crate::mqtt::{Level, QoS};
+use crate::role::{Effect, Memory};
+
+impl Controller {
+    /// A controller that goes on with the sessions of an earlier process. What waits for a time begins to wait at `now`.
+    #[must_use]
+    pub fn recalling(plan: Plan, memory: &Memory, now: Instant) -> Self {
+        let mut controller = Self::new(plan);
+        for (name, value) in &memory.values {
+            let session = recall(value, now, &controller.plan);
+            let (Ok(unique_id), Some(session)) = (Level::new(name), session) else {
+                continue;
+            };
+            if let Stage::Subscribing | Stage::Introducing | Stage::Pausing { .. } = session.stage {
+                let user_id = session.user_id.clone();
+                controller.fresh.insert(user_id, unique_id.clone());
+            }
+            if let Some(deadline) = session.stage.deadline() {
+                controller.deadlines.insert((deadline, unique_id.clone()));
+            }
+            controller.sessions.insert(unique_id, session);
+            controller.started += 1;
+        }
+        controller
+    }
+
+    /// The subscriptions of the sessions that an earlier process has begun.
+    pub(super) fn subscribe_again(&self) -> impl Iterator<Item = Effect<Report>> {
+        let filters = self.sessions.keys().map(reply_filter);
+        filters.map(|filter| Effect::Subscribe(filter, QoS::ExactlyOnce))
+    }
+
+    /// Remembers the session as it is now, or that it is over.
+    pub(super) fn remember(&self, unique_id: &Level) -> Effect<Report> {
+        let value = self.sessions.get(unique_id).map(value);
+        Effect::Remember(unique_id.as_str().to_owned(), value)
+    }
+}
+
+fn value(session: &Session) -> Vec<u8> {
+    let nothing = HashMap::new();
+    let (stage, open) = match &session.stage {
+        Stage::Subscribing => ("subscribing", &nothing),
+        Stage::Introducing => ("introducing", &nothing),
+        Stage::Pausing { .. } => ("pausing", &nothing),
+        Stage::Commanding { open, .. } => ("commanding", open),
+        Stage::Settling { .. } => ("settling", &nothing),
+    };
+    let mut fields = vec![
+        session.user_id.as_str().to_owned(),
+        session.lowest.level().to_string(),
+        session.repeats.to_string(),
+        stage.to_owned(),
+        session.commands.len().to_string(),
+    ];
+    fields.extend(session.commands.iter().map(ToString::to_string));
+    fields.push(session.replies.len().to_string());
+    fields.extend(session.replies.iter().cloned());
+    for (command, left) in open {
+        fields.extend([command.to_string(), left.to_string()]);
+    }
+    fields.join("\0").into_bytes()
+}
+
+fn recall(value: &[u8], now: Instant, plan: &Plan) -> Option<Session> {
+    let mut fields = std::str::from_utf8(value).ok()?.split('\0');
+    let user_id = Level::new(fields.next()?).ok()?;
+    let lowest = QoS::try_from(fields.next()?.parse::<u8>().ok()?).ok()?;
+    let mut session = Session::new(user_id, lowest, now);
+    session.repeats = fields.next()?.parse().ok()?;
+    let stage = fields.next()?;
+    let commands: usize = fields.next()?.parse().ok()?;
+    for command in fields.by_ref().take(commands) {
+        session.commands.push(Level::new(command).ok()?);
+    }
+    let replies: usize = fields.next()?.parse().ok()?;
+    let replies = fields.by_ref().take(replies);
+    session.replies = replies.map(str::to_owned).collect();
+    let mut open = HashMap::new();
+    while let Some(command) = fields.next() {
+        open.insert(Level::new(command).ok()?, fields.next()?.parse().ok()?);
+    }
+    session.stage = match stage {
+        "subscribing" => Stage::Subscribing,
+        "introducing" => Stage::Introducing,
+        "pausing" => Stage::Pausing {
+            until: now + plan.delay,
+        },
+        _ => Stage::awaiting(open, now, plan),
+    };
+    Some(session)
+}

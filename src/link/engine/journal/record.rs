@@ -1,0 +1,322 @@
+//! The bytes of the journal: a line that names the format, then records, each with its length and its checksum. A
+//! record holds entries, all that one turn of the link led to, and counts as a whole or not at all.
+
+use std::collections::BTreeMap;
+
+use crc::{CRC_64_XZ, Crc, Table};
+
+use super::{Found, Header, Queued, Received, Stage};
+use crate::mqtt::{Message, QoS, TopicName};
+
+/// What a journal begins with.
+const MAGIC: &[u8] = b"mqtt_client journal 1\n";
+
+/// Length and checksum.
+const HEAD: usize = 4 + 8;
+
+static CRC: Crc<u64, Table<1>> = Crc::<u64, Table<1>>::new(&CRC_64_XZ);
+
+/// What tells two contents apart, in this process and in the next.
+#[must_use]
+pub fn digest(message: &Message) -> u64 {
+    let mut digest = CRC.digest();
+    digest.update(message.topic.as_str().as_bytes());
+    // No topic name has it (MQTT 3.1.1, section 1.5.3).
+    digest.update(&[0]);
+    digest.update(&message.payload);
+    digest.finalize()
+}
+
+/// One change.
+#[derive(Debug, Clone, Copy)]
+pub enum Entry<'a> {
+    /// Whose journal it is: the first entry of all.
+    Header(&'a Header),
+    /// The role remembers this, or no longer anything under this name.
+    Remember(&'a str, Option<&'a [u8]>),
+    /// The role has handled a message with QoS 2, whose number in the inbound ledger is `serial`.
+    Received(Received),
+    /// Its PUBREL has come.
+    Forgotten(u16),
+    /// A message is to be published. The received message `cause` led to it.
+    Queued {
+        serial: u64,
+        cause: Option<u64>,
+        message: &'a Message,
+    },
+    /// It goes out under this packet identifier.
+    Sent { serial: u64, pkid: u16 },
+    /// PUBREC has come: from now on PUBREL goes out.
+    Released { serial: u64 },
+    /// The broker has confirmed it, or it has been given up.
+    Done { serial: u64 },
+    /// The broker has lost the session: identifiers mean nothing any more.
+    SessionLost,
+}
+
+/// `None`, in a `cause`.
+const NONE: u64 = u64::MAX;
+
+/// Entries on their way to a record.
+#[derive(Debug, Default)]
+pub(super) struct Batch(Vec<u8>);
+
+impl Batch {
+    /// The first batch of a journal.
+    pub fn of_whole_file() -> Self {
+        Self(MAGIC.to_vec())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds an entry.
+    pub fn push(&mut self, entry: Entry<'_>) {
+        if self.0.is_empty() || self.0 == MAGIC {
+            self.0.extend([0; HEAD]);
+        }
+        match entry {
+            Entry::Header(header) => {
+                self.tag(0);
+                self.bytes(header.owner.as_bytes());
+                self.bytes(header.boot.as_deref().unwrap_or_default().as_bytes());
+                self.0.push(header.is_durable.into());
+            }
+            Entry::Remember(name, value) => {
+                self.tag(if value.is_some() { 1 } else { 2 });
+                self.bytes(name.as_bytes());
+                self.bytes(value.unwrap_or_default());
+            }
+            Entry::Received(Received {
+                serial,
+                pkid,
+                digest,
+            }) => {
+                self.tag(3);
+                self.number(serial);
+                self.pkid(pkid);
+                self.number(digest);
+            }
+            Entry::Forgotten(pkid) => {
+                self.tag(4);
+                self.pkid(pkid);
+            }
+            Entry::Queued {
+                serial,
+                cause,
+                message,
+            } => {
+                self.tag(5);
+                self.number(serial);
+                self.number(cause.unwrap_or(NONE));
+                self.0
+                    .push(message.qos.level() | u8::from(message.retain) << 7);
+                self.bytes(message.topic.as_str().as_bytes());
+                self.bytes(&message.payload);
+            }
+            Entry::Sent { serial, pkid } => {
+                self.tag(6);
+                self.number(serial);
+                self.pkid(pkid);
+            }
+            Entry::Released { serial } => {
+                self.tag(7);
+                self.number(serial);
+            }
+            Entry::Done { serial } => {
+                self.tag(8);
+                self.number(serial);
+            }
+            Entry::SessionLost => self.tag(9),
+        }
+    }
+
+    fn tag(&mut self, tag: u8) {
+        self.0.push(tag);
+    }
+
+    fn pkid(&mut self, pkid: u16) {
+        self.0.extend(pkid.to_le_bytes());
+    }
+
+    fn number(&mut self, number: u64) {
+        self.0.extend(number.to_le_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        // A batch of 4 GiB does not exist: messages are far smaller, and a window of them is in it.
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        self.0.extend(length.to_le_bytes());
+        self.0.extend(bytes);
+    }
+
+    /// The record, ready to be written.
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        let start = match self.0.starts_with(MAGIC) {
+            true => MAGIC.len(),
+            false => 0,
+        };
+        if let Some((head, body)) = self.0[start..].split_at_mut_checked(HEAD) {
+            let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
+            head[..4].copy_from_slice(&length.to_le_bytes());
+            head[4..].copy_from_slice(&CRC.checksum(body).to_le_bytes());
+        }
+        self.0
+    }
+}
+
+/// What is in a journal's bytes. Where a crash has cut the last record it does not count: nothing that it was to hold
+/// had been sent. `None` where the bytes are something else, or one before the last record is not whole.
+#[must_use]
+pub(super) fn parse(bytes: &[u8]) -> Option<Found> {
+    let mut rest = bytes.strip_prefix(MAGIC)?;
+    let mut found = None;
+    // Zeros at the end, where a power cut came between the file's length and its content, are empty records.
+    while let Some((head, after)) = rest.split_at_checked(HEAD) {
+        let (length, checksum) = head.split_at(4);
+        let length = usize::try_from(u32::from_le_bytes(length.try_into().ok()?)).ok()?;
+        let Some((record, after)) = after.split_at_checked(length) else {
+            break;
+        };
+        if CRC.checksum(record) != u64::from_le_bytes(checksum.try_into().ok()?) {
+            match after.is_empty() {
+                true => break,
+                false => return None,
+            }
+        }
+        take_record(&mut found, record)?;
+        rest = after;
+    }
+    found
+}
+
+fn take_record(found: &mut Option<Found>, record: &[u8]) -> Option<()> {
+    let mut reader = Reader(record);
+    while let Some((tag, rest)) = reader.0.split_first() {
+        reader.0 = rest;
+        if *tag == 0 && found.is_none() {
+            *found = Some(Found {
+                header: reader.header()?,
+                memory: BTreeMap::new(),
+                received: Vec::new(),
+                queued: Vec::new(),
+            });
+        } else {
+            take_entry(found.as_mut()?, *tag, &mut reader)?;
+        }
+    }
+    Some(())
+}
+
+fn take_entry(found: &mut Found, tag: u8, reader: &mut Reader<'_>) -> Option<()> {
+    match tag {
+        1 => {
+            let name = reader.text()?;
+            let value = reader.bytes()?.to_vec();
+            found.memory.insert(name, value);
+        }
+        2 => {
+            found.memory.remove(&reader.text()?);
+            reader.bytes()?;
+        }
+        3 => {
+            let serial = reader.number()?;
+            let pkid = reader.pkid()?;
+            let digest = reader.number()?;
+            found.received.retain(|known| known.pkid != pkid);
+            found.received.push(Received {
+                serial,
+                pkid,
+                digest,
+            });
+        }
+        4 => {
+            let pkid = reader.pkid()?;
+            found.received.retain(|known| known.pkid != pkid);
+        }
+        5 => {
+            let queued = reader.queued()?;
+            found.queued.push(queued);
+        }
+        6 => {
+            let serial = reader.number()?;
+            let pkid = reader.pkid()?;
+            found.stage(serial, |_| Stage::Sent(pkid));
+        }
+        7 => {
+            let serial = reader.number()?;
+            found.stage(serial, |stage| match stage {
+                Stage::Sent(pkid) | Stage::Released(pkid) => Stage::Released(pkid),
+                Stage::Waiting => Stage::Waiting,
+            });
+        }
+        8 => {
+            let serial = reader.number()?;
+            found.queued.retain(|known| known.serial != serial);
+        }
+        9 => {
+            found.received.clear();
+            for queued in &mut found.queued {
+                queued.stage = Stage::Waiting;
+            }
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        Some(u64::from_le_bytes(self.take(8)?.try_into().ok()?))
+    }
+
+    fn pkid(&mut self) -> Option<u16> {
+        Some(u16::from_le_bytes(self.take(2)?.try_into().ok()?))
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.take(1)?.first().copied()
+    }
+
+    fn bytes(&mut self) -> Option<&'a [u8]> {
+        let length = u32::from_le_bytes(self.take(4)?.try_into().ok()?);
+        self.take(usize::try_from(length).ok()?)
+    }
+
+    fn text(&mut self) -> Option<String> {
+        String::from_utf8(self.bytes()?.to_vec()).ok()
+    }
+
+    fn header(&mut self) -> Option<Header> {
+        Some(Header {
+            owner: self.text()?,
+            boot: Some(self.text()?).filter(|boot| !boot.is_empty()),
+            is_durable: self.byte()? == 1,
+        })
+    }
+
+    fn queued(&mut self) -> Option<Queued> {
+        let serial = self.number()?;
+        let cause = Some(self.number()?).filter(|cause| *cause != NONE);
+        let flags = self.byte()?;
+        let qos = QoS::try_from(flags & 3).ok()?;
+        let topic = TopicName::new(self.text()?).ok()?;
+        let mut message = Message::new(topic, self.bytes()?, qos);
+        message.retain = flags >> 7 == 1;
+        Some(Queued {
+            serial,
+            cause,
+            message,
+            stage: Stage::Waiting,
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! The folder of `--state-dir`: a lock on it, and the journal in it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+use super::journal_file::JournalFile;
+use crate::cli::StateConfig;
+use crate::link::engine::journal::{Header, Journal};
+use crate::role::{Failure, Kind};
+
+/// A folder that no other process has locked. It is free again when this is dropped, or the process ends.
+pub struct StateDir {
+    folder: PathBuf,
+    sync: bool,
+    _lock: Option<Flock<File>>,
+}
+
+impl StateDir {
+    /// Keeps the folder to this process: a second one in it would be a second client with the same id, too, and they
+    /// would throw each other out. A folder that cannot be locked, because it is missing, or on a network, is used all
+    /// the same.
+    ///
+    /// # Errors
+    /// When another process has it.
+    pub fn lock(state: StateConfig) -> Result<Self, Failure> {
+        let StateConfig { folder, sync } = state;
+        let lock = match File::open(&folder) {
+            Err(_) => None,
+            Ok(file) => match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => Some(lock),
+                Err((_, Errno::EWOULDBLOCK)) => return Err(taken(&folder)),
+                Err(_) => None,
+            },
+        };
+        Ok(Self {
+            folder,
+            sync,
+            _lock: lock,
+        })
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The journal of this role and client id.
+    #[must_use]
+    pub fn journal(&self, role: &str, client_id: &str) -> Journal {
+        let header = Header {
+            owner: format!("{role}, client id {client_id}"),
+            // In a service that is locked in (ProcSubset=pid) there is none, and then the end of the journal is not
+            // relied on.
+            boot: std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+                .ok()
+                .map(|id| id.trim().to_owned()),
+            is_durable: self.sync,
+        };
+        Journal::open(Box::new(JournalFile::in_folder(&self.folder)), header)
+    }
+}
+
+fn taken(folder: &Path) -> Failure {
+    let folder = folder.display();
+    let text = format!(
+        "another mqtt_client is running with the state folder {folder}: stop it first (`systemctl stop mqtt_client`), or give --state-dir another"
+    );
+    Failure::new(Kind::Busy, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_serves_one_process_at_a_time() {
+        let folder = std::env::temp_dir().join(format!("mqtt_client-lock-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let state = StateConfig {
+            folder: folder.clone(),
+            sync: false,
+        };
+        let first = StateDir::lock(state.clone()).unwrap();
+        let second = StateDir::lock(state.clone()).err().unwrap();
+        assert_eq!(second.kind, Kind::Busy);
+        assert!(second.text.contains("is running with the state folder"));
+        drop(first);
+        assert!(StateDir::lock(state.clone()).is_ok());
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert!(StateDir::lock(state).is_ok(), "it is missing");
+    }
+}
