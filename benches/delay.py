@@ -29,7 +29,7 @@ TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 def enter():
     """Moves this process, and all that it starts, to a network namespace with nothing but loopback."""
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), "a network namespace of its own (only root may)")
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 

@@ -112,10 +112,16 @@ def measures():
 
 
 def link():
-    """A broker that is beside us at HOST and 50 ms away at delay.FAR."""
-    carrier = cast.start([sys.executable, ROOT / "benches/delay.py", ROUND_TRIP / 2], stdout=subprocess.PIPE)
+    """A broker that is beside us at HOST and 50 ms away at delay.FAR. What was started before stays behind, in another
+    network namespace."""
+    try:
+        delay.enter()
+    except OSError as error:
+        cast.leave(f"no network namespace ({error.strerror}): this section wants root")
+    command = [sys.executable, ROOT / "benches/delay.py", ROUND_TRIP / 2]
+    carrier = cast.start(command, stdout=subprocess.PIPE, stderr=None)
     if carrier.stdout.readline() != b"ready\n":
-        cast.leave("no link that delays: see what benches/delay.py says")
+        cast.leave("no link that delays: benches/delay.py did not start")
     return cast.broker("far", "set_tcp_nodelay true", "max_queued_messages 0", at="0.0.0.0")
 
 

@@ -17,7 +17,7 @@ def counted(trace):
     writes = size = syncs = others = 0
     for call in CALL.finditer(trace):
         name, path, result = call.groups()
-        if not path.startswith(str(FOLDER)):
+        if not path.startswith(str(FOLDER)) or result and int(result) < 0:
             continue
         if "write" in name:
             writes += 1
