@@ -3,13 +3,15 @@
  *
  *   controller latency HOST PORT USER_ID QOS COUNT SECONDS   one command after the other
  *   controller burst   HOST PORT USER_ID QOS COUNT WINDOW    WINDOW commands under way (0: all at once)
+ *   controller session HOST PORT USER_ID QOS COUNT 0         COUNT commands, and the last words at once
  *   controller echo    COUNT                                 a TCP echo on loopback: the limit
  *
  * Logs the device in by the protocol, warms it up with 20 commands, and prints: `latency` a line of
  * microseconds for each command, from the write of the command to the read of its reply; `burst` the
  * seconds from the first command to the last reply. Both then end the session by the last words.
  * `burst` says `warm` first and waits for a line on standard input, before the last words once more, so that
- * benches/compare can look at the device in between.
+ * benches/compare can look at the device in between. `session` has no warm-up, and prints the seconds of the
+ * pause before the first command.
  *
  * TCP_NODELAY, and TCP_QUICKACK after each read: the broker never waits for this end. */
 #define _GNU_SOURCE
@@ -28,6 +30,8 @@
 #include <unistd.h>
 
 #define WARM_UP 20
+/* The three seconds of the protocol, shortened: the device has to subscribe. */
+#define PAUSE 0.5
 /* mosquitto's max_inflight_messages: it throws a publisher out that has more unconfirmed at QoS 2. */
 #define UNCONFIRMED 20
 static const char *const WORDS[] = {"Apple", "Cat", "Dog", "Rat", "Boy", "Girl", "Toy"};
@@ -224,8 +228,7 @@ static void log_in(const char *user_id, int qos) {
     snprintf(text, sizeof text, "%s/UUID", user_id);
     put_publish(text, unique_id, qos);
     await(qos == 1 ? 4 : 7, "confirmation");
-    /* The pause of the protocol, shortened: the device has to subscribe. */
-    double pause = now() + 0.5;
+    double pause = now() + PAUSE;
     while (next(&packet, pause)) {}
 }
 
@@ -270,10 +273,13 @@ static double burst(long count, long window, int qos) {
     return now() - begin;
 }
 
-static void say_last_words(int qos) {
+static void settle(double seconds) {
     Packet packet;
-    double settle = now() + 0.1;
-    while (next(&packet, settle)) {}
+    double until = now() + seconds;
+    while (next(&packet, until)) {}
+}
+
+static void say_last_words(int qos) {
     put_publish(unique_id, LAST_WORDS, qos);
     await(qos == 1 ? 4 : 7, "confirmation");
     uint8_t disconnect[] = {0xe0, 0};
@@ -311,20 +317,23 @@ int main(int argc, char **argv) {
     long count = atol(argv[6]);
     sock = open_socket(argv[2], atoi(argv[3]));
     log_in(argv[4], qos);
-    for (int i = 0; i < WARM_UP; i++) ask(i, qos);
-    if (!strcmp(argv[1], "latency")) {
+    int whole = !strcmp(argv[1], "session");
+    for (int i = 0; i < (whole ? count : WARM_UP); i++) ask(i, qos);
+    if (whole) {
+        printf("%.6f\n", PAUSE);
+    } else if (!strcmp(argv[1], "latency")) {
         double until = now() + atof(argv[7]);
         for (long i = 0; i < count && now() < until; i++) printf("%.1f\n", ask(i, qos) * 1e6);
+        settle(0.1);
     } else {
-        Packet packet;
-        double settle = now() + 0.2;
-        while (next(&packet, settle)) {}
+        settle(0.2);
         puts("warm");
         fflush(stdout);
         getchar();
         printf("%.6f\n", burst(count, atol(argv[7]), qos));
         fflush(stdout);
         getchar();
+        settle(0.1);
     }
     say_last_words(qos);
     return 0;
