@@ -313,6 +313,7 @@ impl Delivery {
 
     /// PINGREQ went out.
     pub fn ping_sent(&mut self) {
+        self.inbound.ping_sent();
         self.acks_before_ping = self.inbound.acks();
         self.pings += 1;
     }
@@ -324,6 +325,7 @@ impl Delivery {
         }
         self.pings = self.pings.saturating_sub(1);
         if self.pings == 0 {
+            self.inbound.ping_answered();
             self.inbound.known_to_broker(self.acks_before_ping);
         }
     }
