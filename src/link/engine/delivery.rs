@@ -239,7 +239,10 @@ impl Delivery {
             Finding::Suspicious => Vec::new(),
             Finding::Guilty => {
                 self.suspect = None;
-                self.outbox.give_up(serial)
+                match self.outbox.give_up_release(serial) {
+                    Some(released) => vec![released],
+                    None => self.outbox.give_up(serial),
+                }
             }
         };
         Some((what, given_up))

@@ -47,7 +47,7 @@ pub use trouble::Trouble;
 use super::{End, Options, Session};
 use crate::role::{Event, Failure, Kind, Undeliverable};
 use delivery::Delivery;
-use outbox::{Confirmed, Packet};
+use outbox::{By, Confirmed, Packet};
 use phase::{Phase, Step};
 use reconnect::{ConnectionEnd, Next, Reconnect};
 use subscriptions::Subscriptions;
@@ -252,7 +252,10 @@ impl<'a> Engine<'a> {
         };
         self.try_next(now, trouble, end);
         for given_up in given_up {
-            self.on_rejected(now, &given_up);
+            match given_up.by {
+                By::Closing => self.on_confirmed(now, &given_up),
+                _ => self.on_rejected(now, &given_up),
+            }
         }
     }
 
