@@ -1,8 +1,8 @@
 //! The built program against the brokers that people run, each as its package brings it.
 //!
 //! Each broker is started on free ports of the loopback interface, from a folder of its own, with one login; it
-//! is stopped at the end. With CI=true mosquitto, RabbitMQ, NATS and both versions of aedes may not be missing; ejabberd, amqtt and rumqttd
-//! are tried where they are installed. `operators` and `fronts` need mosquitto alone, set as operators set it and
+//! is stopped at the end. With CI=true mosquitto, RabbitMQ, NATS and both versions of aedes may not be missing; ejabberd,
+//! amqtt and rumqttd are tried where they are installed. `operators` and `fronts` need mosquitto alone, set as operators set it and
 //! behind the proxies that they put in front.
 //!
 //! - `table`: what holds for which broker, in one place

@@ -123,7 +123,8 @@ fn rabbitmq(folder: &Path, port: u16) -> Vec<Command> {
     vec![epmd, broker]
 }
 
-/// `ack_wait`: it delivers again what was not acknowledged so long, and only then; 30 s are its default.
+/// `ack_wait`: it delivers again what was not acknowledged so long, and only then; 30 s are its default. [`Kind::delay`] is
+/// longer.
 fn nats(folder: &Path, port: u16) -> Command {
     let (own, user) = (port::steady(), Kind::Nats.user());
     let store = folder.join("store");

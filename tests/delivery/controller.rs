@@ -4,19 +4,12 @@
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use harness::observer::Heard;
 use mqtt_client::mqtt::QoS;
 use rumqttc::{Client, Event, MqttOptions, Packet};
 
 /// After this, what has not happened will not.
 pub const GUARD: Duration = Duration::from_secs(30);
-
-/// One message, as heard.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heard {
-    pub topic: String,
-    pub payload: String,
-    pub qos: u8,
-}
 
 pub struct Controller {
     client: Client,

@@ -7,10 +7,11 @@ use std::time::Instant;
 use mqtt_client::device_session::LAST_WORDS;
 use mqtt_client::mqtt::QoS;
 
-use crate::controller::{Controller, GUARD, Heard};
+use crate::controller::{Controller, GUARD};
 use crate::device::{Device, LOOK_AGAIN, Output};
 use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, missing};
+use harness::observer::Heard;
 use harness::proxy::{Cut, Ending, Proxy, Way};
 use harness::repeat::{Repeat, share};
 

@@ -13,7 +13,6 @@ mod controller;
 mod crash;
 mod device;
 mod matrix;
-mod observer;
 mod restart;
 mod rivals;
 mod session;

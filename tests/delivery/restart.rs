@@ -6,11 +6,12 @@ use std::time::Instant;
 use mqtt_client::device_session::LAST_WORDS;
 use mqtt_client::mqtt::QoS;
 
-use crate::controller::{GUARD, Heard};
+use crate::controller::GUARD;
 use crate::device::LOOK_AGAIN;
-use crate::observer::Observer;
 use harness::folder::Folder;
 use harness::needed::{MOSQUITTO, PAHO, missing};
+use harness::observer::{Heard, Observer};
+use harness::peers;
 use harness::port;
 use harness::process::{Process, line_with, mqtt_client};
 use harness::proxy::Proxy;
@@ -48,6 +49,15 @@ struct RestartableMosquitto {
 }
 
 impl RestartableMosquitto {
+    fn observer(&self, filters: &[&str]) -> Observer {
+        let filters = filters.iter().copied();
+        Observer::start(peers::command(
+            "observer.py",
+            &self.port.to_string(),
+            filters,
+        ))
+    }
+
     fn start(memory: Memory) -> Self {
         let folder = Folder::new();
         let port = port::steady();
@@ -152,7 +162,7 @@ impl Session {
             .collect();
         let replies = broker.folder.path().join("replies");
         std::fs::write(&replies, table).unwrap();
-        let controller = Observer::start(broker.port, &["login", "+/+"]);
+        let controller = broker.observer(&["login", "+/+"]);
         let level = qos.level().to_string();
         let replies = replies.to_str().unwrap();
         let device = broker.client(["-q", &level, "--replies", replies, "device", "alice"]);
@@ -167,13 +177,15 @@ impl Session {
     }
 
     fn introduce(&self) {
-        self.controller.publish("alice/UUID", "id-alice", self.qos);
+        self.controller
+            .publish("alice/UUID", "id-alice", self.qos.level());
         self.device.wait_for_stderr("subscribed to id-alice");
     }
 
     fn command(&self, number: usize) {
         let command = format!("CMD{number}");
-        self.controller.publish("id-alice", &command, self.qos);
+        self.controller
+            .publish("id-alice", &command, self.qos.level());
     }
 
     /// Waits until so many of these commands have been answered, rightly.
@@ -199,7 +211,8 @@ impl Session {
             self.command(number);
         }
         self.await_answers(COMMANDS + 1..=2 * COMMANDS, COMMANDS);
-        self.controller.publish("id-alice", LAST_WORDS, self.qos);
+        self.controller
+            .publish("id-alice", LAST_WORDS, self.qos.level());
         let ended = self.device.end();
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         assert_eq!(ended.stdout, format!("{LAST_WORDS}\n"));
@@ -278,7 +291,7 @@ fn a_request_gets_its_answer_although_the_broker_restarts_in_between() {
     }
     for_every_way(|memory, ending| {
         let mut broker = RestartableMosquitto::start(memory);
-        let responder = Observer::start(broker.port, &["net/reverse/request"]);
+        let responder = broker.observer(&["net/reverse/request"]);
         let proxy = Proxy::start(broker.port, []);
         let request = client(proxy.port(), ["-W", "30", "net", "reverse", "abc"]);
         let asked = |heard: &Heard| heard.payload == "abc";
@@ -292,7 +305,7 @@ fn a_request_gets_its_answer_although_the_broker_restarts_in_between() {
         responder.await_subscriptions();
         proxy.hold(false);
         await_after_reconnect(&request, "subscribed to net/reverse/response");
-        responder.publish("net/reverse/response", "cba", QoS::AtLeastOnce);
+        responder.publish("net/reverse/response", "cba", 1);
         let ended = request.end();
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         assert_eq!(ended.stdout, "cba\n");

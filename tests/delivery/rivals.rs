@@ -7,10 +7,11 @@ use mqtt_client::device_session::LAST_WORDS;
 use mqtt_client::mqtt::QoS;
 use rumqttc::{Client, Connection, Event, MqttOptions, Packet};
 
-use crate::controller::{Controller, GUARD, Heard};
+use crate::controller::{Controller, GUARD};
 use harness::folder::Folder;
 use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, missing};
+use harness::observer::Heard;
 use harness::process::{Ended, Process};
 
 /// Between two looks at what the two devices write.

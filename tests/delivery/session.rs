@@ -11,7 +11,8 @@ use mqtt_client::link::{End, Options, Run, Session};
 use mqtt_client::mqtt::{Level, QoS};
 use mqtt_client::role::{Effect, Event, Failure, Reaction, Role};
 
-use crate::controller::{Controller, GUARD, Heard};
+use crate::controller::{Controller, GUARD};
+use harness::observer::Heard;
 use harness::proxy::Proxy;
 
 /// Four commands with a repeat, and what they come to.

@@ -7,10 +7,11 @@ use std::time::Duration;
 use mqtt_client::device_session::LAST_WORDS;
 use mqtt_client::mqtt::QoS;
 
-use crate::controller::{Controller, Heard};
+use crate::controller::Controller;
 use crate::session;
 use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, missing};
+use harness::observer::Heard;
 use harness::process::{Process, mqtt_client};
 use harness::proxy::{Cut, Ending, Proxy, Way};
 

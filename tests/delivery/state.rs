@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use mqtt_client::device_session::LAST_WORDS;
 use mqtt_client::mqtt::QoS;
 
-use crate::controller::{Controller, GUARD, Heard};
+use crate::controller::{Controller, GUARD};
 use crate::device::{Device, Output};
 use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, missing};
+use harness::observer::Heard;
 use harness::proxy::{Cut, Ending, Proxy, Way};
 
 /// More than a device has in flight.

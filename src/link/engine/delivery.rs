@@ -246,7 +246,10 @@ impl Delivery {
             Finding::Suspicious => Vec::new(),
             Finding::Guilty => {
                 self.suspect = None;
-                self.outbox.give_up(serial)
+                match self.outbox.give_up_release(serial) {
+                    Some(released) => vec![released],
+                    None => self.outbox.give_up(serial),
+                }
             }
         };
         given_up
@@ -344,6 +347,7 @@ impl Delivery {
 
     /// PINGREQ went out.
     fn ping_sent(&mut self) {
+        self.inbound.ping_sent();
         self.wants_ping = false;
         self.acks_before_ping = self.inbound.acks();
         self.pings += 1;
@@ -359,6 +363,7 @@ impl Delivery {
         }
         self.pings = self.pings.saturating_sub(1);
         if self.pings == 0 {
+            self.inbound.ping_answered();
             self.inbound.known_to_broker(self.acks_before_ping);
         }
     }

@@ -13,6 +13,11 @@
 //! The second rule needs a broker that counts its packet identifiers upwards, as mosquitto does. A broker that takes the
 //! lowest free identifier can repeat a new message that looks like an old one. So once the broker has reused an
 //! identifier early, every message counts as new, because a second answer does less harm than none.
+//!
+//! A third rule is for aedes, the broker in Node-RED, alone: it takes a PUBREC for the one before, as long as it has not
+//! received the PUBCOMP of that, and then loses and repeats messages. It draws its first packet identifier by lot, where
+//! most others begin with 1. So a broker that begins elsewhere gets one PUBREC at a time, which costs a round trip for
+//! each message and changes nothing else.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -74,6 +79,13 @@ struct Answered {
     ack: u64,
 }
 
+#[derive(Debug)]
+struct AwaitsRelease {
+    pkid: u16,
+    /// A PINGREQ went out after the PUBREC.
+    is_before_ping: bool,
+}
+
 /// The inbound ledger.
 #[derive(Debug, Default)]
 pub struct Inbound {
@@ -84,6 +96,10 @@ pub struct Inbound {
     first: u64,
     /// The QoS 2 messages that are acknowledged by PUBREC, by their packet identifiers, which are theirs until PUBREL.
     releasing: HashMap<u16, Releasing>,
+    /// Whether the broker gets a PUBREC only when it has answered the one before by PUBREL.
+    one_by_one: bool,
+    /// The PUBREC whose PUBREL is due before the next acknowledgement.
+    awaits_release: Option<AwaitsRelease>,
     /// The messages whose PUBACK or PUBCOMP the link has sent, and the broker may not have received.
     answered: VecDeque<Answered>,
     /// Whether an earlier connection may have delivered some of `answered`.
@@ -160,12 +176,14 @@ impl Inbound {
         self.generation += 1;
         self.outlived = true;
         self.again.clear();
+        self.awaits_release = None;
         if !session_present {
             self.first += self.entries.len() as u64;
             self.entries.clear();
             self.releasing.clear();
             self.answered.clear();
             self.last_new = 0;
+            self.one_by_one = false;
             self.reuses_identifiers = false;
             self.renumbers = false;
             self.settled = None;
@@ -236,6 +254,8 @@ impl Inbound {
         }
         let digest = digest(message);
         let generation = self.generation;
+        // In the session of an earlier process this may slow down a broker that began with 1.
+        self.one_by_one |= self.last_new == 0 && pkid != 1;
         if dup {
             self.repeated(pkid, qos, digest);
             let known = self.answered.iter().position(|answered| {
@@ -344,11 +364,27 @@ impl Inbound {
     /// Whether [`Inbound::next_ack`] may return an acknowledgement.
     #[must_use]
     pub fn has_ack(&self) -> bool {
-        !self.again.is_empty() || self.entries.front().is_some_and(|entry| entry.open == 0)
+        let is_done = |entry: &Entry| entry.open == 0;
+        self.awaits_release.is_none()
+            && (!self.again.is_empty() || self.entries.front().is_some_and(is_done))
     }
 
     /// The next acknowledgement to send, in order of arrival.
     pub fn next_ack(&mut self) -> Option<Ack> {
+        if self.awaits_release.is_some() {
+            return None;
+        }
+        let ack = self.take_ack()?;
+        if self.one_by_one && ack.qos == QoS::ExactlyOnce {
+            self.awaits_release = Some(AwaitsRelease {
+                pkid: ack.pkid,
+                is_before_ping: false,
+            });
+        }
+        Some(ack)
+    }
+
+    fn take_ack(&mut self) -> Option<Ack> {
         if let Some(ack) = self.again.pop_front() {
             return Some(ack);
         }
@@ -372,10 +408,24 @@ impl Inbound {
 
     /// The broker has sent PUBREL, and the link answers PUBCOMP: the packet identifier is free for another message.
     pub fn released(&mut self, pkid: u16) {
+        self.awaits_release.take_if(|awaited| awaited.pkid == pkid);
         if let Some(Releasing { digest, .. }) = self.releasing.remove(&pkid) {
             let qos = QoS::ExactlyOnce;
             self.answered(Ack { pkid, qos }, digest, self.generation);
         }
+    }
+
+    /// PINGREQ went out.
+    pub fn ping_sent(&mut self) {
+        if let Some(awaited) = &mut self.awaits_release {
+            awaited.is_before_ping = true;
+        }
+    }
+
+    /// PINGRESP came. A PUBREL that was due before it does not come any more, and must not hold back the rest for ever.
+    pub fn ping_answered(&mut self) {
+        self.awaits_release
+            .take_if(|awaited| awaited.is_before_ping);
     }
 
     /// How many acknowledgements the ledger has handed out: PUBACK at QoS 1, PUBCOMP at QoS 2.

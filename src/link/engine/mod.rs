@@ -50,7 +50,7 @@ use crate::role::{Event, Failure, Kind, Undeliverable};
 use delivery::Delivery;
 use journal::Journal;
 use keep_alive::{Due, KeepAlive};
-use outbox::{Confirmed, Packet};
+use outbox::{By, Confirmed, Packet};
 use phase::{Phase, Step};
 use reconnect::{ConnectionEnd, Next, Reconnect};
 use subscriptions::Subscriptions;
@@ -270,7 +270,10 @@ impl<'a> Engine<'a> {
         };
         self.try_next(now, trouble, end);
         for given_up in given_up {
-            self.on_rejected(now, &given_up);
+            match given_up.by {
+                By::Closing => self.on_confirmed(now, &given_up),
+                _ => self.on_rejected(now, &given_up),
+            }
         }
     }
 

@@ -81,6 +81,9 @@ pub enum By {
     PubAck,
     /// PUBLISH with QoS 2.
     PubComp,
+    /// PUBLISH with QoS 2 that the broker had confirmed by PUBREC. It closes its connections at the PUBREL, as brokers do
+    /// that have passed the message on and forgotten it.
+    Closing,
     /// SUBSCRIBE.
     SubAck,
     /// UNSUBSCRIBE.
@@ -318,6 +321,13 @@ impl Outbox {
     pub fn holds(&self, serial: u64) -> bool {
         let is_it = |item: &Item| item.serial == serial && item.packet.is_some();
         self.items.iter().any(is_it)
+    }
+
+    /// The broker closes its connections at the PUBREL of this serial number, if that is what is sent.
+    pub fn give_up_release(&mut self, serial: u64) -> Option<Confirmed> {
+        let is_it = |item: &Item| item.serial == serial && matches!(item.stage, Stage::Released(_));
+        let at = self.items.iter().position(is_it)?;
+        self.confirm(at, By::Closing)
     }
 
     /// Gives up the message of this serial number, and all on the same topic that are no smaller.

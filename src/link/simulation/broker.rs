@@ -19,6 +19,9 @@ pub type Connection = u64;
 pub struct Oddities {
     /// It gives packet identifiers away from 1 again on each connection, with DUP (RabbitMQ).
     pub renumbers: bool,
+    /// It begins with any packet identifier, and takes a PUBREC for the one before whose PUBCOMP it has not received
+    /// (aedes).
+    pub mixes_up_pub_recs: bool,
     /// It sends each acknowledgement twice.
     pub acknowledges_twice: bool,
     /// It says nothing to a PUBREL that it does not expect.
@@ -100,6 +103,10 @@ impl Broker {
             *session = Session {
                 persistent: !clean,
                 connection: Some(connection),
+                last_pkid: match self.oddities.mixes_up_pub_recs {
+                    true => super::world::IDENTIFIERS / 2,
+                    false => 0,
+                },
                 ..Session::default()
             };
         }
@@ -236,8 +243,10 @@ impl Broker {
                 session.in_flight.retain(|flight| flight.pkid != pkid);
             }
             Packet::PubRec(PubRec { pkid }) => {
-                for flight in &mut session.in_flight {
-                    flight.received |= flight.pkid == pkid;
+                let mut flights = session.in_flight.iter_mut();
+                match flights.find(|flight| flight.received) {
+                    Some(other) if self.oddities.mixes_up_pub_recs => other.pkid = pkid,
+                    _ => session.receive(pkid),
                 }
                 answers.push(Packet::PubRel(PubRel::new(pkid)));
             }
@@ -303,6 +312,13 @@ impl Broker {
 }
 
 impl Session {
+    /// PUBREC came.
+    fn receive(&mut self, pkid: u16) {
+        for flight in &mut self.in_flight {
+            flight.received |= flight.pkid == pkid;
+        }
+    }
+
     /// Sends what the window has room for.
     fn pump(&mut self, out: &mut VecDeque<(Connection, Option<Packet>)>) {
         let Some(connection) = self.connection else {

@@ -139,3 +139,27 @@ fn a_broker_that_renumbers_its_repetitions_loses_nothing() {
         },
     );
 }
+
+/// aedes, the broker in Node-RED.
+#[test]
+fn a_broker_that_takes_one_pub_rec_for_another_loses_and_repeats_nothing() {
+    each_seed(
+        "a_broker_that_takes_one_pub_rec_for_another_loses_and_repeats_nothing",
+        |seed| {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut world = World::new(seed);
+            world.broker().oddities = Oddities {
+                mixes_up_pub_recs: true,
+                closes_at_unknown_pub_rel: random.bool(),
+                ..Oddities::default()
+            };
+            let strikes: Vec<_> = (0..random.u32(1..=3))
+                .map(|_| (random.u32(1..150), Strike::Cut))
+                .collect();
+            let commands = random.u32(0..40);
+            Sessions::in_world(world, seed, QoS::ExactlyOnce, commands, PERSISTENT)
+                .with_strikes(&strikes)
+                .assert_exactly_once();
+        },
+    );
+}

@@ -1,4 +1,5 @@
-//! An observer by another hand, paho, with a session of its own that outlives the broker's restart.
+//! An observer by another hand, paho, with a session of its own that outlives the broker's restart. (rumqttc alone does
+//! not: after a reconnect it loses the first of two new messages whose packet identifiers are taken.)
 
 use std::cell::{Cell, RefCell};
 use std::process::Command;

@@ -210,3 +210,30 @@ fn a_repetition_under_a_number_that_is_settled_or_of_other_content_makes_everyth
         assert!(matches!(fourth, Arrival::New(_)), "{other_content}");
     }
 }
+
+#[test]
+fn a_broker_that_does_not_begin_with_1_gets_one_pub_rec_at_a_time() {
+    for first in [1, 7] {
+        let mut inbound = connected();
+        for pkid in first..first + 3 {
+            let text = pkid.to_string();
+            let serial = serial(inbound.arrived(&message(&text, QOS2), pkid, false));
+            inbound.resolve_one(serial);
+        }
+        let ack = |pkid| Some(Ack { pkid, qos: QOS2 });
+        assert_eq!(inbound.next_ack(), ack(first));
+        if first == 1 {
+            assert_eq!(inbound.next_ack(), ack(2));
+            continue;
+        }
+        assert_eq!((inbound.has_ack(), inbound.next_ack()), (false, None));
+        inbound.ping_answered();
+        assert!(!inbound.has_ack(), "the ping went out before the PUBREC");
+        inbound.released(first);
+        assert_eq!(inbound.next_ack(), ack(first + 1));
+        inbound.ping_sent();
+        assert_eq!(inbound.next_ack(), None);
+        inbound.ping_answered();
+        assert_eq!(inbound.next_ack(), ack(first + 2), "that PUBREL was lost");
+    }
+}
