@@ -1,5 +1,6 @@
 //! The controller's end of a session: hands out UNIQUE IDs, sends commands, and judges the replies.
 
+mod login;
 mod memory;
 mod plan;
 mod session;
@@ -15,7 +16,7 @@ use super::{
     LAST_WORDS, MAX_USER_ID, command_topic, login_topic, nobody_speaks, parse_command_topic,
     parse_reply_filter, parse_reply_topic, reply_filter, unique_id_topic,
 };
-use crate::mqtt::{Level, Message, QoS, TopicFilter, printable};
+use crate::mqtt::{Level, Message, QoS, TopicFilter};
 use crate::role::{Effect, Event, Reaction, Role};
 use session::{Session, Stage, missing};
 
@@ -65,16 +66,6 @@ impl Controller {
         }
     }
 
-    fn fresh_unique_id(&mut self) -> Option<Level> {
-        // The seed is the one of an earlier process, perhaps, whose sessions go on.
-        loop {
-            let unique_id = Level::new(&format!("{:032x}", self.random.u128(..))).ok()?;
-            if !self.sessions.contains_key(&unique_id) {
-                return Some(unique_id);
-            }
-        }
-    }
-
     fn set_stage(&mut self, unique_id: &Level, stage: Stage) {
         if let Some(session) = self.sessions.get_mut(unique_id) {
             if let Some(old) = session.stage.deadline() {
@@ -85,80 +76,6 @@ impl Controller {
             }
             session.stage = stage;
         }
-    }
-
-    /// The QoS that the replies of a device must have which logged in at `qos`. It hears the commands at no higher
-    /// QoS than it asks for, and answers at that: the login tells which that is.
-    fn lowest(&self, qos: QoS) -> QoS {
-        self.plan.qos.min(qos)
-    }
-
-    fn login(&mut self, now: Instant, login: &Message) -> Vec<Effect<Report>> {
-        let Message { payload, qos, .. } = login;
-        let refuse = |why: String| {
-            let user_id = printable(payload);
-            vec![Effect::Warn(format!(
-                "refused the login `{user_id}`: {why}"
-            ))]
-        };
-        let user_id = match Level::from_bytes(payload) {
-            Ok(user_id) => user_id,
-            Err(why) => return refuse(format!("as a topic level, {why}")),
-        };
-        if payload.len() > MAX_USER_ID {
-            let size = payload.len();
-            return refuse(format!("it has {size} bytes, more than {MAX_USER_ID}"));
-        }
-        let lowest = self.lowest(*qos);
-        if let Some(unique_id) = self.fresh.get(&user_id).cloned() {
-            return self.introduce_again(user_id, unique_id, lowest);
-        }
-        if self.plan.sessions.is_some_and(|most| self.started >= most) {
-            return refuse("as many sessions as --sessions asks for have begun".to_owned());
-        }
-        if self.sessions.len() >= MAX_SESSIONS {
-            return refuse(format!("there are {MAX_SESSIONS} sessions already"));
-        }
-        let Some(unique_id) = self.fresh_unique_id() else {
-            return Vec::new();
-        };
-        self.started += 1;
-        let mut effects = vec![
-            Effect::Note(format!("{user_id} logged in as session {unique_id}")),
-            // At the highest QoS, because the broker lowers a message to the QoS of the subscription, and the
-            // controller judges the QoS with which the device published.
-            Effect::Subscribe(reply_filter(&unique_id), QoS::ExactlyOnce),
-        ];
-        self.fresh.insert(user_id.clone(), unique_id.clone());
-        let session = Session::new(user_id, lowest, now);
-        self.sessions.insert(unique_id.clone(), session);
-        effects.push(self.remember(&unique_id));
-        effects
-    }
-
-    /// A device that logs in again before its first command has not got its UNIQUE ID, or has lost it. It
-    /// gets the same one: of two sessions the device would serve only one, and the other would fail.
-    fn introduce_again(
-        &mut self,
-        user_id: Level,
-        unique_id: Level,
-        lowest: QoS,
-    ) -> Vec<Effect<Report>> {
-        let Some(session) = self.sessions.get_mut(&unique_id) else {
-            return Vec::new();
-        };
-        session.lowest = session.lowest.min(lowest);
-        let mut effects = vec![Effect::Note(format!(
-            "{user_id} logged in again: it is session {unique_id}"
-        ))];
-        if !matches!(session.stage, Stage::Subscribing) {
-            let topic = unique_id_topic(&user_id);
-            let introduction = Message::new(topic, unique_id.as_str(), self.plan.qos);
-            effects.push(Effect::Publish(introduction));
-            self.set_stage(&unique_id, Stage::Introducing);
-        }
-        effects.push(self.remember(&unique_id));
-        effects
     }
 
     fn subscribed(&mut self, filter: &TopicFilter, granted: QoS) -> Vec<Effect<Report>> {

@@ -2,11 +2,13 @@
 //! once, ends at the last words.
 
 mod config;
+mod state;
 
 use std::time::{Duration, Instant};
 
 pub use config::{DeviceConfig, Resume};
 use config::{ENDING, SESSION, is_reply};
+use state::State;
 
 use super::{
     LAST_WORDS, Replies, command_topic, login_topic, nobody_speaks, reply_topic, unique_id_topic,
@@ -29,28 +31,6 @@ pub enum Progress {
 /// [`RAREST_REPEAT`], so that a controller that was away for a night finds few of them.
 const FIRST_REPEAT: Duration = Duration::from_secs(12);
 const RAREST_REPEAT: Duration = Duration::from_secs(600);
-
-#[derive(Debug)]
-enum State {
-    /// Not connected yet; a UNIQUE ID of an earlier run may still be good.
-    Starting { resume: Option<Resume> },
-    /// SUBSCRIBE sent; `login` only goes out after the SUBACK, or the UNIQUE ID could be missed.
-    Subscribing,
-    /// `login` published. Once the broker has confirmed it, the device publishes it again at `repeat`: the
-    /// broker may have given it to one of several controllers, which then died before its answer was out.
-    LoggingIn { repeat: Option<Instant> },
-    /// Answering commands.
-    Serving {
-        unique_id: Level,
-        answered: u64,
-        unconfirmed: u64,
-    },
-    /// The last words have come, but the broker has not confirmed every reply: a crash now must not end
-    /// the session.
-    Leaving { unique_id: Level, unconfirmed: u64 },
-    /// The last words have come, and the broker has every reply.
-    Done,
-}
 
 /// The device.
 #[derive(Debug)]
@@ -411,14 +391,7 @@ impl Role for Device {
     }
 
     fn status(&self) -> String {
-        match &self.state {
-            State::Starting { .. } | State::Subscribing => "logging in".to_owned(),
-            State::LoggingIn { .. } => "waiting for a unique id".to_owned(),
-            State::Serving { answered: 1, .. } => "1 command answered".to_owned(),
-            State::Serving { answered, .. } => format!("{answered} commands answered"),
-            State::Leaving { .. } => "waiting for the last confirmations".to_owned(),
-            State::Done => "session done".to_owned(),
-        }
+        self.state.status()
     }
 }
 

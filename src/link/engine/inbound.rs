@@ -14,16 +14,17 @@
 //! lowest free identifier can repeat a new message that looks like an old one. So once the broker has reused an
 //! identifier early, every message counts as new, because a second answer does less harm than none.
 //!
-//! A third rule is for aedes, the broker in Node-RED, alone: it takes a PUBREC for the one before, as long as it has not
-//! received the PUBCOMP of that, and then loses and repeats messages. It draws its first packet identifier by lot, where
-//! most others begin with 1. So a broker that begins elsewhere gets one PUBREC at a time, which costs a round trip for
-//! each message and changes nothing else.
+//! A third rule is for aedes alone ([`OneByOne`]).
+
+mod one_by_one;
+mod restored;
 
 use std::collections::{HashMap, VecDeque};
 
-use super::journal::{Entry as Note, Received, digest};
+use super::journal::digest;
 use super::outbox::MOSQUITTO_WINDOW;
 use crate::mqtt::{Message, QoS};
+use one_by_one::OneByOne;
 
 /// An acknowledgement for the link to send: PUBACK at QoS 1, PUBREC at QoS 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,13 +80,6 @@ struct Answered {
     ack: u64,
 }
 
-#[derive(Debug)]
-struct AwaitsRelease {
-    pkid: u16,
-    /// A PINGREQ went out after the PUBREC.
-    is_before_ping: bool,
-}
-
 /// The inbound ledger.
 #[derive(Debug, Default)]
 pub struct Inbound {
@@ -96,10 +90,7 @@ pub struct Inbound {
     first: u64,
     /// The QoS 2 messages that are acknowledged by PUBREC, by their packet identifiers, which are theirs until PUBREL.
     releasing: HashMap<u16, Releasing>,
-    /// Whether the broker gets a PUBREC only when it has answered the one before by PUBREL.
-    one_by_one: bool,
-    /// The PUBREC whose PUBREL is due before the next acknowledgement.
-    awaits_release: Option<AwaitsRelease>,
+    one_by_one: OneByOne,
     /// The messages whose PUBACK or PUBCOMP the link has sent, and the broker may not have received.
     answered: VecDeque<Answered>,
     /// Whether an earlier connection may have delivered some of `answered`.
@@ -122,68 +113,18 @@ pub struct Inbound {
 }
 
 impl Inbound {
-    /// The ledger of a process that goes on where an earlier one has ended. `open` says how many packets that the
-    /// message of this serial number led to are not confirmed. Says which serial number each has now.
-    pub fn restore(
-        &mut self,
-        received: &[Received],
-        open: impl Fn(u64) -> usize,
-    ) -> HashMap<u64, u64> {
-        let mut serials = HashMap::new();
-        for Received {
-            serial,
-            pkid,
-            digest,
-        } in received
-        {
-            serials.insert(*serial, self.entries.len() as u64);
-            self.entries.push_back(Entry {
-                pkid: *pkid,
-                qos: QoS::ExactlyOnce,
-                digest: *digest,
-                open: open(*serial),
-                generation: 0,
-                superseded: false,
-                is_restored: true,
-            });
-        }
-        serials
-    }
-
-    /// Tells the journal of every message with QoS 2 whose PUBREL has not come.
-    pub fn write(&self, push: &mut dyn FnMut(Note<'_>)) {
-        for (pkid, releasing) in &self.releasing {
-            push(Note::Received(Received {
-                serial: u64::MAX,
-                pkid: *pkid,
-                digest: releasing.digest,
-            }));
-        }
-        for (at, entry) in self.entries.iter().enumerate() {
-            // The serial number of one that the role is handling is not in any record yet.
-            if entry.qos == QoS::ExactlyOnce && !entry.superseded {
-                push(Note::Received(Received {
-                    serial: self.first + at as u64,
-                    pkid: entry.pkid,
-                    digest: entry.digest,
-                }));
-            }
-        }
-    }
-
     /// The broker has accepted a new connection. Without a session it repeats nothing.
     pub fn connected(&mut self, session_present: bool) {
         self.generation += 1;
         self.outlived = true;
         self.again.clear();
-        self.awaits_release = None;
+        self.one_by_one.connected(session_present);
         if !session_present {
             self.first += self.entries.len() as u64;
             self.entries.clear();
             self.releasing.clear();
             self.answered.clear();
             self.last_new = 0;
-            self.one_by_one = false;
             self.reuses_identifiers = false;
             self.renumbers = false;
             self.settled = None;
@@ -255,7 +196,9 @@ impl Inbound {
         let digest = digest(message);
         let generation = self.generation;
         // In the session of an earlier process this may slow down a broker that began with 1.
-        self.one_by_one |= self.last_new == 0 && pkid != 1;
+        if self.last_new == 0 {
+            self.one_by_one.begins_with(pkid);
+        }
         if dup {
             self.repeated(pkid, qos, digest);
             let known = self.answered.iter().position(|answered| {
@@ -365,21 +308,18 @@ impl Inbound {
     #[must_use]
     pub fn has_ack(&self) -> bool {
         let is_done = |entry: &Entry| entry.open == 0;
-        self.awaits_release.is_none()
+        !self.one_by_one.waits()
             && (!self.again.is_empty() || self.entries.front().is_some_and(is_done))
     }
 
     /// The next acknowledgement to send, in order of arrival.
     pub fn next_ack(&mut self) -> Option<Ack> {
-        if self.awaits_release.is_some() {
+        if self.one_by_one.waits() {
             return None;
         }
         let ack = self.take_ack()?;
-        if self.one_by_one && ack.qos == QoS::ExactlyOnce {
-            self.awaits_release = Some(AwaitsRelease {
-                pkid: ack.pkid,
-                is_before_ping: false,
-            });
+        if ack.qos == QoS::ExactlyOnce {
+            self.one_by_one.received(ack.pkid);
         }
         Some(ack)
     }
@@ -408,7 +348,7 @@ impl Inbound {
 
     /// The broker has sent PUBREL, and the link answers PUBCOMP: the packet identifier is free for another message.
     pub fn released(&mut self, pkid: u16) {
-        self.awaits_release.take_if(|awaited| awaited.pkid == pkid);
+        self.one_by_one.released(pkid);
         if let Some(Releasing { digest, .. }) = self.releasing.remove(&pkid) {
             let qos = QoS::ExactlyOnce;
             self.answered(Ack { pkid, qos }, digest, self.generation);
@@ -417,15 +357,12 @@ impl Inbound {
 
     /// PINGREQ went out.
     pub fn ping_sent(&mut self) {
-        if let Some(awaited) = &mut self.awaits_release {
-            awaited.is_before_ping = true;
-        }
+        self.one_by_one.ping_sent();
     }
 
-    /// PINGRESP came. A PUBREL that was due before it does not come any more, and must not hold back the rest for ever.
+    /// PINGRESP came.
     pub fn ping_answered(&mut self) {
-        self.awaits_release
-            .take_if(|awaited| awaited.is_before_ping);
+        self.one_by_one.ping_answered();
     }
 
     /// How many acknowledgements the ledger has handed out: PUBACK at QoS 1, PUBCOMP at QoS 2.
