@@ -12,13 +12,15 @@ use super::journal;
 use crate::mqtt::{Message, QoS, TopicFilter};
 pub use packet::{By, Confirmed, Packet, Replay};
 
-/// How many packets may be outstanding: below [`MOSQUITTO_WINDOW`].
-pub const WINDOW: usize = 16;
+/// How many packets may be outstanding: as many as a link carries 1,500 of a second whose round trip takes 65 ms.
+pub const WINDOW: usize = 100;
 
 /// How many messages mosquitto has in flight with one client, each way (`max_inflight_messages`).
 pub const MOSQUITTO_WINDOW: usize = 20;
 
-const _: () = assert!(WINDOW < MOSQUITTO_WINDOW);
+/// How many of the outstanding packets may be messages with QoS 2: mosquitto 2.0.11 confirms what is beyond its own
+/// window, and drops it.
+const QOS_2_WINDOW: usize = MOSQUITTO_WINDOW;
 
 /// How many bytes of payload the outbox holds before it has no room for a message with QoS 0. Without this limit a
 /// peer that sends requests and does not wait for the answers could use up the memory.
@@ -178,10 +180,18 @@ impl Outbox {
 
     /// The place of [`Outbox::next`].
     fn waiting(&self) -> Option<usize> {
-        let window = self.items.len().min(WINDOW);
-        self.items
-            .range(..window)
-            .position(|item| item.stage == Stage::Waiting)
+        let mut with_qos_2 = 0;
+        for (at, item) in self.items.iter().take(WINDOW).enumerate() {
+            let is_qos_2 = match &item.packet {
+                Some(Packet::Publish(message)) => message.qos == QoS::ExactlyOnce,
+                _ => false,
+            };
+            if item.stage == Stage::Waiting {
+                return (!is_qos_2 || with_qos_2 < QOS_2_WINDOW).then_some(at);
+            }
+            with_qos_2 += usize::from(is_qos_2);
+        }
+        None
     }
 
     /// The link has written [`Outbox::next`] under this packet identifier (0 for QoS 0), after `acks`

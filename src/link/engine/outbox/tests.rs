@@ -40,6 +40,23 @@ fn the_window_moves_only_when_the_oldest_is_confirmed() {
     assert_eq!(outbox.confirmed(By::PubAck, 1), None, "confirmed twice");
 }
 
+/// mosquitto would confirm and drop more.
+#[test]
+fn at_qos_2_no_more_is_outstanding_than_mosquitto_takes() {
+    let mut outbox = Outbox::default();
+    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        for n in 0..30 {
+            outbox.push(publish(&n.to_string(), qos), None);
+        }
+    }
+    outbox.push(publish("last", QoS::AtLeastOnce), None);
+    assert_eq!(send_all(&mut outbox, 1).len(), 30 + MOSQUITTO_WINDOW);
+    outbox.received(31);
+    assert_eq!(outbox.next(), None, "the broker still counts it");
+    assert!(outbox.completed(31).is_some());
+    assert_eq!(send_all(&mut outbox, 51).len(), 1);
+}
+
 #[test]
 fn a_session_that_goes_on_replays_in_order_and_sends_the_rest() {
     let mut outbox = Outbox::default();
