@@ -37,7 +37,7 @@
 //! | [`link`] | carries one role over one connection: options, engine, driver |
 //! | [`cli`] | what was typed becomes what is to be run |
 //! | `demo` | an embedded broker and all four roles around it (feature `demo`) |
-//! | [`program`] | runs a command: signals, standard output, exit codes, systemd, the state file |
+//! | [`program`] | runs a command: signals, standard output, exit codes, systemd, the folder of `--state-dir` |
 //!
 //! # A role of one's own
 //!
@@ -108,12 +108,13 @@
 //! # What the link promises a role, and where a promise ends
 //!
 //! - **What a role publishes is kept until the broker has confirmed it** (PUBACK, PUBCOMP), through any number of
-//!   reconnects. It is kept in memory: a crash of this process loses it. A message that cannot be carried at all (a
+//!   reconnects. It is kept in memory, and in a journal where there is one ([`link::Run::journaled`]): without it a
+//!   crash of this process loses it. A message that cannot be carried at all (a
 //!   payload above [`mqtt::MAX_PAYLOAD`], or QoS 0 beyond what the connection takes) comes back as
 //!   [`Event::Undeliverable`](role::Event::Undeliverable).
 //! - **A received message is acknowledged only when everything that its handling published is confirmed.** So after a
 //!   crash the broker sends it again, to a client with a persistent session ([`link::Session::Persistent`]), and a
-//!   crash can repeat an answer but not lose one. At QoS 0 there is no acknowledgement, and a lost message stays lost.
+//!   crash can repeat an answer but not lose one; with a journal it repeats none at QoS 2. At QoS 0 there is no acknowledgement, and a lost message stays lost.
 //! - **At QoS 2 a role sees a message once,** across reconnects of one process. At QoS 1 it sees a repetition only
 //!   where the first delivery was not acknowledged. A broker that restarts without persistence forgets what was on
 //!   its way here: no client can bring that back.

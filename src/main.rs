@@ -20,6 +20,6 @@ fn main() {
             failure.kind.exit_code()
         }
     };
-    // Not a return: rumqttc's runtime would wait for a name look-up that may take seconds more.
+    // Not a return: the link's runtime would wait for a name look-up that may take seconds more.
     std::process::exit(code.into());
 }

@@ -53,15 +53,20 @@ impl StateDir {
     pub fn journal(&self, role: &str, client_id: &str) -> Journal {
         let header = Header {
             owner: format!("{role}, client id {client_id}"),
-            // In a service that is locked in (ProcSubset=pid) there is none, and then the end of the journal is not
-            // relied on.
-            boot: std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
-                .ok()
-                .map(|id| id.trim().to_owned()),
+            boot: boot_id(),
             is_durable: self.sync,
         };
         Journal::open(Box::new(JournalFile::in_folder(&self.folder)), header)
     }
+}
+
+/// The present boot, as the kernel names it (random(4)). A service that is locked in (ProcSubset=pid) cannot read that;
+/// its unit hands it over (`%b`, systemd.unit(5)). Where there is neither, the end of a journal is not relied on.
+fn boot_id() -> Option<String> {
+    let by_kernel = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
+    let id = by_kernel.or_else(|| std::env::var("BOOT_ID").ok())?;
+    // The kernel writes it with dashes.
+    Some(id.trim().replace('-', ""))
 }
 
 fn taken(folder: &Path) -> Failure {

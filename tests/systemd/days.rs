@@ -70,7 +70,7 @@ fn assert_done_with_one_warning(ended: &Ended, why: &str) {
     assert_eq!(ended.stdout, "Well done my IoT!\n");
     assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
     let warnings = warnings(&ended.stderr);
-    for part in ["cannot write the state file", "/session", why] {
+    for part in ["cannot write the journal", "/journal", why] {
         assert!(warnings[0].contains(part), "{part}: {ended:?}");
     }
 }

@@ -16,7 +16,9 @@
 //!    one ends the run.
 //! 5. Losing the connection is not the role's business: the way back (`reconnect`) ends only with what
 //!    waiting cannot mend, or with the role's own time limit.
-//! 6. At the end (`phase`): every confirmation, no session and no subscription left, DISCONNECT.
+//! 6. With a journal (`journal`) all that holds across the end of the process, too: a later one goes on with the same
+//!    packet identifiers.
+//! 7. At the end (`phase`): every confirmation, no session and no subscription left, DISCONNECT.
 
 mod backoff;
 mod brokers;

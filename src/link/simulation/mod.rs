@@ -1,4 +1,4 @@
-//! The real engine, over rumqttc's real books, with the real roles of both ends, in simulated time: a broker, a
+//! The real engine, with rumqttc's packets and the real roles of both ends, in simulated time: a broker, a
 //! network that cuts, a clock that jumps. Thousands of whole sessions a second.
 //!
 //! `TEST_SEED=<seed>` runs one history of a random test alone, `TEST_CASE=<case>` one of an enumerated test; each

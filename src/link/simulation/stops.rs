@@ -54,7 +54,7 @@ fn a_stop_after_any_packet_ends_in_time_and_leaves_nothing() {
     }
 }
 
-/// The device begins again with what it would have in its state file.
+/// The device begins again with what a version without a journal has left.
 fn resume(sessions: &mut Sessions) -> Option<usize> {
     let unique_id = sessions
         .progress

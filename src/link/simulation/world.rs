@@ -40,7 +40,7 @@ enum Event {
     Down(Connection),
     /// CONNECT has arrived.
     Connect(Connection),
-    /// rumqttc gives the attempt up.
+    /// The driver gives the attempt up.
     GiveUp(Connection),
     /// The host refuses the connection.
     Refuse(Connection),
