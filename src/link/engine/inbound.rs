@@ -14,7 +14,7 @@
 //! lowest free identifier can repeat a new message that looks like an old one. So once the broker has reused an
 //! identifier early, every message counts as new, because a second answer does less harm than none.
 //!
-//! A third rule is for aedes alone ([`OneByOne`]).
+//! A third rule is for aedes alone (`one_by_one`).
 
 mod one_by_one;
 mod restored;
