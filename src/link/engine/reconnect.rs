@@ -208,7 +208,7 @@ impl Reconnect {
             info!("{text}; trying {next} now, attempt {attempt}");
             return;
         }
-        let wait = wait.as_secs_f64();
+        let wait = crate::Seconds(wait);
         let line = format!("{text}; trying {next} in {wait:.1} s, attempt {attempt}");
         let due = |last: Instant| now.saturating_duration_since(last) >= REMINDER;
         if self.warned.is_none_or(due) || self.thrown_out == SUSPICIOUS {
