@@ -6,12 +6,13 @@ mod errors;
 mod quick_ack;
 mod sending;
 pub mod tls;
+mod way;
 pub(super) mod wire;
 
 use std::time::{Duration, Instant};
 
 use log::debug;
-use rumqttc::{ConnectionError, Packet, StateError};
+use rumqttc::{Packet, StateError};
 
 use super::engine::{Engine, ErasedRole, Input, Output};
 use super::stop::WakeGuard;
@@ -19,9 +20,9 @@ use super::{Address, End, Lines, Options, Stop, Watcher};
 use crate::role::{Failure, Kind};
 use connection::{Connection, Waited};
 use quick_ack::QuickAck;
+use way::{Failed, Target};
 
-/// The limits of an attempt to connect, from the name's look-up to CONNACK. A silent name server alone takes 5 s, and a
-/// busy broker some more.
+/// The limits of an attempt to connect, from TCP to CONNACK. A busy broker takes its time.
 const LONG_ATTEMPT: Duration = Duration::from_secs(20);
 /// Where there are other brokers to try.
 const SHORT_ATTEMPT: Duration = Duration::from_secs(5);
@@ -39,6 +40,8 @@ pub struct Driver<'a> {
     connection: Connection,
     /// The broker of the present attempt or connection.
     broker: Address,
+    /// The CleanSession flag of that.
+    clean_session: bool,
     quick_ack: QuickAck,
     /// Ends a wait when the run is to stop.
     _on_stop: WakeGuard,
@@ -82,6 +85,7 @@ impl<'a> Driver<'a> {
             lines,
             connection,
             broker,
+            clean_session: true,
             quick_ack: QuickAck::default(),
             _on_stop: on_stop,
             is_unanswered: false,
@@ -101,7 +105,7 @@ impl<'a> Driver<'a> {
             self.take_line();
             match self.send_due() {
                 Ok(wrote) => self.acknowledge(wrote),
-                Err(error) => self.lost(&ConnectionError::MqttState(error)),
+                Err(error) => self.lost(&error.into()),
             }
             match self.engine.poll(Instant::now()) {
                 Output::Connect { to, clean_session } => self.connect(to, clean_session),
@@ -141,9 +145,8 @@ impl<'a> Driver<'a> {
     fn connect(&mut self, to: Address, clean_session: bool) {
         self.hang_up();
         debug!("connecting to {to}");
-        let options = wire::to_rumqttc(self.options, &to, clean_session);
-        self.connection.prepare(options, self.attempt_limit());
         self.broker = to;
+        self.clean_session = clean_session;
     }
 
     fn attempt_limit(&self) -> Duration {
@@ -201,8 +204,12 @@ impl<'a> Driver<'a> {
                 self.connection.wait(look.into_iter().chain(until).min())
             }
             false => {
+                let limit = self.attempt_limit();
                 let Self {
                     engine,
+                    options,
+                    broker,
+                    clean_session,
                     stop,
                     watcher,
                     connection,
@@ -210,7 +217,13 @@ impl<'a> Driver<'a> {
                 } = self;
                 // A stop at the end has been heard already: the attempt is part of that.
                 let may_leave = !engine.is_closing();
-                connection.attempt(until, || {
+                let target = Target {
+                    broker,
+                    options: &|to| wire::to_rumqttc(options, to, *clean_session),
+                    limit,
+                    needs_name: options.tls.is_some(),
+                };
+                connection.attempt(&target, until, || {
                     (!(may_leave && stop.requested())).then(|| look(*watcher, engine))
                 })
             }
@@ -265,7 +278,7 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    fn lost(&mut self, error: &ConnectionError) {
+    fn lost(&mut self, error: &Failed) {
         let trouble = errors::read(
             error,
             self.options,
