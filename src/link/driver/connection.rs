@@ -30,6 +30,8 @@ pub struct Connection {
     ways: Ways,
     /// The socket has not taken everything that was written.
     is_backed_up: bool,
+    /// A part of a packet has arrived, or left a full socket, in the last wait.
+    has_progressed: bool,
 }
 
 /// How a wait ended.
@@ -85,6 +87,7 @@ impl Connection {
             wake: Arc::new(Notify::new()),
             ways: Ways::default(),
             is_backed_up: false,
+            has_progressed: false,
         })
     }
 
@@ -141,6 +144,9 @@ impl Connection {
             return Waited::Nothing;
         };
         let is_backed_up = &mut self.is_backed_up;
+        // rumqttc hides the parts of a packet. But while nothing is ready only the socket asks this again, and it does
+        // so when bytes have come or gone; except that the end of the time asks once more, too.
+        let mut fruitless = 0;
         let happened = self.runtime.block_on(async {
             let mut woken = pin!(wake.notified());
             let first = poll_fn(|context| {
@@ -154,15 +160,23 @@ impl Connection {
                         return Poll::Ready(flushed.err().map(Err));
                     }
                 }
-                woken.as_mut().poll(context).map(|()| None)
+                let woken = woken.as_mut().poll(context).map(|()| None);
+                fruitless += u32::from(woken.is_pending());
+                woken
             });
             timeout(left(until), first).await
         });
+        self.has_progressed = fruitless > 1 + u32::from(happened.is_err());
         match happened {
             Ok(Some(Ok(packet))) => Waited::Read(packet),
             Ok(Some(Err(error))) => Waited::Failed(error.into()),
             Ok(None) | Err(_) => Waited::Nothing,
         }
+    }
+
+    /// Whether bytes have come or gone in the last wait, though no whole packet came.
+    pub fn has_progressed(&mut self) -> bool {
+        std::mem::take(&mut self.has_progressed)
     }
 
     /// A packet that has arrived already.

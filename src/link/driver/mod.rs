@@ -6,6 +6,7 @@ mod errors;
 mod quick_ack;
 mod sending;
 pub mod tls;
+mod unsent;
 mod way;
 pub(super) mod wire;
 
@@ -43,6 +44,8 @@ pub struct Driver<'a> {
     /// The CleanSession flag of that.
     clean_session: bool,
     quick_ack: QuickAck,
+    /// What the kernel held for the broker at the engine's last timeout.
+    unsent: Option<u64>,
     /// Ends a wait when the run is to stop.
     _on_stop: WakeGuard,
     /// Packets have come that no packet of ours has answered yet.
@@ -87,6 +90,7 @@ impl<'a> Driver<'a> {
             broker,
             clean_session: true,
             quick_ack: QuickAck::default(),
+            unsent: None,
             _on_stop: on_stop,
             is_unanswered: false,
             is_disconnecting: false,
@@ -177,6 +181,7 @@ impl<'a> Driver<'a> {
     fn hang_up(&mut self) {
         // First: the connection stays open for as long as a duplicate of its socket is.
         self.quick_ack = QuickAck::default();
+        self.unsent = None;
         self.is_unanswered = false;
         self.is_disconnecting = false;
         self.connection.hang_up();
@@ -228,6 +233,9 @@ impl<'a> Driver<'a> {
                 })
             }
         };
+        if self.connection.has_progressed() {
+            self.engine.handle(Instant::now(), Input::Progress);
+        }
         match waited {
             Waited::Connected { session_present } => {
                 debug!("received ConnAck, session present: {session_present}");
@@ -249,6 +257,12 @@ impl<'a> Driver<'a> {
         let now = Instant::now();
         let is_due = until.is_some_and(|at| at <= now);
         if is_due {
+            if self.connection.is_open() {
+                let before = std::mem::replace(&mut self.unsent, unsent::unsent(self.broker.port));
+                if self.unsent.is_some() && self.unsent < before {
+                    self.engine.handle(now, Input::Progress);
+                }
+            }
             self.engine.handle(now, Input::Timeout);
         }
         is_due

@@ -109,6 +109,7 @@ impl<'a> Engine<'a> {
         match input {
             Input::Connected { session_present } => self.on_connected(now, session_present),
             Input::Packet(packet) => self.on_packet(now, packet),
+            Input::Progress => self.keep_alive.heard(),
             Input::Lost(trouble) => self.on_lost(now, trouble),
             Input::Line(line) => self.on_line(now, line),
             Input::Stop => self.on_stop(now),
