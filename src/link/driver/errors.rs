@@ -142,8 +142,25 @@ fn return_code(reason_code: u8) -> Option<ConnectReturnCode> {
         0x85 => ConnectReturnCode::BadClientId,
         0x86 => ConnectReturnCode::BadUserNamePassword,
         0x87 => ConnectReturnCode::NotAuthorized,
+        // Server unavailable, and server busy.
+        0x88 | 0x89 => ConnectReturnCode::ServiceUnavailable,
         _ => return None,
     })
+}
+
+/// The trouble when a SUBACK has a reason code of MQTT 5 (section 3.9.3) instead of 0x80, the only refusal of 3.1.1.
+fn not_subscribed(reason_code: u8, broker: &str) -> Trouble {
+    let refused = |remedy| {
+        let text = format!("{broker} refused a subscription: {remedy}");
+        Trouble::fatal(Kind::Refused, text)
+    };
+    match reason_code {
+        0x87 => refused("has the user the right to read it?"),
+        0x9e => refused("it has no shared subscriptions; leave out --share, or use another broker"),
+        _ => Trouble::new(format!(
+            "{broker} granted no subscription now (reason code {reason_code:#x}): try later"
+        )),
+    }
 }
 
 /// The other end closed the connection before CONNACK. That is no refusal, because a server of another protocol
@@ -292,6 +309,9 @@ fn state_trouble(
                 Some(code) => refused(code, options, broker),
                 None => not_a_broker(broker),
             }
+        }
+        StateError::Deserialization(PacketError::InvalidSubscribeReasonCode(code)) if online => {
+            not_subscribed(*code, broker)
         }
         StateError::Deserialization(_) if !online => not_a_broker(broker),
         other => Trouble::new(format!("{broker} broke the MQTT protocol: {other}")),

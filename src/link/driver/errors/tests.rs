@@ -103,9 +103,33 @@ fn a_reason_code_of_mqtt_5_means_what_the_return_code_of_mqtt_3_means() {
         let explained = before_connack(reason_code(code), &with_login(options()));
         assert_eq!(explained, (text.to_owned(), kind), "{code:#x}");
     }
+    for code in [0x88, 0x89] {
+        let to = Address::new("pi", 1883);
+        let failed = reason_code(code).into();
+        let trouble = read(&failed, &options(), &to, false, Duration::from_secs(5));
+        assert_eq!(
+            trouble.text,
+            "broker at pi:1883 says it is not available now: try later"
+        );
+        assert!(trouble.temporarily_unavailable && trouble.fatal.is_none());
+    }
     let (text, kind) = before_connack(reason_code(0x87), &options());
     assert!(text.contains("without a user name"), "{text}");
     assert_eq!(kind, refused);
+}
+
+#[test]
+fn a_subscription_refused_with_a_reason_code_of_mqtt_5_is_refused() {
+    for (code, says, kind) in [
+        (0x87, "right to read", Some(Kind::Refused)),
+        (0x9e, "leave out --share", Some(Kind::Refused)),
+        (0x97, "0x97): try later", None),
+    ] {
+        let error = broken_packet(PacketError::InvalidSubscribeReasonCode(code));
+        let (text, fatal) = explained(error, &options(), true);
+        assert!(text.contains(says), "{text}");
+        assert_eq!(fatal, kind, "{text}");
+    }
 }
 
 #[test]
