@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::connection::Connection;
 use super::reports::Reports;
 use super::systemd::Systemd;
-use super::{DONE, replies, signals};
+use super::{DONE, replies, share, signals};
 use crate::cli::ConnectionConfig;
 use crate::device_session::controller::{Controller, Plan};
 use crate::link::{End, Run, Session};
@@ -38,6 +38,9 @@ pub fn run(
         let mut failed = 0;
         let mut all = 0;
         let mut systemd = Systemd::ready();
+        if share::check(&options, plan.share.as_ref(), stop, &mut systemd).is_none() {
+            return Ok(End::Stopped);
+        }
         let run = Run::new(&options, stop).watched_by(&mut systemd);
         let end = run.carry(Controller::new(plan), |report| {
             all += 1;

@@ -12,9 +12,13 @@ mod replies;
 mod reports;
 mod request;
 mod responder;
+mod share;
 mod signals;
 pub mod state_file;
 pub mod systemd;
+
+#[cfg(test)]
+pub(crate) use share::Probe;
 
 use log::warn;
 

@@ -2,7 +2,7 @@
 
 use super::connection::Connection;
 use super::systemd::Systemd;
-use super::{DONE, signals};
+use super::{DONE, share, signals};
 use crate::cli::ConnectionConfig;
 use crate::link::{End, Run, Session};
 use crate::role::Failure;
@@ -28,6 +28,9 @@ pub fn run(connection: ConnectionConfig, config: ResponderConfig) -> Result<u8, 
             return Ok(End::Stopped);
         };
         let mut systemd = Systemd::ready();
+        if share::check(&options, config.share.as_ref(), stop, &mut systemd).is_none() {
+            return Ok(End::Stopped);
+        }
         let run = Run::new(&options, stop).watched_by(&mut systemd);
         run.carry(Responder::new(config), |()| Ok(()))
     })
