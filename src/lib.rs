@@ -149,4 +149,7 @@ pub mod link;
 pub mod mqtt;
 pub mod program;
 pub mod role;
+mod seconds;
 pub mod text_request;
+
+use seconds::Seconds;

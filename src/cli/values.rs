@@ -331,14 +331,8 @@ pub fn keep_alive(text: &str) -> Result<Duration, String> {
         .map_err(|_| "a number of seconds, 0 to 65535".to_owned())
 }
 
-/// The longest time that makes sense here, in seconds: a century. Keeps `Instant` from overflowing.
-const LONGEST: f64 = 100.0 * 365.25 * 86_400.0;
-
 pub fn seconds(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.0..=LONGEST).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("a number of seconds".to_owned()),
-    }
+    crate::Seconds::parse(text).ok_or_else(|| "a number of seconds".to_owned())
 }
 
 /// A time limit; 0 is none.

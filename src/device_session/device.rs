@@ -326,7 +326,7 @@ impl Device {
     }
 
     fn timed_out(&self, timeout: Duration) -> Failure {
-        let seconds = timeout.as_secs_f64();
+        let seconds = crate::Seconds(timeout);
         let text = match &self.state {
             State::Serving { unique_id, .. } => format!(
                 "no word from the controller on {unique_id} for {seconds} s: is it still running? (-W sets the limit)"

@@ -42,7 +42,7 @@ impl Report {
             list(&mut self.commands.iter().map(Level::as_str)),
             list(&mut self.replies.iter().map(String::as_str)),
             self.repeats,
-            self.duration.as_secs_f64(),
+            crate::Seconds(self.duration),
         )
     }
 }

@@ -7,7 +7,7 @@ use super::connection::Connection;
 use super::reports::Reports;
 use super::state_dir::StateDir;
 use super::systemd::Systemd;
-use super::{DONE, replies, signals};
+use super::{DONE, replies, share, signals};
 use crate::cli::{ConnectionConfig, StateConfig};
 use crate::device_session::controller::{Controller, Plan};
 use crate::link::engine::journal::Journal;
@@ -48,6 +48,9 @@ pub fn run(
         let mut failed = 0;
         let mut all = 0;
         let mut systemd = Systemd::ready();
+        if share::check(&options, plan.share.as_ref(), stop, &mut systemd).is_none() {
+            return Ok(End::Stopped);
+        }
         let run = Run::new(&options, stop)
             .watched_by(&mut systemd)
             .journaled(journal);

@@ -14,9 +14,13 @@ mod replies;
 mod reports;
 mod request;
 mod responder;
+mod share;
 mod signals;
 mod state_dir;
 pub mod systemd;
+
+#[cfg(test)]
+pub(crate) use share::Probe;
 
 use log::warn;
 

@@ -3,7 +3,7 @@
 use super::connection::Connection;
 use super::state_dir::StateDir;
 use super::systemd::Systemd;
-use super::{DONE, signals};
+use super::{DONE, share, signals};
 use crate::cli::{ConnectionConfig, StateConfig};
 use crate::link::{End, Run, Session};
 use crate::role::Failure;
@@ -39,6 +39,9 @@ pub fn run(
             return Ok(End::Stopped);
         };
         let mut systemd = Systemd::ready();
+        if share::check(&options, config.share.as_ref(), stop, &mut systemd).is_none() {
+            return Ok(End::Stopped);
+        }
         let run = Run::new(&options, stop)
             .watched_by(&mut systemd)
             .journaled(journal);

@@ -204,7 +204,7 @@ impl Requester {
         let text = format!(
             "no answer on {} within {} s: is a responder on this broker? (`mqtt_client responder`; -W sets the limit)",
             self.response,
-            self.timeout.unwrap_or_default().as_secs_f64()
+            crate::Seconds(self.timeout.unwrap_or_default())
         );
         Failure::new(Kind::NoAnswer, text)
     }

@@ -88,7 +88,7 @@ pub fn two_responders_share(broker: &Broker, expected: Expected) {
         let responder =
             Process::start(broker.client(["-v", "--share", "west", "-i", id, "responder"]));
         responder.wait_in_stderr("five subscriptions", |said| {
-            (said.matches("subscribed to $share/west/").count() == 5).then_some(())
+            (said.matches("subscribed to $share/west/+/").count() == 5).then_some(())
         });
         responder
     };
@@ -114,4 +114,6 @@ fn nobody_shares(broker: &Broker) {
         heard.iter().all(|heard| heard.payload != "shared"),
         "it shares now: {heard:?}"
     );
+    let responder = Process::start(broker.client(["--share", "west", "responder"]));
+    responder.wait_for_stderr("delivers nothing on $share/west/…: it has no shared subscriptions");
 }

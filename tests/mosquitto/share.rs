@@ -9,10 +9,14 @@ use harness::process::{Ended, Process};
 fn member(broker: &Mosquitto, id: &str, role: &str, args: &[&str]) -> Process {
     let usual = ["-v", "--share", "west", "-i", id, role];
     let process = Process::start(broker.client(usual.iter().chain(args).copied()));
-    let all = if role == "responder" { 5 } else { 1 };
+    let (filters, all) = match role {
+        "responder" => ("subscribed to $share/west/+/", 5),
+        _ => ("subscribed to $share/west/login", 1),
+    };
     process.wait_in_stderr("its subscriptions", |said| {
-        (said.matches("subscribed to $share/west/").count() == all).then_some(())
+        (said.matches(filters).count() == all).then_some(())
     });
+    assert!(!process.stderr().contains("no shared subscriptions"));
     process
 }
 

@@ -62,8 +62,12 @@ impl Client {
 
     pub fn command(self, broker: &ScriptedBroker, more: &[&str]) -> Command {
         let port = broker.port();
-        let args = ["-h", "127.0.0.1", "-p", &port, "--reconnect-delay", "0.2"];
-        let args = args.iter().chain(more).chain(self.args());
+        let host = match more {
+            ["-h", ..] => &[][..],
+            _ => &["-h", "127.0.0.1"],
+        };
+        let args = ["-p", &port, "--reconnect-delay", "0.2"];
+        let args = host.iter().chain(&args).chain(more).chain(self.args());
         mqtt_client(args.copied())
     }
 }

@@ -15,3 +15,5 @@ mod messages;
 mod packets;
 mod random;
 mod silence;
+#[cfg(target_os = "linux")]
+mod way;

@@ -1,9 +1,15 @@
 //! A broker that falls silent: what is awaited is awaited for a time.
 
+use std::io::Read;
+use std::time::Duration;
+
 use crate::case::{Client, Expected, all, application, backs_off, comes_back, decent, ends};
-use harness::process::Process;
+use harness::process::{GUARD, Process, run};
 use harness::scripted::{Peer, ScriptedBroker, Turn, answer};
 use harness::wire;
+
+/// Between the parts of a slow packet.
+const PACE: Duration = Duration::from_millis(100);
 
 #[test]
 fn a_ping_that_is_never_answered_costs_the_connection() {
@@ -27,6 +33,68 @@ fn a_ping_that_is_never_answered_costs_the_connection() {
         decent("no PINGRESP", &ended);
         backs_off("no PINGRESP", client, &broker.connections());
     });
+}
+
+/// One packet takes longer than two keep alives to come: no packet comes meanwhile, no PINGRESP either.
+#[test]
+fn a_packet_that_comes_slowly_is_waited_for() {
+    let broker = ScriptedBroker::start(|peer| {
+        peer.send(wire::connack(false, 0));
+        peer.serve(|peer, packet| {
+            if packet.kind == wire::PUBLISH {
+                let answer = wire::publish("net/uppercase/response", 0, 0, vec![b'X'; 40]);
+                for byte in answer {
+                    peer.send([byte]);
+                    std::thread::sleep(PACE);
+                }
+            }
+            Turn::Answer
+        });
+    });
+    let request = Client::Request.command(&broker, &["-k", "1", "-W", "60"]);
+    let ended = run(request);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.stdout, "X".repeat(40) + "\n");
+    assert_eq!(broker.connections().len(), 1, "{ended:?}");
+}
+
+/// The same the other way: the broker takes a long answer in small parts.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_packet_that_is_taken_slowly_is_waited_for() {
+    const SIZE: usize = 600 * 1024;
+    let (taken, all_taken) = std::sync::mpsc::channel();
+    let broker = ScriptedBroker::start(move |peer| {
+        let mut stream = peer.writer();
+        // Else the kernel takes the answer at once, in the broker's place.
+        socket2::SockRef::from(&stream)
+            .set_recv_buffer_size(16 * 1024)
+            .unwrap();
+        peer.send(wire::connack(false, 0));
+        for _ in 0..5 {
+            let subscribe = peer.receive();
+            peer.send(subscribe.and_then(|s| answer(&s)).unwrap_or_default());
+        }
+        let request = wire::publish("net/uppercase/request", 0, 0, vec![b'x'; SIZE]);
+        peer.send(request);
+        let mut buffer = [0; 16 * 1024];
+        let mut left = SIZE;
+        while left > 0 {
+            match stream.read(&mut buffer) {
+                Ok(0) | Err(_) => return,
+                Ok(more) => left = left.saturating_sub(more),
+            }
+            std::thread::sleep(PACE);
+        }
+        let _ = taken.send(());
+        peer.read_to_end();
+    });
+    let process = Process::start(Client::Responder.command(&broker, &["-k", "1"]));
+    let whole = all_taken.recv_timeout(GUARD);
+    assert_eq!(whole, Ok(()), "{:?}", broker.connections());
+    assert_eq!(broker.connections().len(), 1);
+    process.signal("TERM");
+    process.end();
 }
 
 /// Stopping asks for confirmations that never come: it ends all the same.

@@ -12,10 +12,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use rumqttc::{ConnAck, ConnectionError, Event, EventLoop, MqttOptions, Packet, StateError};
+use rumqttc::{EventLoop, MqttOptions, Packet, StateError};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 use tokio::time::timeout;
+
+use super::way::{Failed, Target, Ways};
 
 /// Room in rumqttc's request channel, which nothing here uses.
 const CHANNEL: usize = 1;
@@ -25,19 +27,21 @@ pub struct Connection {
     runtime: Runtime,
     eventloop: EventLoop,
     wake: Arc<Notify>,
+    ways: Ways,
     /// The socket has not taken everything that was written.
     is_backed_up: bool,
+    /// A part of a packet has arrived, or left a full socket, in the last wait.
+    has_progressed: bool,
 }
 
 /// How a wait ended.
-#[derive(Debug)]
 pub enum Waited {
     /// The broker accepted the connection (CONNACK).
     Connected { session_present: bool },
     /// A packet arrived.
     Read(Packet),
     /// The attempt failed, or the connection has ended.
-    Failed(ConnectionError),
+    Failed(Failed),
     /// The time is over, or [`Wake::wake`] was called, or the socket has taken what was waiting.
     Nothing,
 }
@@ -81,21 +85,15 @@ impl Connection {
             runtime,
             eventloop,
             wake: Arc::new(Notify::new()),
+            ways: Ways::default(),
             is_backed_up: false,
+            has_progressed: false,
         })
     }
 
     /// What ends a wait from another thread.
     pub fn wake(&self) -> Wake {
         Wake(Arc::clone(&self.wake))
-    }
-
-    /// How the next attempt is to connect, and how long it may take.
-    pub fn prepare(&mut self, options: MqttOptions, limit: Duration) {
-        self.hang_up();
-        self.eventloop.mqtt_options = options;
-        let limit = limit.as_secs();
-        self.eventloop.network_options.set_connection_timeout(limit);
     }
 
     /// Whether the broker has accepted the connection.
@@ -107,12 +105,13 @@ impl Connection {
     /// that it returned last, too; `None` from it gives the attempt up.
     pub fn attempt(
         &mut self,
+        target: &Target<'_>,
         until: Option<Instant>,
         mut look: impl FnMut() -> Option<Option<Instant>>,
     ) -> Waited {
-        let (eventloop, wake) = (&mut self.eventloop, &self.wake);
+        let (eventloop, wake, ways) = (&mut self.eventloop, &self.wake, &mut self.ways);
         self.runtime.block_on(async {
-            let mut attempt = pin!(eventloop.poll());
+            let mut attempt = pin!(ways.reach(eventloop, target));
             loop {
                 let Some(next) = look() else {
                     return Waited::Nothing;
@@ -126,12 +125,7 @@ impl Connection {
                     woken.as_mut().poll(context).map(|()| None)
                 });
                 match timeout(left(next), first).await {
-                    Ok(Some(Ok(Event::Incoming(Packet::ConnAck(ConnAck {
-                        session_present,
-                        ..
-                    }))))) => return Waited::Connected { session_present },
-                    // rumqttc has nothing else to tell before that.
-                    Ok(Some(Ok(_))) => return Waited::Nothing,
+                    Ok(Some(Ok(session_present))) => return Waited::Connected { session_present },
                     Ok(Some(Err(error))) => return Waited::Failed(error),
                     Ok(None) => {}
                     Err(_) if until.is_some_and(|until| until <= Instant::now()) => {
@@ -150,6 +144,9 @@ impl Connection {
             return Waited::Nothing;
         };
         let is_backed_up = &mut self.is_backed_up;
+        // rumqttc hides the parts of a packet. But while nothing is ready only the socket asks this again, and it does
+        // so when bytes have come or gone; except that the end of the time asks once more, too.
+        let mut fruitless = 0;
         let happened = self.runtime.block_on(async {
             let mut woken = pin!(wake.notified());
             let first = poll_fn(|context| {
@@ -163,15 +160,23 @@ impl Connection {
                         return Poll::Ready(flushed.err().map(Err));
                     }
                 }
-                woken.as_mut().poll(context).map(|()| None)
+                let woken = woken.as_mut().poll(context).map(|()| None);
+                fruitless += u32::from(woken.is_pending());
+                woken
             });
             timeout(left(until), first).await
         });
+        self.has_progressed = fruitless > 1 + u32::from(happened.is_err());
         match happened {
             Ok(Some(Ok(packet))) => Waited::Read(packet),
             Ok(Some(Err(error))) => Waited::Failed(error.into()),
             Ok(None) | Err(_) => Waited::Nothing,
         }
+    }
+
+    /// Whether bytes have come or gone in the last wait, though no whole packet came.
+    pub fn has_progressed(&mut self) -> bool {
+        std::mem::take(&mut self.has_progressed)
     }
 
     /// A packet that has arrived already.

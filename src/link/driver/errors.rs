@@ -2,6 +2,7 @@
 //! and tells the engine whether waiting can mend it.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use rumqttc::mqttbytes::Error as PacketError;
@@ -9,21 +10,42 @@ use rumqttc::{ConnectReturnCode, ConnectionError, StateError};
 
 #[cfg(feature = "tls")]
 use super::tls;
+use super::way::{Failed, LOOK_UP};
 use crate::link::engine::Trouble;
 use crate::link::{Address, Options};
 use crate::role::Kind;
 
-/// Translates rumqttc's error; `online` says whether the broker had accepted the connection, and `limit` how long the
+/// Says why there is no connection; `online` says whether the broker had accepted the connection, and `limit` how long the
 /// attempt could take.
 #[must_use]
 pub fn read(
-    error: &ConnectionError,
+    failed: &Failed,
     options: &Options,
     to: &Address,
     online: bool,
     limit: Duration,
 ) -> Trouble {
     let broker = format!("broker at {to}");
+    let error = match failed {
+        Failed::Unknown => return Trouble::new(unknown_name(to)),
+        Failed::NoLookUp => {
+            return Trouble::new(format!(
+                "no name server answered for the name {} within {} s: is the network up, and the name server?",
+                to.host,
+                LOOK_UP.as_secs()
+            ));
+        }
+        Failed::NoTcp(addresses) => {
+            return Trouble::new(no_tcp(addresses, to, &broker, limit));
+        }
+        Failed::NoConnAck => {
+            return Trouble::new(format!(
+                "{broker} accepted TCP, but sent no CONNACK within {} s: is the port an MQTT broker's, or is the broker too busy?",
+                limit.as_secs()
+            ));
+        }
+        Failed::Rumqttc(error) => error,
+    };
     match error {
         ConnectionError::ConnectionRefused(code) => refused(*code, options, &broker),
         ConnectionError::NetworkTimeout => Trouble::new(format!(
@@ -42,6 +64,30 @@ pub fn read(
         ConnectionError::MqttState(error) => state_trouble(error, options, to, &broker, online),
         other => Trouble::new(format!("{broker}: {other}")),
     }
+}
+
+fn unknown_name(to: &Address) -> String {
+    format!(
+        "the name {} is not known: check --host, or the name server",
+        to.host
+    )
+}
+
+/// An address that is not the one of the command line is named.
+fn no_tcp(addresses: &[SocketAddr], to: &Address, broker: &str, limit: Duration) -> String {
+    let tried: Vec<_> = addresses
+        .iter()
+        .map(|address| address.ip().to_string())
+        .filter(|address| *address != to.host)
+        .collect();
+    let tried = match tried.is_empty() {
+        true => String::new(),
+        false => format!(" at {}", tried.join(" and ")),
+    };
+    format!(
+        "{broker} did not answer{tried} within {} s: is the host up, the port right, no firewall between?",
+        limit.as_secs()
+    )
 }
 
 fn refused(code: ConnectReturnCode, options: &Options, broker: &str) -> Trouble {
@@ -96,8 +142,25 @@ fn return_code(reason_code: u8) -> Option<ConnectReturnCode> {
         0x85 => ConnectReturnCode::BadClientId,
         0x86 => ConnectReturnCode::BadUserNamePassword,
         0x87 => ConnectReturnCode::NotAuthorized,
+        // Server unavailable, and server busy.
+        0x88 | 0x89 => ConnectReturnCode::ServiceUnavailable,
         _ => return None,
     })
+}
+
+/// The trouble when a SUBACK has a reason code of MQTT 5 (section 3.9.3) instead of 0x80, the only refusal of 3.1.1.
+fn not_subscribed(reason_code: u8, broker: &str) -> Trouble {
+    let refused = |remedy| {
+        let text = format!("{broker} refused a subscription: {remedy}");
+        Trouble::fatal(Kind::Refused, text)
+    };
+    match reason_code {
+        0x87 => refused("has the user the right to read it?"),
+        0x9e => refused("it has no shared subscriptions; leave out --share, or use another broker"),
+        _ => Trouble::new(format!(
+            "{broker} granted no subscription now (reason code {reason_code:#x}): try later"
+        )),
+    }
 }
 
 /// The other end closed the connection before CONNACK. That is no refusal, because a server of another protocol
@@ -207,10 +270,7 @@ fn io_text(error: &io::Error, to: &Address, broker: &str) -> String {
                 "{broker} did not answer: is the host up, the port an MQTT broker's, no firewall between?"
             )
         }
-        _ if error.to_string().contains("lookup") => format!(
-            "the name {} is not known: check --host, or the name server",
-            to.host
-        ),
+        _ if error.to_string().contains("lookup") => unknown_name(to),
         _ => format!("{broker}: {error}"),
     }
 }
@@ -249,6 +309,9 @@ fn state_trouble(
                 Some(code) => refused(code, options, broker),
                 None => not_a_broker(broker),
             }
+        }
+        StateError::Deserialization(PacketError::InvalidSubscribeReasonCode(code)) if online => {
+            not_subscribed(*code, broker)
         }
         StateError::Deserialization(_) if !online => not_a_broker(broker),
         other => Trouble::new(format!("{broker} broke the MQTT protocol: {other}")),

@@ -6,12 +6,14 @@ mod errors;
 mod quick_ack;
 mod sending;
 pub mod tls;
+mod unsent;
+mod way;
 pub(super) mod wire;
 
 use std::time::{Duration, Instant};
 
 use log::debug;
-use rumqttc::{ConnectionError, Packet, StateError};
+use rumqttc::{Packet, StateError};
 
 use super::engine::journal::Journal;
 use super::engine::{Engine, ErasedRole, Input, Output};
@@ -20,9 +22,9 @@ use super::{Address, End, Lines, Options, Stop, Watcher};
 use crate::role::{Failure, Kind};
 use connection::{Connection, Waited};
 use quick_ack::QuickAck;
+use way::{Failed, Target};
 
-/// The limits of an attempt to connect, from the name's look-up to CONNACK. A silent name server alone takes 5 s, and a
-/// busy broker some more.
+/// The limits of an attempt to connect, from TCP to CONNACK. A busy broker takes its time.
 const LONG_ATTEMPT: Duration = Duration::from_secs(20);
 /// Where there are other brokers to try.
 const SHORT_ATTEMPT: Duration = Duration::from_secs(5);
@@ -40,7 +42,11 @@ pub struct Driver<'a> {
     connection: Connection,
     /// The broker of the present attempt or connection.
     broker: Address,
+    /// The CleanSession flag of that.
+    clean_session: bool,
     quick_ack: QuickAck,
+    /// What the kernel held for the broker at the engine's last timeout.
+    unsent: Option<u64>,
     /// Ends a wait when the run is to stop.
     _on_stop: WakeGuard,
     /// Packets have come that no packet of ours has answered yet.
@@ -84,7 +90,9 @@ impl<'a> Driver<'a> {
             lines,
             connection,
             broker,
+            clean_session: true,
             quick_ack: QuickAck::default(),
+            unsent: None,
             _on_stop: on_stop,
             is_unanswered: false,
             is_disconnecting: false,
@@ -103,7 +111,7 @@ impl<'a> Driver<'a> {
             self.take_line();
             match self.send_due() {
                 Ok(wrote) => self.acknowledge(wrote),
-                Err(error) => self.lost(&ConnectionError::MqttState(error)),
+                Err(error) => self.lost(&error.into()),
             }
             match self.engine.poll(Instant::now()) {
                 Output::Connect { to, clean_session } => self.connect(to, clean_session),
@@ -143,9 +151,8 @@ impl<'a> Driver<'a> {
     fn connect(&mut self, to: Address, clean_session: bool) {
         self.hang_up();
         debug!("connecting to {to}");
-        let options = wire::to_rumqttc(self.options, &to, clean_session);
-        self.connection.prepare(options, self.attempt_limit());
         self.broker = to;
+        self.clean_session = clean_session;
     }
 
     fn attempt_limit(&self) -> Duration {
@@ -176,6 +183,7 @@ impl<'a> Driver<'a> {
     fn hang_up(&mut self) {
         // First: the connection stays open for as long as a duplicate of its socket is.
         self.quick_ack = QuickAck::default();
+        self.unsent = None;
         self.is_unanswered = false;
         self.is_disconnecting = false;
         self.connection.hang_up();
@@ -203,8 +211,12 @@ impl<'a> Driver<'a> {
                 self.connection.wait(look.into_iter().chain(until).min())
             }
             false => {
+                let limit = self.attempt_limit();
                 let Self {
                     engine,
+                    options,
+                    broker,
+                    clean_session,
                     stop,
                     watcher,
                     connection,
@@ -212,11 +224,20 @@ impl<'a> Driver<'a> {
                 } = self;
                 // A stop at the end has been heard already: the attempt is part of that.
                 let may_leave = !engine.is_closing();
-                connection.attempt(until, || {
+                let target = Target {
+                    broker,
+                    options: &|to| wire::to_rumqttc(options, to, *clean_session),
+                    limit,
+                    needs_name: options.tls.is_some(),
+                };
+                connection.attempt(&target, until, || {
                     (!(may_leave && stop.requested())).then(|| look(*watcher, engine))
                 })
             }
         };
+        if self.connection.has_progressed() {
+            self.engine.handle(Instant::now(), Input::Progress);
+        }
         match waited {
             Waited::Connected { session_present } => {
                 debug!("received ConnAck, session present: {session_present}");
@@ -238,6 +259,12 @@ impl<'a> Driver<'a> {
         let now = Instant::now();
         let is_due = until.is_some_and(|at| at <= now);
         if is_due {
+            if self.connection.is_open() {
+                let before = std::mem::replace(&mut self.unsent, unsent::unsent(self.broker.port));
+                if self.unsent.is_some() && self.unsent < before {
+                    self.engine.handle(now, Input::Progress);
+                }
+            }
             self.engine.handle(now, Input::Timeout);
         }
         is_due
@@ -267,7 +294,7 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    fn lost(&mut self, error: &ConnectionError) {
+    fn lost(&mut self, error: &Failed) {
         let trouble = errors::read(
             error,
             self.options,

@@ -17,6 +17,8 @@ pub enum Input {
     },
     /// A packet arrived.
     Packet(Incoming),
+    /// A part of a packet arrived, or left: on a slow line the rest takes its time.
+    Progress,
     /// The attempt failed, or the connection has ended.
     Lost(Trouble),
     /// The line that [`awaits_line`](super::Engine::awaits_line) asked for; `None` when there are no more; or why it cannot be

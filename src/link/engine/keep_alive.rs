@@ -58,7 +58,8 @@ impl KeepAlive {
         self.next = (!self.interval.is_zero()).then(|| now + self.interval);
     }
 
-    /// A packet came. The broker lives, though its PINGRESP may be behind a long transfer.
+    /// A packet came, or a part of one, or the broker took a part. It lives, though its PINGRESP may be behind a long
+    /// transfer.
     pub fn heard(&mut self) {
         self.unanswered = None;
     }

@@ -54,7 +54,7 @@ use journal::Journal;
 use keep_alive::{Due, KeepAlive};
 use outbox::{By, Confirmed, Packet};
 use phase::{Phase, Step};
-use reconnect::{ConnectionEnd, Next, Reconnect};
+use reconnect::{ConnectionEnd, Next, Reason, Reconnect};
 use subscriptions::Subscriptions;
 
 /// One run of one role.
@@ -117,6 +117,7 @@ impl<'a> Engine<'a> {
         match input {
             Input::Connected { session_present } => self.on_connected(now, session_present),
             Input::Packet(packet) => self.on_packet(now, packet),
+            Input::Progress => self.keep_alive.heard(),
             Input::Lost(trouble) => self.on_lost(now, trouble),
             Input::Line(line) => self.on_line(now, line),
             Input::Stop => self.on_stop(now),
@@ -258,17 +259,16 @@ impl<'a> Engine<'a> {
         }
         let mut trouble = trouble;
         let mut given_up = Vec::new();
-        let mut is_explained = false;
+        let mut reason = Reason::Unknown;
         if let Some((what, confirmed)) = self.delivery.connection_ended(trouble.closed) {
             trouble.text = format!("{}, right after publishing {what}", trouble.text);
-            is_explained = true;
+            reason = Reason::Suspect;
             given_up = confirmed;
         }
         let end = ConnectionEnd {
             lasted: online,
             idle: now.saturating_duration_since(self.last_exchange),
-            is_explained,
-            is_trial: is_explained,
+            reason,
         };
         self.try_next(now, trouble, end);
         for given_up in given_up {

@@ -9,7 +9,7 @@ use log::{info, warn};
 use super::inbound::Arrival;
 use super::outbox::{By, Confirmed, Packet};
 use super::phase::Phase;
-use super::reconnect::ConnectionEnd;
+use super::reconnect::{ConnectionEnd, Reason};
 use super::{Engine, Incoming, Trouble, subscriptions};
 use crate::mqtt::{Invalid, Message, QoS, printable};
 use crate::role::{Effect, Event, Failure, Kind};
@@ -105,7 +105,7 @@ impl Engine<'_> {
                 self.delivery.post_again(refused);
                 let end = ConnectionEnd {
                     lasted: Some(now.saturating_duration_since(since)),
-                    is_explained: true,
+                    reason: Reason::Refusal,
                     ..ConnectionEnd::default()
                 };
                 self.try_next(now, Trouble::fatal(Kind::Refused, text), end);

@@ -44,10 +44,21 @@ pub struct ConnectionEnd {
     pub lasted: Option<Duration>,
     /// How long no packet but pings had been exchanged.
     pub idle: Duration,
-    /// The text says what the connection ended at.
-    pub is_explained: bool,
-    /// The link knows at what the connection ended, and the next one tries or leaves that: it is not to wait long.
-    pub is_trial: bool,
+    /// What the link knows of the reason.
+    pub reason: Reason,
+}
+
+/// What the link knows of the reason for the end of a connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reason {
+    /// Nothing: the way it ended, and how often, may tell.
+    #[default]
+    Unknown,
+    /// The broker refused what the text says.
+    Refusal,
+    /// The message that the text names, it seems: the next connection tries that, or goes without it, and is not to
+    /// wait long.
+    Suspect,
 }
 
 /// The way back to a broker.
@@ -144,7 +155,7 @@ impl Reconnect {
         if let Some(lasted) = end.lasted {
             self.connection_ended(lasted, end.idle);
         }
-        if !end.is_explained {
+        if end.reason == Reason::Unknown {
             self.explain(&mut trouble, end.idle);
         }
         let text = trouble.text.clone();
@@ -155,7 +166,7 @@ impl Reconnect {
         }
         // After a connection that broke, the others may be flooded by all that it broke for.
         let wait = match all_failed || end.lasted.is_some() {
-            true if end.is_trial => self.shortest_delay,
+            true if end.reason == Reason::Suspect => self.shortest_delay,
             true => self.backoff.next(),
             false => Duration::ZERO,
         };
@@ -219,7 +230,7 @@ impl Reconnect {
             info!("{text}; trying {next} now, attempt {attempt}");
             return;
         }
-        let wait = wait.as_secs_f64();
+        let wait = crate::Seconds(wait);
         let line = format!("{text}; trying {next} in {wait:.1} s, attempt {attempt}");
         let due = |last: Instant| now.saturating_duration_since(last) >= REMINDER;
         if self.warned.is_none_or(due) || self.thrown_out == SUSPICIOUS {

@@ -36,6 +36,8 @@ pub struct Oddities {
     pub max_payload: Option<usize>,
     /// It closes the connection at a PUBLISH with this QoS or a higher one (NATS).
     pub closes_at_qos: Option<QoS>,
+    /// It takes `$share/GROUP/` for a part of the topic, grants it and delivers nothing on it (RabbitMQ, NATS, aedes).
+    pub ignores_shared_subscriptions: bool,
     /// It refuses subscriptions.
     pub refuses_subscriptions: bool,
     /// It refuses every login (CONNACK 5).
@@ -295,9 +297,19 @@ impl Broker {
 
     /// Takes a message over, and gives it to each session that wants it.
     pub fn route(&mut self, now: Instant, message: Message) {
+        let has_groups = !self.oddities.ignores_shared_subscriptions;
         for session in self.sessions.values_mut() {
             let matching = session.subscriptions.iter();
-            let matching = matching.filter(|(filter, _)| filter.matches(&message.topic));
+            let matching = matching.filter(|(filter, _)| {
+                // Each group has one member here.
+                let shared = filter.as_str().strip_prefix("$share/");
+                match shared.and_then(|shared| shared.split_once('/')) {
+                    Some((_, filter)) if has_groups => {
+                        TopicFilter::new(filter).is_ok_and(|filter| filter.matches(&message.topic))
+                    }
+                    _ => filter.matches(&message.topic),
+                }
+            });
             if let Some(granted) = matching.map(|(_, qos)| *qos).max() {
                 let mut copy = message.clone();
                 copy.qos = copy.qos.min(granted);

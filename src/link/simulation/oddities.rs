@@ -9,7 +9,8 @@ use super::each_seed;
 use super::sessions::{PERSISTENT, Sessions, device, options};
 use super::world::{Strike, World};
 use crate::link::{End, Session};
-use crate::mqtt::{Level, QoS};
+use crate::mqtt::{Level, QoS, TopicFilter, TopicName};
+use crate::program::Probe;
 use crate::role::Kind;
 use crate::text_request::Action;
 use crate::text_request::requester::{RequestConfig, Requester};
@@ -162,4 +163,42 @@ fn a_broker_that_takes_one_pub_rec_for_another_loses_and_repeats_nothing() {
                 .assert_exactly_once();
         },
     );
+}
+
+/// `--share` on a broker that grants it and delivers nothing is found out at the start, and nowhere else is it said; a
+/// broker that refuses to subscribe is not judged.
+#[test]
+fn a_broker_without_shared_subscriptions_is_found_out() {
+    for seed in 0..200 {
+        for (ignores_shared_subscriptions, refuses_subscriptions) in
+            [(false, false), (true, false), (true, true)]
+        {
+            let mut world = World::new(seed);
+            world.broker().oddities = Oddities {
+                ignores_shared_subscriptions,
+                refuses_subscriptions,
+                ..Oddities::default()
+            };
+            let verdict = Rc::new(RefCell::new(None));
+            let handed_out = Rc::clone(&verdict);
+            let topic = "mqtt_client/me/share";
+            let probe = Probe::new(
+                TopicName::new(topic).unwrap(),
+                TopicFilter::new(topic).unwrap(),
+                &Level::new("west").unwrap(),
+            );
+            let client = world.begin(probe, &options("me", Session::Clean), move |ignored| {
+                *handed_out.borrow_mut() = Some(ignored);
+                Ok(())
+            });
+            assert!(world.run(Duration::from_secs(30)), "it does not end");
+            if refuses_subscriptions {
+                assert!(world.end(client).unwrap().is_err());
+                assert_eq!(*verdict.borrow(), None);
+            } else {
+                assert_eq!(world.end(client), Some(&Ok(End::Finished)), "seed {seed}");
+                assert_eq!(*verdict.borrow(), Some(ignores_shared_subscriptions));
+            }
+        }
+    }
 }

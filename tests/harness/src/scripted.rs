@@ -34,6 +34,7 @@ struct Books {
 
 /// The broker. Listens until it is dropped.
 pub struct ScriptedBroker {
+    host: &'static str,
     port: u16,
     books: Arc<Books>,
 }
@@ -42,10 +43,19 @@ impl ScriptedBroker {
     /// Runs `script` on each connection, on a thread of its own, once its CONNECT has come. The
     /// connection ends where the script ends.
     pub fn start(script: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        Self::start_on("127.0.0.1", script)
+    }
+
+    /// The same, on this address.
+    pub fn start_on(
+        host: &'static str,
+        script: impl Fn(&mut Peer) + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind((host, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let books = Arc::new(Books::default());
         let broker = Self {
+            host,
             port,
             books: Arc::clone(&books),
         };
@@ -67,7 +77,7 @@ impl ScriptedBroker {
         broker
     }
 
-    /// Its port on 127.0.0.1.
+    /// Its port.
     pub fn port(&self) -> String {
         self.port.to_string()
     }
@@ -97,7 +107,7 @@ impl Drop for ScriptedBroker {
         self.books.over.store(true, Ordering::SeqCst);
         self.books.more.notify_all();
         // Only to wake it.
-        let _ = TcpStream::connect(("127.0.0.1", self.port));
+        let _ = TcpStream::connect((self.host, self.port));
     }
 }
 

@@ -34,7 +34,7 @@ fn before_connack(error: ConnectionError, options: &Options) -> (String, Option<
 #[track_caller]
 fn explained(error: ConnectionError, options: &Options, online: bool) -> (String, Option<Kind>) {
     let to = Address::new(&options.host, options.port);
-    let trouble = read(&error, options, &to, online, Duration::from_secs(5));
+    let trouble = read(&error.into(), options, &to, online, Duration::from_secs(5));
     let text = trouble.text.strip_prefix("broker at pi:1883 ");
     (text.unwrap_or(&trouble.text).to_owned(), trouble.fatal)
 }
@@ -103,9 +103,33 @@ fn a_reason_code_of_mqtt_5_means_what_the_return_code_of_mqtt_3_means() {
         let explained = before_connack(reason_code(code), &with_login(options()));
         assert_eq!(explained, (text.to_owned(), kind), "{code:#x}");
     }
+    for code in [0x88, 0x89] {
+        let to = Address::new("pi", 1883);
+        let failed = reason_code(code).into();
+        let trouble = read(&failed, &options(), &to, false, Duration::from_secs(5));
+        assert_eq!(
+            trouble.text,
+            "broker at pi:1883 says it is not available now: try later"
+        );
+        assert!(trouble.temporarily_unavailable && trouble.fatal.is_none());
+    }
     let (text, kind) = before_connack(reason_code(0x87), &options());
     assert!(text.contains("without a user name"), "{text}");
     assert_eq!(kind, refused);
+}
+
+#[test]
+fn a_subscription_refused_with_a_reason_code_of_mqtt_5_is_refused() {
+    for (code, says, kind) in [
+        (0x87, "right to read", Some(Kind::Refused)),
+        (0x9e, "leave out --share", Some(Kind::Refused)),
+        (0x97, "0x97): try later", None),
+    ] {
+        let error = broken_packet(PacketError::InvalidSubscribeReasonCode(code));
+        let (text, fatal) = explained(error, &options(), true);
+        assert!(text.contains(says), "{text}");
+        assert_eq!(fatal, kind, "{text}");
+    }
 }
 
 #[test]
@@ -186,8 +210,38 @@ fn the_end_of_a_connection_is_called_so_with_close_notify_and_without() {
 }
 
 #[test]
-fn the_time_limit_of_an_attempt_is_named() {
-    let (text, kind) = before_connack(ConnectionError::NetworkTimeout, &options());
-    assert!(text.starts_with("did not answer within 5 s: "), "{text}");
-    assert_eq!(kind, None);
+fn the_step_at_which_an_attempt_failed_is_named() {
+    let after_5_s = |failed: Failed| {
+        let to = Address::new("pi", 1883);
+        let trouble = read(&failed, &options(), &to, false, Duration::from_secs(5));
+        assert_eq!(trouble.fatal, None);
+        trouble.text
+    };
+    let tried = ["192.0.2.7:1883", "[2001:db8::7]:1883"].map(|address| address.parse().unwrap());
+    for (failed, step) in [
+        (Failed::Unknown, "the name pi is not known: "),
+        (
+            Failed::NoLookUp,
+            "no name server answered for the name pi within 8 s: ",
+        ),
+        (
+            Failed::NoTcp(tried.to_vec()),
+            "broker at pi:1883 did not answer at 192.0.2.7 and 2001:db8::7 within 5 s: ",
+        ),
+        (
+            Failed::NoConnAck,
+            "broker at pi:1883 accepted TCP, but sent no CONNACK within 5 s: ",
+        ),
+        (
+            ConnectionError::NetworkTimeout.into(),
+            "broker at pi:1883 did not answer within 5 s: ",
+        ),
+    ] {
+        let text = after_5_s(failed);
+        assert!(text.starts_with(step), "{text}");
+    }
+    let to = Address::new("192.0.2.7", 1883);
+    let failed = Failed::NoTcp(tried[..1].to_vec());
+    let text = read(&failed, &options(), &to, false, Duration::from_secs(5)).text;
+    assert!(text.starts_with("broker at 192.0.2.7:1883 did not answer within 5 s: "));
 }
