@@ -362,6 +362,12 @@ impl Delivery {
         self.outbox.is_empty() && self.inbound.is_settled()
     }
 
+    /// Whether the broker has still to send something that this end knows of.
+    #[must_use]
+    pub fn owes_nothing(&self) -> bool {
+        self.is_settled() && self.is_released() && self.releasing.is_empty() && self.pings == 0
+    }
+
     /// Whether the broker has released every message that it sent with QoS 2, and has its PUBCOMP.
     #[must_use]
     pub fn is_released(&self) -> bool {

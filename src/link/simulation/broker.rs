@@ -2,7 +2,7 @@
 //! oddities of other brokers as switches.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rumqttc::mqttbytes::QoS as WireQoS;
 use rumqttc::{
@@ -33,6 +33,8 @@ pub struct Oddities {
     pub max_payload: Option<usize>,
     /// It closes the connection at a PUBLISH with this QoS or a higher one (NATS).
     pub closes_at_qos: Option<QoS>,
+    /// It takes up to so long over a SUBSCRIBE, and meanwhile takes what comes after it.
+    pub subscribes_late: Option<Duration>,
     /// It refuses subscriptions.
     pub refuses_subscriptions: bool,
     /// It refuses every login (CONNACK 5).

@@ -82,7 +82,13 @@ impl Client {
                     self.is_attached = true;
                     self.wishes.push(Wish::Connect { to, clean_session });
                 }
-                Output::Disconnect => self.wishes.push(Wish::Send(Packet::Disconnect)),
+                Output::Disconnect { may_leave } => {
+                    self.wishes.push(Wish::Send(Packet::Disconnect));
+                    if may_leave {
+                        self.engine.handle(now, Input::Left);
+                        self.hang_up();
+                    }
+                }
                 Output::End(end) => {
                     self.hang_up();
                     self.end = Some((now, end));
