@@ -125,6 +125,8 @@ impl Delivery {
             let wanted = subscriptions.iter();
             let wanted = wanted.map(|(filter, qos)| (filter.clone(), qos));
             self.outbox.session_lost(wanted);
+            // What went out before the SUBACK told.
+            self.outbox.lower(self.best_qos.0);
         }
     }
 

@@ -34,6 +34,8 @@ pub struct Client {
     pub wishes: Vec<Wish>,
     /// How many attempts to connect it has made.
     pub attempts: usize,
+    /// How many messages have arrived.
+    pub heard: usize,
 }
 
 impl Client {
@@ -57,6 +59,7 @@ impl Client {
             end: None,
             wishes: Vec::new(),
             attempts: 0,
+            heard: 0,
         }
     }
 
@@ -140,6 +143,7 @@ impl Client {
     /// Packets that arrive together.
     pub fn read(&mut self, now: Instant, packets: Vec<Packet>) {
         for packet in packets {
+            self.heard += usize::from(matches!(packet, Packet::Publish(_)));
             let packet = wire::to_incoming(packet).expect("a broker sends such a packet");
             self.engine.handle(now, Input::Packet(packet));
         }
