@@ -55,7 +55,7 @@ const _: () = assert!(LINGER.as_secs() < RequestConfig::TIMEOUT.as_secs());
 enum State {
     /// Not connected yet.
     Starting,
-    /// SUBSCRIBE sent; the request only goes out after the SUBACK, or the answer could be missed.
+    /// SUBSCRIBE sent; the request only goes out after the SUBACK ([`Requester::goes_together`]).
     Subscribing,
     /// The next line has not come yet.
     Waiting,
@@ -114,6 +114,22 @@ impl Requester {
         Self {
             lines: true,
             ..Self::new(config, String::new(), now)
+        }
+    }
+
+    /// Whether the request goes out together with the SUBSCRIBE before it, which saves a round trip. A broker that
+    /// works in order subscribes first. Of another one the PUBACK comes before the SUBACK, and then the answer could
+    /// have been missed: the requester asks again. So it takes a PUBACK, which QoS 0 does not have. At QoS 2 the SUBACK
+    /// comes first, because it tells of a broker without QoS 2, and some close the connection at a PUBLISH above theirs
+    /// (NATS).
+    fn goes_together(&self) -> bool {
+        self.request.qos == QoS::AtLeastOnce
+    }
+
+    fn begin(&mut self) -> Vec<Effect<Vec<u8>>> {
+        match self.lines {
+            true => self.await_line(),
+            false => self.ask(),
         }
     }
 
@@ -223,17 +239,19 @@ impl Role for Requester {
         Ok(match (event, self.state) {
             (Event::Connected { .. }, State::Starting) => {
                 self.state = State::Subscribing;
-                vec![Effect::Subscribe(filter, self.request.qos)]
+                let mut effects = vec![Effect::Subscribe(filter, self.request.qos)];
+                if self.goes_together() {
+                    effects.extend(self.begin());
+                }
+                effects
             }
             (Event::Subscribed { filter: on, .. }, State::Subscribing) if *on == filter => {
-                match self.lines {
-                    true => self.await_line(),
-                    false => self.ask(),
-                }
+                self.begin()
             }
             (Event::Line(Some(text)), State::Waiting) => self.ask_for_line(now, text),
             (Event::Line(None), State::Waiting) => self.linger(now),
-            // The broker has lost the session, and with it perhaps the answer: ask again.
+            // The broker took the request over before the subscription: it has lost the session in between, or works out of
+            // order. The answer may be lost.
             (Event::Subscribed { filter: on, .. }, State::Asking { repeat: Some(_) })
                 if *on == filter =>
             {

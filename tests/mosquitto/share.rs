@@ -59,6 +59,9 @@ fn two_responders_share_the_requests_and_one_that_is_killed_loses_none() {
     for number in 0..6 {
         assert_answered(number, &ask(number).end());
     }
+    for responder in [&doomed, &other] {
+        wait_until_taken(responder, 3);
+    }
     assert_eq!((taken(&doomed), taken(&other)), (3, 3));
 
     // It takes its half of these, and dies with them.

@@ -76,22 +76,96 @@ const LATE: Expected = Expected {
     prints: "",
 };
 
+/// A device asks for its UNIQUE ID only once it can hear it. A request goes out with its SUBSCRIBE, and its answer
+/// counts, whatever became of the SUBACK.
 #[test]
 fn a_subscription_that_is_never_confirmed_ends_at_the_limit() {
-    let cases = Client::MORTAL
-        .iter()
-        .flat_map(|c| [(*c, true), (*c, false)]);
-    all(cases.collect(), |(client, silent)| {
-        let script = subscriptions(move |id| match silent {
-            true => Vec::new(),
-            false => wire::suback(id + 1, &[1]),
-        });
-        let connections = ends_at_its_limit("no SUBACK of its own", client, script, LATE);
+    all(vec![true, false], |silent| {
+        let script = subscriptions(move |id| no_sub_ack(silent, id));
+        let name = "no SUBACK of its own";
+        let connections = ends_at_its_limit(name, Client::Device, script, LATE);
         assert_eq!(
             connections[0].published,
             [],
             "it asked before it could hear"
         );
+    });
+    all(vec![true, false], |silent| {
+        let script = move |peer: &mut Peer| {
+            peer.send(wire::connack(false, 0));
+            peer.serve(|peer, packet| match packet.kind {
+                wire::SUBSCRIBE => {
+                    peer.send(no_sub_ack(silent, packet.pkid()));
+                    Turn::Swallow
+                }
+                _ => Turn::Answer,
+            });
+        };
+        ends_at_its_limit("neither SUBACK nor answer", Client::Request, script, LATE);
+        let answered = Expected {
+            codes: &[0],
+            says: "",
+            prints: "X\n",
+        };
+        let script = subscriptions(move |id| no_sub_ack(silent, id));
+        ends(
+            "an answer without SUBACK",
+            Client::Request,
+            script,
+            answered,
+        );
+    });
+}
+
+/// Nothing at all, or one for another identifier.
+fn no_sub_ack(silent: bool, id: u16) -> Vec<u8> {
+    match silent {
+        true => Vec::new(),
+        false => wire::suback(id + 1, &[1]),
+    }
+}
+
+/// The broker works out of order: it takes the request over, and only then subscribes. The answer to it comes as often
+/// as `answers` says.
+fn overtaking(answers: usize) -> impl Fn(&mut Peer) + Send + Sync + 'static {
+    move |peer| {
+        peer.send(wire::connack(false, 0));
+        let mut subscription = None;
+        peer.serve(|peer, packet| match packet.kind {
+            wire::SUBSCRIBE => {
+                subscription = Some(packet.pkid());
+                Turn::Swallow
+            }
+            wire::PUBLISH => {
+                peer.send(wire::ack(0x40, packet.pkid()));
+                match subscription.take() {
+                    Some(id) => peer.send(wire::suback(id, &[1])),
+                    None => {
+                        for id in 901..901 + u16::try_from(answers).unwrap() {
+                            peer.send(wire::publish("net/uppercase/response", 1, id, "X"));
+                        }
+                    }
+                }
+                Turn::Swallow
+            }
+            _ => Turn::Answer,
+        });
+    }
+}
+
+#[test]
+fn a_request_that_overtook_its_subscription_is_sent_again_and_printed_once() {
+    all(vec![1, 2], |answers| {
+        let expected = Expected {
+            codes: &[0],
+            says: "",
+            prints: "X\n",
+        };
+        let name = "PUBACK before SUBACK";
+        let connections = ends(name, Client::Request, overtaking(answers), expected);
+        let asked = ("net/uppercase/request".to_owned(), b"x".to_vec());
+        assert_eq!(connections[0].published, [asked.clone(), asked]);
+        assert!(connections[0].disconnected);
     });
 }
 

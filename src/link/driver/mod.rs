@@ -51,8 +51,8 @@ pub struct Driver<'a> {
     _on_stop: WakeGuard,
     /// Packets have come that no packet of ours has answered yet.
     is_unanswered: bool,
-    /// DISCONNECT is in the buffer.
-    is_disconnecting: bool,
+    /// DISCONNECT is in the buffer; once it is out, the connection may be left, or not.
+    disconnecting: Option<bool>,
 }
 
 impl<'a> Driver<'a> {
@@ -95,7 +95,7 @@ impl<'a> Driver<'a> {
             unsent: None,
             _on_stop: on_stop,
             is_unanswered: false,
-            is_disconnecting: false,
+            disconnecting: None,
         })
     }
 
@@ -115,7 +115,7 @@ impl<'a> Driver<'a> {
             }
             match self.engine.poll(Instant::now()) {
                 Output::Connect { to, clean_session } => self.connect(to, clean_session),
-                Output::Disconnect => self.disconnect(),
+                Output::Disconnect { may_leave } => self.disconnect(may_leave),
                 Output::Wait(until) => self.wait(until),
                 Output::Pause(until) => self.pause(until),
                 Output::End(end) => {
@@ -162,21 +162,33 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn disconnect(&mut self) {
-        self.is_disconnecting = true;
-        if let Err(error) = self.connection.write(Packet::Disconnect) {
-            self.lost(&error.into());
+    fn disconnect(&mut self, may_leave: bool) {
+        self.disconnecting = Some(may_leave);
+        match self.connection.write(Packet::Disconnect) {
+            Ok(()) => self.flush(),
+            Err(error) => self.lost(&error.into()),
         }
-        self.flush();
     }
 
     fn flush(&mut self) {
         match self.connection.flush() {
-            Ok(true) if std::mem::take(&mut self.is_disconnecting) => {
-                self.quick_ack.finish(self.options.tls.is_some());
+            Ok(true) => {
+                if let Some(may_leave) = self.disconnecting.take() {
+                    self.finish(may_leave);
+                }
             }
-            Ok(_) => {}
+            Ok(false) => {}
             Err(error) => self.lost(&error.into()),
+        }
+    }
+
+    /// DISCONNECT is out.
+    fn finish(&mut self, may_leave: bool) {
+        let is_encrypted = self.options.tls.is_some();
+        let nothing_came = self.quick_ack.finish(&self.broker, is_encrypted);
+        if may_leave && nothing_came {
+            self.engine.handle(Instant::now(), Input::Left);
+            self.hang_up();
         }
     }
 
@@ -185,7 +197,7 @@ impl<'a> Driver<'a> {
         self.quick_ack = QuickAck::default();
         self.unsent = None;
         self.is_unanswered = false;
-        self.is_disconnecting = false;
+        self.disconnecting = None;
         self.connection.hang_up();
     }
 
@@ -204,7 +216,7 @@ impl<'a> Driver<'a> {
         }
         let waited = match self.connection.is_open() {
             true => {
-                if self.is_disconnecting {
+                if self.disconnecting.is_some() {
                     self.flush();
                 }
                 let look = self.look();

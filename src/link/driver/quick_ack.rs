@@ -12,7 +12,8 @@ mod platform {
     use std::os::fd::{OwnedFd, RawFd};
 
     use log::debug;
-    use rustix::net::{Shutdown, SocketAddr, getpeername, shutdown, sockopt};
+    use rustix::io::Errno;
+    use rustix::net::{RecvFlags, Shutdown, SocketAddr, getpeername, recv, shutdown, sockopt};
     use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
     use crate::link::Address;
@@ -32,13 +33,24 @@ mod platform {
         }
 
         /// Ends this side of the connection after the DISCONNECT. The broker should close the connection by itself
-        /// then (MQTT 3.1.1, section 3.14.4). But some brokers (rmqttd) wait for this side to end it first, and a
-        /// request would wait for the broker.
-        pub fn finish(&self, is_encrypted: bool) {
-            // TLS ends a connection with a message of its own, and some brokers log an end without it as an error.
-            if let (Some(Some(socket)), false) = (&self.0, is_encrypted) {
-                let _ = shutdown(socket, Shutdown::Write);
+        /// then (MQTT 3.1.1, section 3.14.4). But some brokers (rmqttd) wait for this side to end it first.
+        ///
+        /// Says whether this side has ended, and nothing that came is unread: then a close resets nothing.
+        pub fn finish(&mut self, broker: &Address, is_encrypted: bool) -> bool {
+            // TLS ends a connection with a message of its own, one each way. Some brokers log an end without this end's
+            // as an error, and theirs would find a closed socket here.
+            if is_encrypted {
+                return false;
             }
+            let Some(socket) = self.0.get_or_insert_with(|| search(broker)) else {
+                return false;
+            };
+            let look = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+            shutdown(&*socket, Shutdown::Write).is_ok()
+                && matches!(
+                    recv(&*socket, &mut [0], look),
+                    Err(Errno::AGAIN) | Ok((0, _))
+                )
         }
     }
 
@@ -90,6 +102,8 @@ mod platform {
     impl QuickAck {
         pub fn send(&mut self, _: &crate::link::Address) {}
 
-        pub fn finish(&self, _: bool) {}
+        pub fn finish(&mut self, _: &crate::link::Address, _: bool) -> bool {
+            false
+        }
     }
 }

@@ -119,6 +119,8 @@ impl Delivery {
             let wanted = wanted.map(|(filter, qos)| (filter.clone(), qos));
             self.outbox.session_lost(wanted);
             self.note(Entry::SessionLost);
+            // What went out before the SUBACK told.
+            self.outbox.lower(self.best_qos.0);
         }
     }
 
@@ -378,6 +380,12 @@ impl Delivery {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.outbox.is_empty() && self.inbound.is_settled()
+    }
+
+    /// Whether the broker has still to send something that this end knows of.
+    #[must_use]
+    pub fn owes_nothing(&self) -> bool {
+        self.is_settled() && self.is_released() && self.releasing.is_empty() && self.pings == 0
     }
 
     /// Whether the broker has released every message that it sent with QoS 2, and has its PUBCOMP.

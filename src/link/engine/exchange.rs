@@ -21,6 +21,8 @@ pub enum Input {
     Progress,
     /// The attempt failed, or the connection has ended.
     Lost(Trouble),
+    /// The connection was left after DISCONNECT, before the broker ended it.
+    Left,
     /// The line that [`awaits_line`](super::Engine::awaits_line) asked for; `None` when there are no more; or why it cannot be
     /// used.
     Line(Result<Option<String>, Failure>),
@@ -105,7 +107,11 @@ pub enum Output {
         clean_session: bool,
     },
     /// Send DISCONNECT. The broker ends the connection then.
-    Disconnect,
+    Disconnect {
+        /// Nothing is expected from the broker any more. So the connection may be left without waiting for that, where
+        /// nothing unexpected has come: unread bytes would make the kernel reset it.
+        may_leave: bool,
+    },
     /// Wait for what the connection brings, or the attempt, until this instant at the latest.
     Wait(Option<Instant>),
     /// Drop the connection, if there is one, and wait until this instant or a stop.

@@ -78,6 +78,8 @@ pub struct Engine<'a> {
     oversized_message_pending: bool,
     /// An attempt since the last connection found no broker: it may come back with an earlier state.
     was_down: bool,
+    /// A message has come after the run's end was decided: the next may be on its way.
+    passed_over: bool,
     /// When a packet other than PINGREQ and PINGRESP was sent or received last.
     last_exchange: Instant,
 }
@@ -108,6 +110,7 @@ impl<'a> Engine<'a> {
             must_begin_empty: matches!(options.session, Session::Persistent { resume: false, .. }),
             oversized_message_pending: false,
             was_down: false,
+            passed_over: false,
             last_exchange: now,
         }
     }
@@ -119,6 +122,7 @@ impl<'a> Engine<'a> {
             Input::Packet(packet) => self.on_packet(now, packet),
             Input::Progress => self.keep_alive.heard(),
             Input::Lost(trouble) => self.on_lost(now, trouble),
+            Input::Left => self.on_left(now),
             Input::Line(line) => self.on_line(now, line),
             Input::Stop => self.on_stop(now),
             Input::Timeout => self.on_timeout(now),

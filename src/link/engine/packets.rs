@@ -55,6 +55,7 @@ impl Engine<'_> {
     ) {
         // At the end the role does not take messages any more. The broker delivers them again.
         if self.phase.is_closing() {
+            self.passed_over = true;
             return;
         }
         let Message { topic, qos, .. } = message;

@@ -1,8 +1,11 @@
 //! Where a run stands, and its end step by step: every confirmation that comes in time, nothing left on
 //! the broker, DISCONNECT.
 
+mod leaving;
+
 use std::time::{Duration, Instant};
 
+use leaving::{LAST_READ, Quiet};
 use log::{info, warn};
 
 use super::outbox::Packet;
@@ -17,10 +20,6 @@ pub const CLOSING_LIMIT: Duration = Duration::from_millis(2500);
 /// What is left of [`CLOSING_LIMIT`] for UNSUBSCRIBE and the rest when confirmations do not come. Some never do: a
 /// broker that has forgotten the session, and whose CONNACK for the new one was lost, says "session present" of that.
 const LEAVING: Duration = Duration::from_secs(1);
-
-/// How long the broker may take to end the connection after DISCONNECT. Until then this end reads on:
-/// unread bytes would make the kernel reset the connection, and the broker would take that for a failure.
-const LAST_READ: Duration = Duration::from_secs(1);
 
 /// How a run ends.
 type Outcome = Result<End, Failure>;
@@ -185,13 +184,18 @@ impl Engine<'_> {
 
     /// The run's end is decided. Where there is a connection, it is closed well.
     pub(super) fn end(&mut self, now: Instant, end: Outcome) {
-        self.phase = match self.phase {
-            Phase::Online { .. } => Phase::Closing {
-                step: Step::Confirming,
-                deadline: now + CLOSING_LIMIT,
-                end,
-            },
-            _ => Phase::Ended(end),
+        let Phase::Online { .. } = self.phase else {
+            self.phase = Phase::Ended(end);
+            return;
+        };
+        // Together with the last acknowledgements: to wait for the confirmations first would be a round trip more.
+        if self.leaves_nothing(&end) {
+            self.unsubscribe_all();
+        }
+        self.phase = Phase::Closing {
+            step: Step::Confirming,
+            deadline: now + CLOSING_LIMIT,
+            end,
         };
     }
 
@@ -223,6 +227,7 @@ impl Engine<'_> {
 
     pub(super) fn poll_end(&mut self, now: Instant) -> Output {
         let unconfirmed = self.delivery.unconfirmed();
+        let quiet = self.quiet();
         match &mut self.phase {
             Phase::Closing {
                 step,
@@ -239,13 +244,18 @@ impl Engine<'_> {
                     if unconfirmed > 0 && *end == Ok(End::Stopped) {
                         warn!("stopped with {unconfirmed} packets unconfirmed");
                     }
-                    let until = (now + LAST_READ).min(*deadline);
+                    let until = (now + Quiet::last_read(quiet)).min(*deadline);
                     *step = Step::Disconnecting { until };
-                    Output::Disconnect
+                    let may_leave = quiet == Some(Quiet::ForGood);
+                    Output::Disconnect { may_leave }
                 }
                 Step::Disconnecting { until } => Output::Wait(Some(until)),
             },
-            Phase::Emptying { step, deadline, .. } => match *step {
+            Phase::Emptying {
+                step,
+                deadline,
+                then,
+            } => match *step {
                 Emptying::Connect => {
                     *step = Emptying::Connecting;
                     self.connect(true)
@@ -255,7 +265,9 @@ impl Engine<'_> {
                     let until = now + LAST_READ;
                     let until = deadline.map_or(until, |deadline| until.min(deadline));
                     *step = Emptying::Disconnecting { until };
-                    Output::Disconnect
+                    // Without a subscription nothing can come.
+                    let may_leave = then.is_some();
+                    Output::Disconnect { may_leave }
                 }
                 Emptying::Disconnecting { until } => Output::Wait(Some(until)),
             },

@@ -2,7 +2,7 @@
 //! oddities of other brokers as switches.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rumqttc::mqttbytes::QoS as WireQoS;
 use rumqttc::{
@@ -38,6 +38,8 @@ pub struct Oddities {
     pub closes_at_qos: Option<QoS>,
     /// It takes `$share/GROUP/` for a part of the topic, grants it and delivers nothing on it (RabbitMQ, NATS, aedes).
     pub ignores_shared_subscriptions: bool,
+    /// It takes up to so long over a SUBSCRIBE, and meanwhile takes what comes after it.
+    pub subscribes_late: Option<Duration>,
     /// It refuses subscriptions.
     pub refuses_subscriptions: bool,
     /// It refuses every login (CONNACK 5).

@@ -38,6 +38,8 @@ pub struct Client {
     pub attempts: usize,
     /// Where its journal is. The process can end while it writes.
     disk: Option<Disk>,
+    /// How many messages have arrived.
+    pub heard: usize,
 }
 
 impl Client {
@@ -64,6 +66,7 @@ impl Client {
             wishes: Vec::new(),
             attempts: 0,
             disk,
+            heard: 0,
         }
     }
 
@@ -92,7 +95,13 @@ impl Client {
                     self.is_attached = true;
                     self.wishes.push(Wish::Connect { to, clean_session });
                 }
-                Output::Disconnect => self.wishes.push(Wish::Send(Packet::Disconnect)),
+                Output::Disconnect { may_leave } => {
+                    self.wishes.push(Wish::Send(Packet::Disconnect));
+                    if may_leave {
+                        self.engine.handle(now, Input::Left);
+                        self.hang_up();
+                    }
+                }
                 Output::End(end) => {
                     self.hang_up();
                     self.end = Some((now, end));
@@ -157,6 +166,7 @@ impl Client {
     /// Packets that arrive together.
     pub fn read(&mut self, now: Instant, packets: Vec<Packet>) {
         for packet in packets {
+            self.heard += usize::from(matches!(packet, Packet::Publish(_)));
             let packet = wire::to_incoming(packet).expect("a broker sends such a packet");
             self.engine.handle(now, Input::Packet(packet));
         }

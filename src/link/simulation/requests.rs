@@ -4,11 +4,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::broker::Oddities;
 use super::sessions::{PERSISTENT, options};
 use super::world::{Strike, World};
 use super::{each_case, each_seed};
 use crate::link::{End, Session};
 use crate::mqtt::{Level, QoS};
+use crate::role::Kind;
 use crate::text_request::Action;
 use crate::text_request::requester::{RequestConfig, Requester};
 use crate::text_request::responder::{Responder, ResponderConfig};
@@ -24,6 +26,10 @@ struct Requests {
 impl Requests {
     /// One request, or one for each of `lines`.
     fn new(seed: u64, qos: QoS, lines: &[&str]) -> Self {
+        Self::with_oddities(seed, qos, lines, Oddities::default())
+    }
+
+    fn with_oddities(seed: u64, qos: QoS, lines: &[&str], oddities: Oddities) -> Self {
         let mut world = World::new(seed);
         let config = ResponderConfig {
             qos,
@@ -32,6 +38,7 @@ impl Requests {
         let responder = options("responder", PERSISTENT);
         let responder = world.begin(Responder::new(config), &responder, |()| Ok(()));
         world.run(Duration::from_secs(2));
+        world.broker().oddities = oddities;
         let config = RequestConfig {
             qos,
             timeout: Some(Duration::from_secs(300)),
@@ -114,11 +121,131 @@ fn a_request_is_answered_once_whatever_happens_after_any_packet() {
     let cases = (11..40).flat_map(|after| strikes.map(|strike| (after, strike)));
     each_case(test, cases, |case| {
         for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
-            let mut requests = Requests::new(1, qos, &["abc"]);
-            requests.world.strikes = [case].into();
-            requests.assert_answered(&["cba"]);
+            for milliseconds in [0, 100, 1000] {
+                let mut requests = Requests::with_oddities(1, qos, &["abc"], late(milliseconds));
+                requests.world.strikes = [case].into();
+                requests.assert_answered(&["cba"]);
+            }
         }
     });
+}
+
+/// A broker that works out of order: it takes up to so long over a SUBSCRIBE, and meanwhile over what comes after it.
+fn late(milliseconds: u64) -> Oddities {
+    Oddities {
+        subscribes_late: (milliseconds > 0).then(|| Duration::from_millis(milliseconds)),
+        ..Oddities::default()
+    }
+}
+
+/// The request overtakes its subscription. Its answer is missed, or it is not, and then comes twice.
+#[test]
+fn a_request_that_overtakes_its_subscription_is_answered_once() {
+    let (mut missed, mut twice) = (0, 0);
+    for seed in 0..300 {
+        let mut requests =
+            Requests::with_oddities(seed, QoS::AtLeastOnce, &["abc"], late(seed * 5));
+        let (requester, begun) = (requests.requester, requests.world.now);
+        requests.assert_answered(&["cba"]);
+        let (ended, _) = requests.world.clients[requester].end.as_ref().unwrap();
+        // Without the second request at the SUBACK, the first repetition would have been after a minute.
+        assert!(*ended - begun < Duration::from_secs(10), "seed {seed}");
+        let answers = requests.world.seen_on("net/reverse/response").len();
+        let heard = requests.world.clients[requester].heard;
+        assert!(heard <= answers, "seed {seed}");
+        missed += usize::from(heard < answers);
+        twice += usize::from(heard > 1);
+    }
+    assert!(missed > 20, "{missed}");
+    assert!(twice > 20, "{twice}");
+}
+
+#[test]
+fn lines_are_answered_each_once_where_requests_overtake_their_subscription() {
+    let test = "lines_are_answered_each_once_where_requests_overtake_their_subscription";
+    each_seed(test, |seed| {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let oddities = late(random.u64(1..2000));
+        let lines = ["abc", "de", "", "fgh"];
+        let mut requests = Requests::with_oddities(seed, QoS::AtLeastOnce, &lines, oddities);
+        let arrived = requests.world.arrived;
+        let strikes = random_strikes(&mut random, 60);
+        let strikes = strikes
+            .into_iter()
+            .map(|(after, strike)| (arrived + after, strike));
+        requests.world.strikes = strikes.collect();
+        requests.assert_answered(&["cba", "ed", "", "hgf"]);
+    });
+}
+
+#[test]
+fn a_refused_subscription_ends_a_request_as_refused_whatever_happens_after_any_packet() {
+    let test = "a_refused_subscription_ends_a_request_as_refused_whatever_happens_after_any_packet";
+    let strikes = [Strike::Cut, Strike::Silence, Strike::Forget];
+    let cases = (11..30).flat_map(|after| strikes.map(|strike| (after, strike)));
+    each_case(test, cases, |case| {
+        for lines in [&["abc"][..], &["abc", "de"]] {
+            for milliseconds in [0, 500] {
+                let oddities = Oddities {
+                    refuses_subscriptions: true,
+                    ..late(milliseconds)
+                };
+                let mut requests = Requests::with_oddities(1, QoS::AtLeastOnce, lines, oddities);
+                requests.world.strikes = [case].into();
+                let requester = requests.requester;
+                let limit = Duration::from_secs(200);
+                requests
+                    .world
+                    .run_while(limit, |world| world.clients[requester].end.is_none());
+                let Some(Err(failure)) = requests.world.end(requester) else {
+                    panic!("{:?}", requests.world.end(requester));
+                };
+                assert_eq!(failure.kind, Kind::Refused);
+                assert_eq!(*requests.answers.borrow(), [""; 0]);
+            }
+        }
+    });
+}
+
+/// Of the broker's limit only its SUBACK tells, and the request is out before that.
+#[test]
+fn a_request_is_answered_where_the_broker_closes_at_its_qos() {
+    for seed in 0..100 {
+        for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+            let oddities = Oddities {
+                grants: Some(QoS::try_from(qos.level() - 1).unwrap()),
+                closes_at_qos: Some(qos),
+                ..Oddities::default()
+            };
+            let mut requests = Requests::with_oddities(seed, qos, &["abc"], oddities);
+            requests.assert_answered(&["cba"]);
+        }
+    }
+}
+
+/// After the answer's way here there is nothing to wait for.
+#[test]
+fn a_request_is_over_as_soon_as_its_answer_is_there_and_resets_nothing() {
+    for seed in 0..300 {
+        for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
+            let mut requests = Requests::new(seed, qos, &["abc"]);
+            let (requester, answers) = (requests.requester, Rc::clone(&requests.answers));
+            let limit = Duration::from_secs(30);
+            requests
+                .world
+                .run_while(limit, |_| answers.borrow().is_empty());
+            let answered = requests.world.now;
+            requests.assert_answered(&["cba"]);
+            let (ended, _) = requests.world.clients[requester].end.as_ref().unwrap();
+            // At QoS 2 the answer has still to be released.
+            let rest = match qos {
+                QoS::ExactlyOnce => *requests.world.round_trip().end(),
+                _ => Duration::ZERO,
+            };
+            assert!(*ended - answered <= rest, "seed {seed}, {qos}");
+            assert_eq!(requests.world.resets, 0, "seed {seed}, {qos}");
+        }
+    }
 }
 
 #[test]

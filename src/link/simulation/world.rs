@@ -46,6 +46,8 @@ enum Event {
     Refuse(Connection),
     /// The client hears that the connection has ended.
     Lost(Connection),
+    /// The broker gets to a SUBSCRIBE.
+    Late(Connection),
 }
 
 /// The world.
@@ -69,6 +71,8 @@ pub struct World {
     pub arrived: u32,
     /// After how many packets something happens, soonest first.
     pub strikes: VecDeque<(u32, Strike)>,
+    /// Packets that arrived where the client had left the connection: its kernel resets it.
+    pub resets: u32,
     /// Something has happened to a connection while its client was closing.
     pub struck_while_closing: bool,
     events: u32,
@@ -92,6 +96,7 @@ impl World {
             numbers: 0,
             arrived: 0,
             strikes: VecDeque::new(),
+            resets: 0,
             struck_while_closing: false,
             events: 0,
             random,
@@ -187,7 +192,11 @@ impl World {
                 }
                 Wish::HangUp => {
                     if let Some(connection) = self.current[number].take() {
-                        self.close(connection);
+                        match self.is_disconnecting(connection) {
+                            // The kernel sends what is on its way, and then the end.
+                            true => {}
+                            false => self.close(connection),
+                        }
                     }
                 }
             }
@@ -253,6 +262,7 @@ impl World {
             }
             Event::Up(connection) => self.on_up(connection),
             Event::Down(connection) => self.on_down(connection),
+            Event::Late(connection) => self.on_late(connection),
         }
         self.carry();
     }

@@ -37,12 +37,10 @@ fn a_request_from_subscribe_to_answer() {
     let mut requester = requester(now);
     let subscribe = Effect::Subscribe(filter.clone(), QoS::AtLeastOnce);
     let rows: Vec<(Event<'_>, Vec<Effect<Vec<u8>>>)> = vec![
-        (CONNECTED, vec![subscribe]),
-        (CONNECTED, vec![]),
-        (Event::Received(&answer), vec![]),
-        (subscribed(&filter), vec![request.clone()]),
+        (CONNECTED, vec![subscribe, request.clone()]),
         (subscribed(&filter), vec![]),
         (Event::Confirmed(&confirmed), vec![]),
+        // The broker had lost the session.
         (subscribed(&filter), vec![request]),
         (Event::Received(&elsewhere), vec![]),
         (
@@ -59,15 +57,127 @@ fn a_request_from_subscribe_to_answer() {
     }
 }
 
+/// QoS 0 has no PUBACK that tells whether the broker works in order; and before a QoS 2 message it has to be known
+/// whether the broker has QoS 2.
+#[test]
+fn at_qos_0_and_2_the_request_waits_for_the_subscription() {
+    let now = Instant::now();
+    let filter = TopicFilter::new("net/reverse/response").unwrap();
+    for qos in [QoS::AtMostOnce, QoS::ExactlyOnce] {
+        for lines in [false, true] {
+            let config = RequestConfig { qos, ..config() };
+            let mut request = message("net/reverse/request", "abc");
+            request.qos = qos;
+            let (mut requester, begun) = match lines {
+                false => (
+                    Requester::new(config, "abc".to_owned(), now),
+                    Effect::Publish(request),
+                ),
+                true => (Requester::of_lines(config, now), Effect::AwaitLine),
+            };
+            let subscribe = Effect::Subscribe(filter.clone(), qos);
+            for (event, expected) in [
+                (CONNECTED, vec![subscribe]),
+                (CONNECTED, vec![]),
+                (
+                    Event::Received(&message("net/reverse/response", "cba")),
+                    vec![],
+                ),
+                (subscribed(&filter), vec![begun]),
+                (subscribed(&filter), vec![]),
+            ] {
+                assert_eq!(requester.handle(now, event), Ok(expected), "{qos}");
+            }
+        }
+    }
+}
+
+/// PUBACK before SUBACK: the broker may have routed the request, and its answer, before it subscribed.
+#[test]
+fn an_answer_that_could_be_missed_is_asked_for_again_and_what_comes_twice_is_printed_once() {
+    let now = Instant::now();
+    let filter = TopicFilter::new("net/reverse/response").unwrap();
+    let asked = message("net/reverse/request", "abc");
+    let answer = message("net/reverse/response", "cba");
+    let printed = Effect::Emit(b"cba".to_vec());
+    let late = Effect::Note("ignored a late answer to an earlier request".to_owned());
+    let (puback, suback) = (Event::Confirmed(&asked), subscribed(&filter));
+    let came = Event::Received(&answer);
+    let again = Effect::Publish(asked.clone());
+    let out_of_order: &[(Event<'_>, Vec<Effect<Vec<u8>>>)] = &[
+        (puback, vec![]),
+        (suback, vec![again]),
+        (puback, vec![]),
+        (came, vec![printed.clone()]),
+        (came, vec![late, Effect::Finish]),
+    ];
+    let answered_before = &[
+        (puback, vec![]),
+        (came, vec![printed.clone(), Effect::Finish]),
+        (suback, vec![]),
+    ];
+    let in_order = &[
+        (suback, vec![]),
+        (puback, vec![]),
+        (came, vec![printed.clone(), Effect::Finish]),
+    ];
+    let puback_last = &[
+        (suback, vec![]),
+        (came, vec![printed, Effect::Finish]),
+        (puback, vec![]),
+    ];
+    for rows in [out_of_order, answered_before, in_order, puback_last] {
+        let mut requester = requester(now);
+        requester.handle(now, CONNECTED).unwrap();
+        for (row, (event, expected)) in rows.iter().enumerate() {
+            let reaction = requester.handle(now, *event);
+            assert_eq!(reaction.as_ref(), Ok(expected), "row {row} of {rows:?}");
+        }
+    }
+}
+
+#[test]
+fn of_lines_the_first_alone_can_be_missed_and_its_second_answer_is_not_the_nexts() {
+    let now = Instant::now();
+    let filter = TopicFilter::new("net/reverse/response").unwrap();
+    let texts = ["abc", "de"];
+    let asked = texts.map(|text| message("net/reverse/request", text));
+    let answers = ["cba", "ed"].map(|text| message("net/reverse/response", text));
+    let publish = |line: usize| Effect::Publish(asked[line].clone());
+    let printed = |line: usize| {
+        let answer = answers[line].payload.clone();
+        vec![Effect::Emit(answer), Effect::AwaitLine]
+    };
+    let mut requester = Requester::of_lines(config(), now);
+    requester.handle(now, CONNECTED).unwrap();
+    let late = Effect::Note("ignored a late answer to an earlier request".to_owned());
+    for (row, (event, expected)) in [
+        (Event::Line(Some(texts[0])), vec![publish(0)]),
+        (Event::Confirmed(&asked[0]), vec![]),
+        (subscribed(&filter), vec![publish(0)]),
+        (Event::Received(&answers[0]), printed(0)),
+        (Event::Line(Some(texts[1])), vec![publish(1)]),
+        (Event::Confirmed(&asked[0]), vec![]),
+        (Event::Received(&answers[0]), vec![late]),
+        (Event::Received(&answers[1]), printed(1)),
+        (Event::Line(None), vec![Effect::Finish]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(requester.handle(now, event), Ok(expected), "row {row}");
+    }
+}
+
 #[test]
 fn lines_are_asked_for_one_after_the_other_as_they_come() {
     let now = Instant::now();
     let mut requester = Requester::of_lines(config(), now);
-    requester.handle(now, CONNECTED).unwrap();
     assert_eq!(requester.deadline(), Some(now + RequestConfig::TIMEOUT));
     let filter = TopicFilter::new("net/reverse/response").unwrap();
-    let reaction = requester.handle(now, subscribed(&filter));
-    assert_eq!(reaction, Ok(vec![Effect::AwaitLine]));
+    let subscribe = Effect::Subscribe(filter.clone(), QoS::AtLeastOnce);
+    let reaction = requester.handle(now, CONNECTED);
+    assert_eq!(reaction, Ok(vec![subscribe, Effect::AwaitLine]));
     let late = message("net/reverse/response", "late");
     for (line, answer) in [("abc", "cba"), ("", ""), ("abc", "cba")] {
         assert_eq!(requester.deadline(), None);

@@ -29,6 +29,8 @@ pub struct Wire {
     pub clean_session: bool,
     pub up: VecDeque<(Instant, Packet)>,
     pub down: VecDeque<(Instant, Down)>,
+    /// SUBSCRIBEs that the broker has read and put off.
+    pub late: VecDeque<(Instant, Packet)>,
     /// Nothing gets through any more, and neither end knows it.
     pub silent: bool,
 }
@@ -45,6 +47,7 @@ impl World {
             clean_session,
             up: VecDeque::new(),
             down: VecDeque::new(),
+            late: VecDeque::new(),
             silent: false,
         };
         self.wires.insert(connection, wire);
@@ -142,8 +145,31 @@ impl World {
         };
         log::trace!("{:?} up {packet:?}", self.now - self.start);
         let id = &self.clients[wire.client].id;
-        Self::broker_of(&mut self.brokers, &wire.host).take(now, id, connection, packet);
+        let broker = Self::broker_of(&mut self.brokers, &wire.host);
+        match (&packet, broker.oddities.subscribes_late) {
+            (Packet::Subscribe(_), Some(longest)) => {
+                let at = now + longest.mul_f64(self.random.f64());
+                wire.late.push_back((at, packet));
+                self.schedule(at, Event::Late(connection));
+            }
+            _ => broker.take(now, id, connection, packet),
+        }
         self.count(connection);
+    }
+
+    /// The broker takes the SUBSCRIBEs that it put off until now.
+    pub(super) fn on_late(&mut self, connection: Connection) {
+        let now = self.now;
+        let Some(wire) = self.wires.get_mut(&connection) else {
+            return;
+        };
+        while let Some(due) = wire.late.iter().position(|(at, _)| *at <= now) {
+            if let Some((_, packet)) = wire.late.remove(due) {
+                let id = &self.clients[wire.client].id;
+                let broker = Self::broker_of(&mut self.brokers, &wire.host);
+                broker.take(now, id, connection, packet);
+            }
+        }
     }
 
     pub(super) fn on_down(&mut self, connection: Connection) {
@@ -164,6 +190,13 @@ impl World {
         }
         let count = packets.len();
         log::trace!("{:?} down {packets:?}", self.now - self.start);
+        if self.client_of(connection).is_none() {
+            self.resets += u32::from(count > 0);
+            if closed || count > 0 {
+                self.close(connection);
+            }
+            return;
+        }
         self.clients[client].read(now, packets);
         self.turn(client);
         if closed {
@@ -172,6 +205,12 @@ impl World {
         for _ in 0..count {
             self.count(connection);
         }
+    }
+
+    /// Whether DISCONNECT is on its way.
+    pub(super) fn is_disconnecting(&self, connection: Connection) -> bool {
+        let wire = self.wires.get(&connection);
+        wire.is_some_and(|wire| wire.up.iter().any(|(_, p)| *p == Packet::Disconnect))
     }
 
     pub(super) fn on_conn_ack(&mut self, connection: Connection, answer: Option<bool>) {

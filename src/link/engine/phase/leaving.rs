@@ -1,0 +1,66 @@
+//! How a connection is left after DISCONNECT: at once where nothing can come any more, since the broker's end is a
+//! round trip away.
+
+use std::time::{Duration, Instant};
+
+use super::Phase;
+use crate::link::engine::Engine;
+use crate::link::{End, Session};
+
+/// How long the broker may take to end the connection after DISCONNECT. Until then this end reads on:
+/// unread bytes would make the kernel reset the connection, and the broker would take that for a failure.
+pub const LAST_READ: Duration = Duration::from_secs(1);
+
+/// The same where nothing can come any more, and the next connection has the same client id. A broker that works on
+/// both at once should have read the DISCONNECT before that CONNECT. On a network that is slower than this it has,
+/// because the CONNECT arrives a round trip later.
+const HEAD_START: Duration = Duration::from_millis(10);
+
+/// That nothing is expected from the broker after DISCONNECT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quiet {
+    /// The run is over then.
+    ForGood,
+    /// The connection that empties the session comes next.
+    UntilNext,
+}
+
+impl Quiet {
+    /// How long the connection is read after DISCONNECT, unless it is left.
+    pub fn last_read(this: Option<Self>) -> Duration {
+        match this {
+            Some(Self::UntilNext) => HEAD_START,
+            Some(Self::ForGood) | None => LAST_READ,
+        }
+    }
+}
+
+impl Engine<'_> {
+    /// Whether nothing is expected from the broker any more, once it has the DISCONNECT.
+    pub(super) fn quiet(&self) -> Option<Quiet> {
+        let Phase::Closing { end, .. } = &self.phase else {
+            return None;
+        };
+        if !self.delivery.owes_nothing() {
+            return None;
+        }
+        match self.session {
+            // It is subscribed still, but all that the role waited for has come. To a service that is stopped, and where
+            // others publish on the same topic, the next message may be on its way.
+            Session::Clean => {
+                let is_quiet = *end == Ok(End::Finished) && !self.passed_over;
+                is_quiet.then_some(Quiet::ForGood)
+            }
+            Session::Persistent { .. } => self.leaves_nothing(end).then_some(Quiet::UntilNext),
+        }
+    }
+
+    /// The driver has left the connection after DISCONNECT.
+    pub(in crate::link::engine) fn on_left(&mut self, now: Instant) {
+        match &self.phase {
+            Phase::Closing { .. } => self.on_closed(),
+            Phase::Emptying { .. } => self.on_emptied(now, true),
+            _ => {}
+        }
+    }
+}
