@@ -310,7 +310,9 @@ fn state_trouble(
                 None => not_a_broker(broker),
             }
         }
-        StateError::Deserialization(PacketError::InvalidSubscribeReasonCode(code)) if online => {
+        StateError::Deserialization(PacketError::InvalidSubscribeReasonCode(code))
+            if online && *code >= 0x80 =>
+        {
             not_subscribed(*code, broker)
         }
         StateError::Deserialization(_) if !online => not_a_broker(broker),
