@@ -29,6 +29,7 @@ mod exchange;
 pub mod inbound;
 pub mod journal;
 mod keep_alive;
+mod lost;
 /// Open for the benchmarks.
 pub mod outbox;
 mod packets;
@@ -40,7 +41,7 @@ mod trouble;
 
 use std::time::Instant;
 
-use log::{info, warn};
+use log::info;
 
 pub use erased::{ErasedRole, RoleWithSink};
 pub use exchange::{Incoming, Input, Outgoing, Output};
@@ -48,13 +49,12 @@ pub use phase::CLOSING_LIMIT;
 pub use trouble::Trouble;
 
 use super::{End, Options, Session};
-use crate::role::{Event, Failure, Kind, Undeliverable};
+use crate::role::{Event, Failure, Kind};
 use delivery::Delivery;
 use journal::Journal;
-use keep_alive::{Due, KeepAlive};
-use outbox::{By, Confirmed, Packet};
+use keep_alive::KeepAlive;
 use phase::{Phase, Step};
-use reconnect::{ConnectionEnd, Next, Reason, Reconnect};
+use reconnect::Reconnect;
 use subscriptions::Subscriptions;
 
 /// One run of one role.
@@ -246,91 +246,6 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn on_lost(&mut self, now: Instant, trouble: Trouble) {
-        self.keep_alive.ended();
-        let online = match self.phase {
-            Phase::Connecting => None,
-            Phase::Online { since } => Some(now.saturating_duration_since(since)),
-            // An event that came with the error was a reason to leave.
-            Phase::Waiting { .. } => return,
-            Phase::Emptying { .. } | Phase::Closing { .. } | Phase::Ended(_) => {
-                return self.on_lost_at_the_end(now, trouble);
-            }
-        };
-        self.was_down |= trouble.is_down;
-        if trouble.too_large && std::mem::replace(&mut self.oversized_message_pending, true) {
-            return self.on_oversized_again(now, trouble);
-        }
-        let mut trouble = trouble;
-        let mut given_up = Vec::new();
-        let mut reason = Reason::Unknown;
-        if let Some((what, confirmed)) = self.delivery.connection_ended(trouble.closed) {
-            trouble.text = format!("{}, right after publishing {what}", trouble.text);
-            reason = Reason::Suspect;
-            given_up = confirmed;
-        }
-        let end = ConnectionEnd {
-            lasted: online,
-            idle: now.saturating_duration_since(self.last_exchange),
-            reason,
-        };
-        self.try_next(now, trouble, end);
-        for given_up in given_up {
-            match given_up.by {
-                By::Closing => self.on_confirmed(now, &given_up),
-                _ => self.on_rejected(now, &given_up),
-            }
-        }
-    }
-
-    /// The broker delivers a message that is too large on each connection. With the session it goes, and a service
-    /// serves on. A run with a time limit ends where the broker keeps no session: what is too large is its answer.
-    fn on_oversized_again(&mut self, now: Instant, trouble: Trouble) {
-        self.oversized_message_pending = false;
-        if self.session != Session::Clean {
-            warn!(
-                "{}; emptying the session, because the broker would deliver it again",
-                trouble.text
-            );
-            self.phase = Phase::emptying(None);
-        } else if self.role.time_limit().is_some() {
-            let end = self.outcome(now, Failure::new(Kind::Protocol, trouble.text));
-            self.phase = Phase::Ended(end);
-        } else {
-            self.try_next(now, trouble, ConnectionEnd::default());
-        }
-    }
-
-    /// The broker closes its connections at this message.
-    fn on_rejected(&mut self, now: Instant, given_up: &Confirmed) {
-        if let Packet::Publish(message) = &given_up.packet {
-            warn!(
-                "dropped the message of {} bytes on {}: the broker at {} closes the connection at it; is it too large there (mosquitto: max_packet_size), the topic not allowed to this user, or {} too high (try -q {})?",
-                message.payload.len(),
-                message.topic,
-                self.reconnect.broker(),
-                message.qos,
-                message.qos.level().saturating_sub(1),
-            );
-            self.delivery.rejected(now, message);
-            let why = Undeliverable::Rejected;
-            self.notify_role(now, Event::Undeliverable(message, why), None);
-        }
-        self.delivery.confirmed(given_up);
-    }
-
-    /// A broker has failed: on to the next attempt, or to the end.
-    fn try_next(&mut self, now: Instant, trouble: Trouble, end: ConnectionEnd) {
-        let limit = self.role.time_limit();
-        match self.reconnect.failed(now, trouble, end, limit) {
-            Next::Attempt(until) => self.phase = Phase::Waiting { until },
-            Next::GiveUp(failure) => {
-                self.phase = Phase::Waiting { until: now };
-                self.fail(now, failure);
-            }
-        }
-    }
-
     fn on_line(&mut self, now: Instant, line: Result<Option<String>, Failure>) {
         match line {
             Ok(line) => {
@@ -370,26 +285,6 @@ impl<'a> Engine<'a> {
             }
             Phase::Emptying { .. } | Phase::Closing { .. } | Phase::Ended(_) => {
                 self.on_timeout_at_the_end(now);
-            }
-        }
-    }
-
-    /// Asks now and then whether the broker is still there.
-    fn check_connection(&mut self, now: Instant) {
-        match self.keep_alive.due(now) {
-            Due::Nothing => {}
-            Due::Ping => {
-                // From now on, even where the socket takes nothing: that is silence, too.
-                self.keep_alive.pinged(now);
-                self.delivery.ask_for_ping();
-            }
-            Due::GiveUp => {
-                let text = format!(
-                    "broker at {} did not answer a ping within {} s: connection given up",
-                    self.reconnect.broker(),
-                    self.keep_alive.seconds()
-                );
-                self.on_lost(now, Trouble::new(text));
             }
         }
     }
