@@ -99,3 +99,68 @@ fn recall(value: &[u8], now: Instant, plan: &Plan) -> Option<Session> {
     };
     Some(session)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{CONNECTED, message, plan, subscribed, verdict};
+    use super::super::*;
+    use crate::device_session::{PAUSE, Replies};
+    use crate::role::Memory;
+    use session::SETTLE;
+
+    /// A controller that is killed after any event, and a later one in its place.
+    #[test]
+    fn a_later_process_goes_on_with_each_session() {
+        fn keep(memory: &mut Memory, effects: &[Effect<Report>]) {
+            for effect in effects.iter().cloned() {
+                match effect {
+                    Effect::Remember(name, Some(value)) => drop(memory.values.insert(name, value)),
+                    Effect::Remember(name, None) => drop(memory.values.remove(&name)),
+                    _ => {}
+                }
+            }
+        }
+        let now = Instant::now();
+        for killed in 0..10 {
+            let mut memory = Memory::default();
+            let mut controller = Controller::new(plan(3));
+            let mut step = 0;
+            let mut now = now;
+            let mut handle = |controller: &mut Controller, now: Instant, event: Event<'_>| {
+                let effects = controller.handle(now, event).unwrap();
+                keep(&mut memory, &effects);
+                if step == killed {
+                    *controller = Controller::recalling(plan(3), &memory, now);
+                    let said = controller.handle(now, CONNECTED).unwrap();
+                    let filters = said.iter().filter(|e| matches!(e, Effect::Subscribe(..)));
+                    assert_eq!(filters.count(), 1 + controller.sessions.len());
+                }
+                step += 1;
+                effects
+            };
+            handle(&mut controller, now, CONNECTED);
+            let login = message("login", "alice", QoS::ExactlyOnce);
+            handle(&mut controller, now, Event::Received(&login));
+            let id = controller.sessions.keys().next().unwrap().clone();
+            let filter = TopicFilter::new(format!("{id}/+")).unwrap();
+            handle(&mut controller, now, subscribed(&filter));
+            let uuid = message("alice/UUID", id.as_str(), QoS::ExactlyOnce);
+            handle(&mut controller, now, Event::Confirmed(&uuid));
+            now += PAUSE;
+            handle(&mut controller, now, Event::Deadline);
+            let commands = controller.sessions[&id].commands.clone();
+            for command in &commands {
+                let (_, word) = Replies::default()
+                    .answer(command.as_str())
+                    .map(|(command, word)| (command.clone(), word.to_owned()))
+                    .unwrap();
+                let reply = message(&format!("{id}/{command}"), &word, QoS::ExactlyOnce);
+                handle(&mut controller, now, Event::Received(&reply));
+            }
+            now += SETTLE;
+            let effects = handle(&mut controller, now, Event::Deadline);
+            assert_eq!(verdict(&effects), Some(Ok(())), "killed after {killed}");
+            assert!(memory.values.is_empty());
+        }
+    }
+}

@@ -7,20 +7,20 @@ use super::*;
 use crate::mqtt::TopicName;
 use crate::role::Told;
 
-const CONNECTED: Event<'static> = Event::Connected {
+pub const CONNECTED: Event<'static> = Event::Connected {
     session_present: false,
 };
 
-fn subscribed(filter: &TopicFilter) -> Event<'_> {
+pub fn subscribed(filter: &TopicFilter) -> Event<'_> {
     let granted = QoS::ExactlyOnce;
     Event::Subscribed { filter, granted }
 }
 
-fn message(topic: &str, payload: &str, qos: QoS) -> Message {
+pub fn message(topic: &str, payload: &str, qos: QoS) -> Message {
     Message::new(TopicName::new(topic).unwrap(), payload, qos)
 }
 
-fn plan(commands: u32) -> Plan {
+pub fn plan(commands: u32) -> Plan {
     Plan {
         commands: commands..=commands,
         seed: 7,
@@ -62,7 +62,7 @@ fn commanding_at(
     (controller, id, commands)
 }
 
-fn verdict(effects: &[Effect<Report>]) -> Option<Result<(), String>> {
+pub fn verdict(effects: &[Effect<Report>]) -> Option<Result<(), String>> {
     effects.iter().find_map(|effect| match effect {
         Effect::Emit(report) => Some(report.verdict.clone()),
         _ => None,
@@ -353,60 +353,4 @@ fn bad_logins_and_logins_beyond_the_plan_are_refused() {
         matches!(effects[..], [Effect::Warn(_)]),
         "one session was asked for"
     );
-}
-
-/// A controller that is killed after any event, and a later one in its place.
-#[test]
-fn a_later_process_goes_on_with_each_session() {
-    fn keep(memory: &mut crate::role::Memory, effects: &[Effect<Report>]) {
-        for effect in effects.iter().cloned() {
-            match effect {
-                Effect::Remember(name, Some(value)) => drop(memory.values.insert(name, value)),
-                Effect::Remember(name, None) => drop(memory.values.remove(&name)),
-                _ => {}
-            }
-        }
-    }
-    let now = Instant::now();
-    for killed in 0..10 {
-        let mut memory = crate::role::Memory::default();
-        let mut controller = Controller::new(plan(3));
-        let mut step = 0;
-        let mut now = now;
-        let mut handle = |controller: &mut Controller, now: Instant, event: Event<'_>| {
-            let effects = controller.handle(now, event).unwrap();
-            keep(&mut memory, &effects);
-            if step == killed {
-                *controller = Controller::recalling(plan(3), &memory, now);
-                let said = controller.handle(now, CONNECTED).unwrap();
-                let filters = said.iter().filter(|e| matches!(e, Effect::Subscribe(..)));
-                assert_eq!(filters.count(), 1 + controller.sessions.len());
-            }
-            step += 1;
-            effects
-        };
-        handle(&mut controller, now, CONNECTED);
-        let login = message("login", "alice", QoS::ExactlyOnce);
-        handle(&mut controller, now, Event::Received(&login));
-        let id = controller.sessions.keys().next().unwrap().clone();
-        let filter = TopicFilter::new(format!("{id}/+")).unwrap();
-        handle(&mut controller, now, subscribed(&filter));
-        let uuid = message("alice/UUID", id.as_str(), QoS::ExactlyOnce);
-        handle(&mut controller, now, Event::Confirmed(&uuid));
-        now += PAUSE;
-        handle(&mut controller, now, Event::Deadline);
-        let commands = controller.sessions[&id].commands.clone();
-        for command in &commands {
-            let (_, word) = Replies::default()
-                .answer(command.as_str())
-                .map(|(command, word)| (command.clone(), word.to_owned()))
-                .unwrap();
-            let reply = message(&format!("{id}/{command}"), &word, QoS::ExactlyOnce);
-            handle(&mut controller, now, Event::Received(&reply));
-        }
-        now += SETTLE;
-        let effects = handle(&mut controller, now, Event::Deadline);
-        assert_eq!(verdict(&effects), Some(Ok(())), "killed after {killed}");
-        assert!(memory.values.is_empty());
-    }
 }

@@ -87,3 +87,74 @@ impl DeviceConfig {
 }
 
 const _: () = assert!(PAUSE.as_secs() < DeviceConfig::TIMEOUT.as_secs());
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{level, logging_in, message};
+    use super::super::*;
+    use crate::role::{Memory, Told};
+    use Effect::{Emit, Finish};
+
+    /// What a device tells its journal, and what a later one makes of that.
+    #[test]
+    fn a_later_process_goes_on_where_the_earlier_one_was() {
+        let now = Instant::now();
+        let mut memory = Memory::default();
+        let mut device = logging_in(now);
+        assert_eq!(Resume::recall(&memory), None);
+        let mut remember = |effects: Vec<Effect<Progress>>| {
+            for effect in effects {
+                match effect {
+                    Effect::Remember(name, Some(value)) => drop(memory.values.insert(name, value)),
+                    Effect::Remember(name, None) => drop(memory.values.remove(&name)),
+                    _ => {}
+                }
+            }
+            memory.clone()
+        };
+        let id = message("alice/UUID", "U1", QoS::ExactlyOnce);
+        let mut left = remember(device.handle(now, Event::Received(&id)).unwrap());
+        left.unconfirmed = ["U1/CMD1", "U10/CMD1", "login"]
+            .map(|topic| TopicName::new(topic).unwrap())
+            .to_vec();
+        let serving = Resume {
+            unconfirmed: 1,
+            ..Resume::new(level("U1"))
+        };
+        assert_eq!(Resume::recall(&left), Some(serving));
+        let command = message("U1", "CMD1", QoS::ExactlyOnce);
+        remember(device.handle(now, Event::Received(&command)).unwrap());
+        let last = message("U1", LAST_WORDS, QoS::ExactlyOnce);
+        let left = remember(device.handle(now, Event::Received(&last)).unwrap());
+        assert!(Resume::recall(&left).unwrap().is_ending);
+        let reply = message("U1/CMD1", "Apple", QoS::ExactlyOnce);
+        let left = remember(device.handle(now, Event::Confirmed(&reply)).unwrap());
+        assert_eq!(Resume::recall(&left), None, "it is over");
+    }
+
+    #[test]
+    fn a_session_whose_last_words_have_come_ends_with_the_last_confirmation_alone() {
+        let now = Instant::now();
+        for (unconfirmed, session_present) in [(0, true), (0, false), (2, true), (2, false)] {
+            let resume = Resume {
+                unconfirmed,
+                is_ending: true,
+                ..Resume::new(level("U1"))
+            };
+            let config = DeviceConfig {
+                resume: Some(resume),
+                ..DeviceConfig::new(level("alice"))
+            };
+            let mut device = Device::new(config, now);
+            let mut said = device
+                .told(now, Event::Connected { session_present })
+                .unwrap();
+            let reply = message("U1/CMD1", "Apple", QoS::ExactlyOnce);
+            for _ in 0..unconfirmed {
+                assert_eq!(said, []);
+                said = device.told(now, Event::Confirmed(&reply)).unwrap();
+            }
+            assert_eq!(said, [Emit(Progress::Done), Finish]);
+        }
+    }
+}

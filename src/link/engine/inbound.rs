@@ -16,6 +16,7 @@
 //!
 //! A third rule is for aedes alone (`one_by_one`).
 
+mod numbers;
 mod one_by_one;
 mod restored;
 
@@ -88,6 +89,8 @@ pub struct Inbound {
     entries: VecDeque<Entry>,
     /// The serial number of the first of `entries`.
     first: u64,
+    /// The serial number of the last of `entries` with each packet identifier: there can be thousands.
+    latest: HashMap<u64, u64>,
     /// The QoS 2 messages that are acknowledged by PUBREC, by their packet identifiers, which are theirs until PUBREL.
     releasing: HashMap<u16, Releasing>,
     one_by_one: OneByOne,
@@ -122,6 +125,7 @@ impl Inbound {
         if !session_present {
             self.first += self.entries.len() as u64;
             self.entries.clear();
+            self.latest.clear();
             self.releasing.clear();
             self.answered.clear();
             self.last_new = 0;
@@ -131,59 +135,6 @@ impl Inbound {
         }
         if self.renumbers {
             self.supersede();
-        }
-    }
-
-    /// What the broker repeats is not known by its identifier any more: better answered twice than not at all.
-    fn supersede(&mut self) {
-        let is_qos_1 = |qos: QoS| qos == QoS::AtLeastOnce;
-        self.answered.retain(|answered| !is_qos_1(answered.qos));
-        for entry in self.entries.iter_mut().filter(|entry| is_qos_1(entry.qos)) {
-            entry.superseded = true;
-        }
-    }
-
-    /// Sees that a repetition cannot be the message that was known by its identifier: it has other content, or the
-    /// broker has received the acknowledgement of that message. A broker that repeats keeps the identifier (section
-    /// 4.4), and counts on for new messages.
-    fn repeated(&mut self, pkid: u16, qos: QoS, digest: u64) {
-        let is_settled = self
-            .settled
-            .is_some_and(|settled| settled.wrapping_sub(pkid) < u16::MAX / 2);
-        self.went_back |= is_settled && pkid > 1;
-        if self.renumbers || qos != QoS::AtLeastOnce {
-            return;
-        }
-        let generation = self.generation;
-        let answered = self.answered.iter();
-        let answered = answered
-            .filter(|known| (known.pkid, known.qos) == (pkid, qos) && known.generation < generation)
-            .map(|known| known.digest);
-        let entries = self.entries.iter();
-        let entries = entries
-            .filter(|known| (known.pkid, known.qos) == (pkid, qos) && !known.superseded)
-            .map(|known| known.digest);
-        if is_settled || answered.chain(entries).any(|known| known != digest) {
-            self.renumbers = true;
-            self.supersede();
-        }
-    }
-
-    /// Whether the broker has gone back in its numbers since the last call, as one does that was restored from an
-    /// earlier state.
-    pub fn take_went_back(&mut self) -> bool {
-        std::mem::take(&mut self.went_back)
-    }
-
-    /// Watches in which order the broker gives packet identifiers to new messages.
-    fn numbered(&mut self, pkid: u16) {
-        let starts_over = self.last_new > u16::MAX - 1_000 && pkid < 1_000;
-        let is_back = pkid <= self.last_new && !starts_over;
-        self.went_back |= is_back && pkid > 1 && !self.reuses_identifiers;
-        self.reuses_identifiers |= is_back;
-        self.last_new = pkid;
-        if self.reuses_identifiers {
-            self.answered.clear();
         }
     }
 
@@ -227,14 +178,12 @@ impl Inbound {
                 }
             }
         }
-        for entry in &mut self.entries {
-            if (entry.pkid, entry.qos) == (pkid, qos) && !entry.superseded {
-                if entry.digest == digest && (dup || !entry.is_restored) {
-                    entry.generation = generation;
-                    return Arrival::Duplicate;
-                }
-                entry.superseded = true;
+        if let Some(entry) = self.known(pkid, qos) {
+            if entry.digest == digest && (dup || !entry.is_restored) {
+                entry.generation = generation;
+                return Arrival::Duplicate;
             }
+            entry.superseded = true;
         }
         self.entries.push_back(Entry {
             pkid,
@@ -245,7 +194,16 @@ impl Inbound {
             superseded: false,
             is_restored: false,
         });
-        Arrival::New(Some(self.first + self.entries.len() as u64 - 1))
+        let serial = self.first + self.entries.len() as u64 - 1;
+        self.latest.insert(pkid.into(), serial);
+        Arrival::New(Some(serial))
+    }
+
+    /// The message with this packet identifier that is not acknowledged.
+    fn known(&mut self, pkid: u16, qos: QoS) -> Option<&mut Entry> {
+        let serial = *self.latest.get(&pkid.into())?;
+        let entry = self.entry(serial)?;
+        (entry.qos == qos && !entry.superseded).then_some(entry)
     }
 
     fn acknowledge_again(&mut self, ack: Ack, digest: u64) {
@@ -330,6 +288,9 @@ impl Inbound {
         }
         while self.entries.front().is_some_and(|entry| entry.open == 0) {
             let entry = self.entries.pop_front()?;
+            if self.latest.get(&entry.pkid.into()) == Some(&self.first) {
+                self.latest.remove(&entry.pkid.into());
+            }
             self.first += 1;
             if entry.superseded {
                 continue;

@@ -126,16 +126,6 @@ impl Phase {
     }
 }
 
-/// Whether a later run may go on where this one ended.
-fn may_be_resumed(end: &Outcome) -> bool {
-    match end {
-        Ok(End::Stopped) => true,
-        Ok(End::Finished) => false,
-        // Not after silence: the other end has gone, and the next run begins anew.
-        Err(failure) => failure.kind == Kind::Unreachable,
-    }
-}
-
 impl Engine<'_> {
     /// The link fails. Once the role is done that is no failure any more.
     pub(super) fn fail(&mut self, now: Instant, failure: Failure) {
@@ -197,14 +187,6 @@ impl Engine<'_> {
             deadline: now + CLOSING_LIMIT,
             end,
         };
-    }
-
-    /// Whether nothing of the session is to stay on the broker.
-    fn leaves_nothing(&self, end: &Outcome) -> bool {
-        match self.session {
-            Session::Clean => false,
-            Session::Persistent { keep, .. } => !(keep && may_be_resumed(end)),
-        }
     }
 
     /// Goes on to the next step where nothing is open any more: from the role's wish to finish to the end,

@@ -21,7 +21,9 @@ impl Inbound {
             digest,
         } in received
         {
-            serials.insert(*serial, self.entries.len() as u64);
+            let now = self.entries.len() as u64;
+            serials.insert(*serial, now);
+            self.latest.insert((*pkid).into(), now);
             self.entries.push_back(Entry {
                 pkid: *pkid,
                 qos: QoS::ExactlyOnce,

@@ -1,11 +1,12 @@
-//! How a connection is left after DISCONNECT: at once where nothing can come any more, since the broker's end is a
-//! round trip away.
+//! What a run leaves on the broker; and how a connection is left after DISCONNECT: at once where nothing can come any
+//! more, since the broker's end is a round trip away.
 
 use std::time::{Duration, Instant};
 
-use super::Phase;
+use super::{Outcome, Phase};
 use crate::link::engine::Engine;
 use crate::link::{End, Session};
+use crate::role::Kind;
 
 /// How long the broker may take to end the connection after DISCONNECT. Until then this end reads on:
 /// unread bytes would make the kernel reset the connection, and the broker would take that for a failure.
@@ -35,7 +36,25 @@ impl Quiet {
     }
 }
 
+/// Whether a later run may go on where this one ended.
+fn may_be_resumed(end: &Outcome) -> bool {
+    match end {
+        Ok(End::Stopped) => true,
+        Ok(End::Finished) => false,
+        // Not after silence: the other end has gone, and the next run begins anew.
+        Err(failure) => failure.kind == Kind::Unreachable,
+    }
+}
+
 impl Engine<'_> {
+    /// Whether nothing of the session is to stay on the broker.
+    pub(super) fn leaves_nothing(&self, end: &Outcome) -> bool {
+        match self.session {
+            Session::Clean => false,
+            Session::Persistent { keep, .. } => !(keep && may_be_resumed(end)),
+        }
+    }
+
     /// Whether nothing is expected from the broker any more, once it has the DISCONNECT.
     pub(super) fn quiet(&self) -> Option<Quiet> {
         let Phase::Closing { end, .. } = &self.phase else {
