@@ -180,7 +180,11 @@ fn a_second_device_in_one_state_folder_ends_and_says_so() {
     let command = || mqtt_client(NO_BROKER.into_iter().chain(args));
     let first = Process::start(command());
     first.wait_for_stderr("trying again");
-    assert_fails(&run(command()), 75, &["another mqtt_client is running", state]);
+    assert_fails(
+        &run(command()),
+        75,
+        &["another mqtt_client is running", state],
+    );
     first.signal("TERM");
     assert_eq!(first.end().code, Some(0));
     let next = Process::start(command());

@@ -62,6 +62,8 @@ pub struct Delivery {
     /// An earlier process may have left something half-sent. Where the broker grants QoS 2, that is released before
     /// anything is published with it.
     must_release: bool,
+    /// The journal says that something half-sent may be missing in it.
+    may_lack: bool,
     /// They were on the present connection.
     has_released: bool,
     /// The broker ended a connection at such a PUBREL: it gets no more of them.
@@ -144,6 +146,13 @@ impl Delivery {
         self.releases = stale.filter(is_over).collect();
     }
 
+    /// The broker holds nothing any more that the journal does not name.
+    fn lacks_nothing(&mut self) {
+        if std::mem::take(&mut self.may_lack) {
+            self.note(Entry::MayLack(false));
+        }
+    }
+
     /// What is unconfirmed comes first, under its old identifiers (MQTT 3.1.1, section 4.4).
     ///
     /// A broker that lost its power may hold a session as it was half an hour ago (mosquitto saves every
@@ -170,7 +179,10 @@ impl Delivery {
             match granted {
                 QoS::ExactlyOnce => self.release_stale(),
                 // Without QoS 2 nothing can be half-sent.
-                _ => self.stale_pkids.clear(),
+                _ => {
+                    self.stale_pkids.clear();
+                    self.lacks_nothing();
+                }
             }
             self.must_release = false;
         }
@@ -219,7 +231,13 @@ impl Delivery {
         }
         let next = self.outbox.next_to_push();
         self.note_queued(next, cause, &packet);
-        self.outbox.push(packet, cause);
+        match packet {
+            // Its SUBACK says whether something has to be released before an earlier process's messages.
+            Packet::Subscribe(..) if self.must_release => {
+                self.outbox.push_before_messages(packet, cause);
+            }
+            packet => self.outbox.push(packet, cause),
+        }
     }
 
     /// Takes back a packet that one broker refused, for another one.
@@ -312,6 +330,9 @@ impl Delivery {
     /// PUBCOMP came. `None` where nothing waits for it.
     pub fn pub_comp(&mut self, pkid: u16) -> Option<Confirmed> {
         self.releasing.retain(|released| *released != pkid);
+        if self.has_released && self.releasing.is_empty() && self.releases.is_empty() {
+            self.lacks_nothing();
+        }
         let confirmed = self.outbox.completed(pkid)?;
         self.note_done(&confirmed);
         self.acquit();

@@ -69,15 +69,28 @@ impl Outbox {
 
     /// Adds a packet at the end; `cause` is the serial number of the received message whose handling led to it.
     pub fn push(&mut self, packet: Packet, cause: Option<u64>) {
+        self.insert(self.items.len(), packet, cause);
+    }
+
+    /// Adds a packet before every message that has not been sent.
+    pub fn push_before_messages(&mut self, packet: Packet, cause: Option<u64>) {
+        let is_message = |item: &Item| matches!(item.packet, Some(Packet::Publish(_)));
+        let mut items = self.items.iter();
+        let at = items.position(|item| item.stage == Stage::Waiting && is_message(item));
+        self.insert(at.unwrap_or(self.items.len()), packet, cause);
+    }
+
+    fn insert(&mut self, at: usize, packet: Packet, cause: Option<u64>) {
         self.bytes += packet.bytes();
-        self.items.push_back(Item {
+        let item = Item {
             packet: Some(packet),
             cause,
             stage: Stage::Waiting,
             after_acks: 0,
             serial: self.next_serial,
             is_sent_here: false,
-        });
+        };
+        self.items.insert(at, item);
         self.next_serial += 1;
     }
 

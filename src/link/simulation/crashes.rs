@@ -316,11 +316,65 @@ fn nothing_is_lost_through_power_cuts_without_sync() {
     each_seed("nothing_is_lost_through_power_cuts_without_sync", |seed| {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut blows = draw(&mut random, Crash::PowerCut);
+        for blow in &mut blows {
+            blow.crash = [Crash::Kill, Crash::PowerCut][random.usize(0..2)];
+        }
         // A controller that forgets a session has nothing to judge it by.
         blows.iter_mut().for_each(|blow| blow.who = Who::Device);
         // At QoS 2 the controller would take what comes twice for a mistake.
         let mut crashes = Crashes::new(seed, QoS::AtLeastOnce, random.u32(0..30), false);
         crashes.assert_at_least_once(blows);
+    });
+}
+
+/// Commands from outside, whom nothing that comes twice disturbs.
+#[test]
+fn nothing_is_lost_at_qos_2_through_power_cuts_without_sync() {
+    const QOS: QoS = QoS::ExactlyOnce;
+    let test = "nothing_is_lost_at_qos_2_through_power_cuts_without_sync";
+    each_seed(test, |seed| {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut world = World::new(seed);
+        let disk = Disk::default();
+        let begin = |world: &mut World| {
+            let journal = disk.journal("device alice", false);
+            let resume = Resume::recall(&journal.memory());
+            let is_resumed = resume.is_some();
+            let config = DeviceConfig {
+                timeout: None,
+                resume,
+                ..DeviceConfig::new(Level::new("alice").unwrap())
+            };
+            let role = Device::new(config, world.now);
+            let session = Session::Persistent {
+                resume: is_resumed,
+                keep: true,
+            };
+            let options = options("alice", session);
+            world.begin_journaled(role, &options, journal, disk.clone(), |_| Ok(()))
+        };
+        let mut alice = begin(&mut world);
+        world.wait_for("the login", |world| !world.seen_on("login").is_empty());
+        world.publish("alice/UUID", "U1", QOS);
+        world.wait_for_subscription(alice, "U1");
+        let mut sent = 0;
+        for _ in 0..random.u32(1..=4) {
+            for _ in 0..random.usize(0..30) {
+                world.publish("U1", "CMD1", QOS);
+                sent += 1;
+            }
+            let most = *world.round_trip().end() * 4;
+            world.run_for(most.mul_f64(random.f64()));
+            world.kill(alice);
+            disk.crash(
+                [Crash::Kill, Crash::PowerCut][random.usize(0..2)],
+                random.f64(),
+            );
+            alice = begin(&mut world);
+        }
+        world.run_for(Duration::from_secs(60));
+        let said = world.seen_on("U1/CMD1").len();
+        assert!(said >= sent, "{said} replies to {sent} commands");
     });
 }
 

@@ -44,6 +44,10 @@ impl Delivery {
             let serials = delivery.inbound.restore(&found.received, open);
             delivery.outbox.restore(queued, &serials);
         }
+        if delivery.must_release {
+            delivery.note(Entry::MayLack(true));
+            delivery.may_lack = true;
+        }
         delivery
     }
 

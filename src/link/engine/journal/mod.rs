@@ -108,6 +108,7 @@ pub(super) struct Found {
     pub received: Vec<Received>,
     /// What the outbox goes on with.
     pub queued: Vec<Queued>,
+    may_lack: bool,
 }
 
 impl Found {
@@ -129,6 +130,7 @@ pub struct Journal {
     storage: Box<dyn Storage>,
     header: Header,
     memory: BTreeMap<String, Vec<u8>>,
+    may_lack: bool,
     found: Option<Found>,
     batch: Batch,
     /// Something in it has to survive a power cut in any case.
@@ -193,6 +195,7 @@ impl Journal {
             storage,
             header,
             memory: memory.unwrap_or_default(),
+            may_lack: false,
             found,
             batch: Batch::default(),
             is_precious: false,
@@ -222,7 +225,7 @@ impl Journal {
     pub(super) fn take_found(&mut self) -> Option<(Found, bool)> {
         let found = self.found.take()?;
         let is_same_boot = found.header.boot.is_some() && found.header.boot == self.header.boot;
-        let is_exact = found.header.is_durable || is_same_boot;
+        let is_exact = (found.header.is_durable || is_same_boot) && !found.may_lack;
         Some((found, is_exact))
     }
 
@@ -238,6 +241,11 @@ impl Journal {
                 Some(value) => self.memory.insert(name.to_owned(), value.to_vec()),
                 None => self.memory.remove(name),
             };
+        }
+        match entry {
+            Entry::MayLack(something) => self.may_lack = something,
+            Entry::SessionLost => self.may_lack = false,
+            _ => {}
         }
         self.batch.push(entry);
     }
@@ -271,6 +279,9 @@ impl Journal {
         batch.push(Entry::Header(&self.header));
         for (name, value) in &self.memory {
             batch.push(Entry::Remember(name, Some(value)));
+        }
+        if self.may_lack {
+            batch.push(Entry::MayLack(true));
         }
         open.write(&mut |entry| batch.push(entry));
         let bytes = batch.into_bytes();

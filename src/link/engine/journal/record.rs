@@ -52,6 +52,8 @@ pub enum Entry<'a> {
     Done { serial: u64 },
     /// The broker has lost the session: identifiers mean nothing any more.
     SessionLost,
+    /// Whether the broker may hold something half-sent that no entry names: the end of an earlier journal was lost.
+    MayLack(bool),
 }
 
 /// `None`, in a `cause`.
@@ -129,6 +131,7 @@ impl Batch {
                 self.number(serial);
             }
             Entry::SessionLost => self.tag(9),
+            Entry::MayLack(something) => self.tag(if something { 10 } else { 11 }),
         }
     }
 
@@ -201,6 +204,7 @@ fn take_record(found: &mut Option<Found>, record: &[u8]) -> Option<()> {
                 memory: BTreeMap::new(),
                 received: Vec::new(),
                 queued: Vec::new(),
+                may_lack: false,
             });
         } else {
             take_entry(found.as_mut()?, *tag, &mut reader)?;
@@ -256,11 +260,14 @@ fn take_entry(found: &mut Found, tag: u8, reader: &mut Reader<'_>) -> Option<()>
             found.queued.retain(|known| known.serial != serial);
         }
         9 => {
+            found.may_lack = false;
             found.received.clear();
             for queued in &mut found.queued {
                 queued.stage = Stage::Waiting;
             }
         }
+        10 => found.may_lack = true,
+        11 => found.may_lack = false,
         _ => return None,
     }
     Some(())

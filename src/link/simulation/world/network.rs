@@ -103,8 +103,9 @@ impl World {
         }
     }
 
-    /// The connection is gone, for the broker too.
+    /// The connection is gone, for the broker too: the kernel delivers what this end has sent, or the network loses it.
     pub(super) fn close(&mut self, connection: Connection) {
+        while self.random.bool() && self.up_at_once(connection) {}
         let Some(wire) = self.wires.remove(&connection) else {
             return;
         };
@@ -130,6 +131,22 @@ impl World {
             let id = &self.clients[wire.client].id;
             Self::broker_of(&mut self.brokers, &wire.host).resume(id);
         }
+    }
+
+    /// The next packet on its way to the broker arrives now, if there is one.
+    fn up_at_once(&mut self, connection: Connection) -> bool {
+        let now = self.now;
+        let wire = self.wires.get_mut(&connection);
+        let Some((wire, (_, packet))) = wire.and_then(|wire| {
+            let packet = wire.up.pop_front()?;
+            Some((wire, packet))
+        }) else {
+            return false;
+        };
+        log::trace!("{:?} up, at last {packet:?}", self.now - self.start);
+        let id = &self.clients[wire.client].id;
+        Self::broker_of(&mut self.brokers, &wire.host).take(now, id, connection, packet);
+        true
     }
 
     pub(super) fn on_up(&mut self, connection: Connection) {
