@@ -20,12 +20,17 @@ pub fn wire(qos: QoS) -> rumqttc::QoS {
     rumqttc::qos(qos.level()).unwrap()
 }
 
-/// All that the protocol uses.
+/// What devices say.
 const FILTERS: [&str; 2] = ["login", "+/+"];
 
 impl Controller {
-    /// Connects and subscribes to all that the protocol uses, at QoS 2.
+    /// Connects and subscribes to what devices say, at QoS 2.
     pub fn connect(port: u16) -> Self {
+        Self::hearing(port, &FILTERS)
+    }
+
+    /// Connects and subscribes to these filters, at QoS 2.
+    pub fn hearing(port: u16, filters: &'static [&'static str]) -> Self {
         let mut options = MqttOptions::new("observer", "127.0.0.1", port);
         options.set_max_packet_size(1 << 20, 1 << 20);
         // mosquitto 2.0.11 throws a publisher out that has more than 20 messages in flight.
@@ -48,9 +53,9 @@ impl Controller {
                         }
                     }
                     Ok(Event::Incoming(Packet::ConnAck(_))) => {
-                        for filter in FILTERS {
+                        for filter in filters {
                             let qos = rumqttc::QoS::ExactlyOnce;
-                            requests.try_subscribe(filter, qos).unwrap();
+                            requests.try_subscribe(*filter, qos).unwrap();
                         }
                     }
                     Ok(Event::Incoming(Packet::SubAck(_))) => {
@@ -62,7 +67,7 @@ impl Controller {
                 }
             }
         });
-        for _ in FILTERS {
+        for _ in filters {
             subscribed.recv_timeout(GUARD).unwrap();
         }
         Self { client, heard }

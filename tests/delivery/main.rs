@@ -15,6 +15,7 @@ mod device;
 mod matrix;
 mod restart;
 mod rivals;
+mod services;
 mod session;
 mod silence;
 mod state;
