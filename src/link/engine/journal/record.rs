@@ -11,6 +11,9 @@ use crate::mqtt::{Message, QoS, TopicName};
 /// What a journal begins with.
 const MAGIC: &[u8] = b"mqtt_client journal 1\n";
 
+/// What a journal of any version begins with.
+const NAME: &[u8] = MAGIC.split_at(MAGIC.len() - 2).0;
+
 /// Length and checksum.
 const HEAD: usize = 4 + 8;
 
@@ -166,12 +169,19 @@ impl Batch {
     }
 }
 
+/// Whether the bytes may be what a crash or an old disk has left of a journal; otherwise they are somebody's.
+#[must_use]
+pub(super) fn was_journal(bytes: &[u8]) -> bool {
+    bytes.starts_with(NAME) || NAME.starts_with(bytes) || bytes.iter().all(|byte| *byte == 0)
+}
+
 /// What is in a journal's bytes. Where a crash has cut the last record it does not count: nothing that it was to hold
-/// had been sent. `None` where the bytes are something else, or one before the last record is not whole.
+/// had been sent. One that is not durable ends at the first record that is not whole: a power cut leaves later ones in any
+/// order. `None` where the bytes are something else, or one before the last record of a durable one is not whole.
 #[must_use]
 pub(super) fn parse(bytes: &[u8]) -> Option<Found> {
     let mut rest = bytes.strip_prefix(MAGIC)?;
-    let mut found = None;
+    let mut found: Option<Found> = None;
     // Zeros at the end, where a power cut came between the file's length and its content, are empty records.
     while let Some((head, after)) = rest.split_at_checked(HEAD) {
         let (length, checksum) = head.split_at(4);
@@ -180,7 +190,8 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Found> {
             break;
         };
         if CRC.checksum(record) != u64::from_le_bytes(checksum.try_into().ok()?) {
-            match after.is_empty() {
+            let is_durable = found.as_ref().is_none_or(|found| found.header.is_durable);
+            match after.is_empty() || !is_durable {
                 true => break,
                 false => return None,
             }

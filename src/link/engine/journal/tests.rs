@@ -163,8 +163,51 @@ fn anothers_journal_is_neither_read_nor_written() {
 }
 
 #[test]
+fn a_file_that_never_was_a_journal_is_left_alone() {
+    for diary in ["Dear diary", "{\"session\": 1}\n", "\u{feff}mqtt_client"] {
+        let storage = Shared(Arc::new(Mutex::new(Some(diary.into()))));
+        let mut journal = open(&storage, "alice");
+        assert!(!journal.has_found());
+        journal.note(Entry::Remember("session", Some(b"U1")));
+        journal.commit(&Nothing);
+        journal.close(&Nothing, false);
+        assert_eq!(*storage.0.lock().unwrap(), Some(diary.into()));
+    }
+}
+
+/// A power cut leaves what was not synced in any order. What was synced is before that.
+#[test]
+fn a_journal_that_is_not_durable_ends_where_it_is_damaged() {
+    let (mut bytes, lengths) = written();
+    let before = bytes[..lengths[0]].to_vec();
+    let second = lengths[0] + 20;
+    bytes[second] ^= 0x55;
+    assert_eq!(parse(&bytes), parse(&before));
+    assert!(parse(&before).is_some());
+}
+
+#[test]
+fn a_long_journal_is_not_written_anew_each_time() {
+    let storage = Shared::default();
+    let mut journal = open(&storage, "controller");
+    let session = [0; 400];
+    for number in 0..2_000 {
+        journal.note(Entry::Remember(&number.to_string(), Some(&session)));
+    }
+    let mut lengths = (0..3).map(|_| {
+        journal.note(Entry::Remember("0", Some(&session)));
+        journal.commit(&Nothing);
+        storage.0.lock().unwrap().as_ref().unwrap().len()
+    });
+    let (first, second) = (lengths.next().unwrap(), lengths.next().unwrap());
+    assert!(first > LONGEST);
+    assert!((first + 400..first + 500).contains(&second));
+    assert_eq!(lengths.next().unwrap(), second + (second - first));
+}
+
+#[test]
 fn a_damaged_journal_is_begun_anew() {
-    for damaged in ["", "nonsense", "mqtt_client journal 1\n\x01\x02"] {
+    for damaged in ["", "\0\0\0", "mqtt_cl", "mqtt_client journal 1\n\x01\x02"] {
         let storage = Shared(Arc::new(Mutex::new(Some(damaged.into()))));
         let mut journal = open(&storage, "alice");
         assert!(!journal.has_found());
