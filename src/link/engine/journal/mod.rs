@@ -9,6 +9,7 @@
 //! Without [`Header::is_durable`] a record is handed to the kernel and survives the end of the process; with it, it is
 //! on the disk, and survives a power cut.
 
+mod completed;
 mod record;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use log::warn;
 
 use crate::mqtt::Message;
 use crate::role::Memory;
+pub(super) use completed::Completed;
 use record::{Batch, parse, was_journal};
 pub(super) use record::{Entry, digest};
 
@@ -106,6 +108,8 @@ pub(super) struct Found {
     memory: BTreeMap<String, Vec<u8>>,
     /// What the inbound ledger goes on with.
     pub received: Vec<Received>,
+    /// What it has sent PUBCOMP for, and the broker has perhaps not received it.
+    pub completed: Completed,
     /// What the outbox goes on with.
     pub queued: Vec<Queued>,
 }

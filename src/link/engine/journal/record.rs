@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crc::{CRC_64_XZ, Crc, Table};
 
+use super::completed::Completed;
 use super::{Found, Header, Queued, Received, Stage};
 use crate::mqtt::{Message, QoS, TopicName};
 
@@ -41,6 +42,8 @@ pub enum Entry<'a> {
     Received(Received),
     /// Its PUBREL has come.
     Forgotten(u16),
+    /// The broker reuses packet identifiers early: what it repeats is not known by them.
+    ReusesIdentifiers,
     /// A message is to be published. The received message `cause` led to it.
     Queued {
         serial: u64,
@@ -132,6 +135,7 @@ impl Batch {
                 self.number(serial);
             }
             Entry::SessionLost => self.tag(9),
+            Entry::ReusesIdentifiers => self.tag(10),
         }
     }
 
@@ -211,6 +215,7 @@ fn take_record(found: &mut Option<Found>, record: &[u8]) -> Option<()> {
                 header: reader.header()?,
                 memory: BTreeMap::new(),
                 received: Vec::new(),
+                completed: Completed::default(),
                 queued: Vec::new(),
             });
         } else {
@@ -236,6 +241,7 @@ fn take_entry(found: &mut Found, tag: u8, reader: &mut Reader<'_>) -> Option<()>
             let pkid = reader.pkid()?;
             let digest = reader.number()?;
             found.received.retain(|known| known.pkid != pkid);
+            found.completed.received(pkid);
             found.received.push(Received {
                 serial,
                 pkid,
@@ -244,7 +250,10 @@ fn take_entry(found: &mut Found, tag: u8, reader: &mut Reader<'_>) -> Option<()>
         }
         4 => {
             let pkid = reader.pkid()?;
-            found.received.retain(|known| known.pkid != pkid);
+            let known = found.received.iter().position(|known| known.pkid == pkid);
+            if let Some(at) = known {
+                found.completed.push(found.received.remove(at));
+            }
         }
         5 => {
             let queued = reader.queued()?;
@@ -254,6 +263,7 @@ fn take_entry(found: &mut Found, tag: u8, reader: &mut Reader<'_>) -> Option<()>
             let serial = reader.number()?;
             let pkid = reader.pkid()?;
             found.stage(serial, |_| Stage::Sent(pkid));
+            found.completed.sent(serial);
         }
         7 => {
             let serial = reader.number()?;
@@ -265,13 +275,16 @@ fn take_entry(found: &mut Found, tag: u8, reader: &mut Reader<'_>) -> Option<()>
         8 => {
             let serial = reader.number()?;
             found.queued.retain(|known| known.serial != serial);
+            found.completed.confirmed(serial);
         }
         9 => {
             found.received.clear();
+            found.completed = Completed::default();
             for queued in &mut found.queued {
                 queued.stage = Stage::Waiting;
             }
         }
+        10 => found.completed.reuses_identifiers(),
         _ => return None,
     }
     Some(())

@@ -107,6 +107,64 @@ fn what_is_written_is_found_record_by_record() {
     assert_eq!(found(4).memory["session"], b"U1");
 }
 
+/// What a journal says of messages whose PUBREL has come.
+fn completed(entries: &[Entry<'_>]) -> Vec<u16> {
+    let storage = Shared::default();
+    let mut journal = open(&storage, "alice");
+    journal.commit(&Nothing);
+    journal.note(Entry::Remember("session", Some(b"U1")));
+    journal.commit(&Nothing);
+    entries.iter().for_each(|entry| journal.note(*entry));
+    journal.commit(&Nothing);
+    let bytes = storage.0.lock().unwrap().clone().unwrap();
+    let found = parse(&bytes).unwrap();
+    found.completed.last(2).map(|known| known.pkid).collect()
+}
+
+/// mosquitto 2.0.11 repeats a PUBLISH after its PUBREL, to a new process, too.
+#[test]
+fn what_is_completed_is_known_until_the_broker_has_certainly_heard_of_it() {
+    let received = |pkid| {
+        Entry::Received(Received {
+            serial: 0,
+            pkid,
+            digest: 1,
+        })
+    };
+    let (serial, reply) = (7, message("t", "w"));
+    let queued = Entry::Queued {
+        serial,
+        cause: None,
+        message: &reply,
+    };
+    let one = [received(1), Entry::Forgotten(1)];
+    let three = [
+        &one[..],
+        &[received(2), Entry::Forgotten(2)],
+        &[received(3), Entry::Forgotten(3)],
+    ]
+    .concat();
+    assert_eq!(completed(&one), [1]);
+    assert_eq!(completed(&three), [2, 3], "the last two");
+    let sent = [queued, Entry::Sent { serial, pkid: 4 }];
+    let confirmed = [Entry::Done { serial }];
+    let two = &three[2..];
+    assert_eq!(completed(&[&one[..], &sent].concat()), [1]);
+    assert_eq!(
+        completed(&[&one[..], &sent, two, &confirmed].concat()),
+        [2, 3]
+    );
+    for nothing in [
+        [&three[..], &sent, &confirmed].concat(),
+        // The broker gives identifiers away again: what they say of a repetition is nothing.
+        [one, one].concat(),
+        [&[Entry::ReusesIdentifiers], &one[..]].concat(),
+        [&one[..], &[Entry::SessionLost]].concat(),
+    ] {
+        assert!(completed(&nothing).is_empty(), "{nothing:?}");
+    }
+}
+
 /// A crash in the middle of a write, at each byte.
 #[test]
 fn a_tail_that_is_cut_off_is_as_if_it_had_not_been_written() {
