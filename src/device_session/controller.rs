@@ -246,6 +246,7 @@ impl Controller {
         }
         effects.push(Effect::Unsubscribe(reply_filter(unique_id)));
         effects.push(self.remember(unique_id));
+        effects.push(self.remember_judged());
         effects.push(Effect::Emit(Report {
             user_id: session.user_id,
             unique_id: unique_id.clone(),
@@ -255,10 +256,21 @@ impl Controller {
             duration: now.saturating_duration_since(session.since),
             verdict,
         }));
-        if self.plan.sessions == Some(self.passed + self.failed) {
+        if self.has_judged_all() {
             effects.push(Effect::Finish);
         }
         effects
+    }
+
+    fn has_judged_all(&self) -> bool {
+        let judged = self.passed + self.failed;
+        self.plan.sessions.is_some_and(|all| judged >= all)
+    }
+
+    /// How many sessions passed and failed, those of an earlier process among them.
+    #[must_use]
+    pub fn judged(&self) -> (u64, u64) {
+        (self.passed, self.failed)
     }
 }
 
@@ -267,6 +279,8 @@ impl Role for Controller {
 
     fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Report> {
         Ok(match event {
+            // The process that judged the last one was killed before its end.
+            Event::Connected { .. } if self.has_judged_all() => vec![Effect::Finish],
             Event::Connected { .. } if !std::mem::replace(&mut self.is_listening, true) => {
                 let logins = Effect::Subscribe(self.plan.logins(), QoS::ExactlyOnce);
                 self.subscribe_again().chain([logins]).collect()

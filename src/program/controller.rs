@@ -45,8 +45,6 @@ pub fn run(
         let Some(options) = connection.for_service(session, stop)? else {
             return Ok(End::Stopped);
         };
-        let mut failed = 0;
-        let mut all = 0;
         let mut systemd = Systemd::ready();
         if share::check(&options, plan.share.as_ref(), stop, &mut systemd).is_none() {
             return Ok(End::Stopped);
@@ -55,6 +53,8 @@ pub fn run(
             .watched_by(&mut systemd)
             .journaled(journal);
         let role = Controller::recalling(plan, &memory, Instant::now());
+        let (passed, mut failed) = role.judged();
+        let mut all = passed + failed;
         let end = run.carry(role, |report| {
             all += 1;
             failed += u64::from(report.verdict.is_err());

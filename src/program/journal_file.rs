@@ -52,20 +52,16 @@ impl Storage for JournalFile {
         let unfinished = self.folder.join("journal.new");
         // A file there is of a run that was killed, or it is a link to another file, which must not be written to.
         remove_if_there(&unfinished)?;
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&unfinished)?;
-        file.write_all(bytes)?;
-        if durably {
-            file.sync_all()?;
+        let renamed = write_new(&unfinished, bytes, durably)
+            .and_then(|file| fs::rename(&unfinished, self.path()).map(|()| file));
+        if renamed.is_err() {
+            // It would take room on a disk that is full.
+            let _ = remove_if_there(&unfinished);
         }
-        fs::rename(&unfinished, self.path())?;
+        self.file = Some(renamed?);
         if durably {
             sync_folder(&self.folder)?;
         }
-        self.file = Some(file);
         remove_if_there(&self.folder.join(super::old_session::NAME))
     }
 
@@ -86,6 +82,19 @@ impl Storage for JournalFile {
 
     fn name(&self) -> String {
         format!("the journal {}", self.path().display())
+    }
+}
+
+fn write_new(path: &Path, bytes: &[u8], durably: bool) -> io::Result<File> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(bytes)?;
+    match durably {
+        true => file.sync_all().map(|()| file),
+        false => Ok(file),
     }
 }
 
@@ -208,6 +217,8 @@ mod tests {
         let mut journal = JournalFile::in_folder(&folder);
         assert!(journal.load().is_err());
         assert!(journal.replace(b"x", true).is_err());
+        let left = fs::read_dir(&folder).unwrap().count();
+        assert_eq!(left, 1, "more than what was there");
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -1,10 +1,11 @@
 //! The folder of `--state-dir`: a lock on it, and the journal in it.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use super::journal_file::JournalFile;
 use crate::cli::StateConfig;
@@ -27,7 +28,12 @@ impl StateDir {
     /// When another process has it.
     pub fn lock(state: StateConfig) -> Result<Self, Failure> {
         let StateConfig { folder, sync } = state;
-        let lock = match File::open(&folder) {
+        // Of no pipe: that would wait for a writer (fifo(7)).
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlag::O_DIRECTORY.bits())
+            .open(&folder);
+        let lock = match opened {
             Err(_) => None,
             Ok(file) => match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(lock) => Some(lock),
@@ -96,6 +102,9 @@ mod tests {
         drop(first);
         assert!(StateDir::lock(state.clone()).is_ok());
         std::fs::remove_dir_all(&folder).unwrap();
-        assert!(StateDir::lock(state).is_ok(), "it is missing");
+        assert!(StateDir::lock(state.clone()).is_ok(), "it is missing");
+        nix::unistd::mkfifo(&folder, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(StateDir::lock(state).is_ok(), "it is a pipe");
+        std::fs::remove_file(&folder).unwrap();
     }
 }

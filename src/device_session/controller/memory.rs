@@ -1,5 +1,5 @@
 //! What a controller remembers of each session, so that a later process goes on with it: under the UNIQUE ID, fields
-//! that a NUL ends, which no level and no shown text has.
+//! that a NUL ends, which no level and no shown text has. And how many it has judged.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -10,11 +10,18 @@ use crate::device_session::report::Report;
 use crate::mqtt::{Level, QoS};
 use crate::role::{Effect, Memory};
 
+/// The name under which it remembers how many sessions passed and failed. No UNIQUE ID is empty.
+const JUDGED: &str = "";
+
 impl Controller {
     /// A controller that goes on with the sessions of an earlier process. What waits for a time begins to wait at `now`.
     #[must_use]
     pub fn recalling(plan: Plan, memory: &Memory, now: Instant) -> Self {
         let mut controller = Self::new(plan);
+        if let Some((passed, failed)) = memory.get(JUDGED).and_then(recall_judged) {
+            (controller.passed, controller.failed) = (passed, failed);
+            controller.started = passed + failed;
+        }
         for (name, value) in &memory.values {
             let session = recall(value, now, &controller.plan);
             let (Ok(unique_id), Some(session)) = (Level::new(name), session) else {
@@ -39,11 +46,22 @@ impl Controller {
         filters.map(|filter| Effect::Subscribe(filter, QoS::ExactlyOnce))
     }
 
+    /// Remembers how many sessions passed and failed.
+    pub(super) fn remember_judged(&self) -> Effect<Report> {
+        let value = format!("{} {}", self.passed, self.failed);
+        Effect::Remember(JUDGED.to_owned(), Some(value.into_bytes()))
+    }
+
     /// Remembers the session as it is now, or that it is over.
     pub(super) fn remember(&self, unique_id: &Level) -> Effect<Report> {
         let value = self.sessions.get(unique_id).map(value);
         Effect::Remember(unique_id.as_str().to_owned(), value)
     }
+}
+
+fn recall_judged(value: &[u8]) -> Option<(u64, u64)> {
+    let (passed, failed) = std::str::from_utf8(value).ok()?.split_once(' ')?;
+    Some((passed.parse().ok()?, failed.parse().ok()?))
 }
 
 fn value(session: &Session) -> Vec<u8> {
@@ -133,7 +151,11 @@ mod tests {
                     *controller = Controller::recalling(plan(3), &memory, now);
                     let said = controller.handle(now, CONNECTED).unwrap();
                     let filters = said.iter().filter(|e| matches!(e, Effect::Subscribe(..)));
-                    assert_eq!(filters.count(), 1 + controller.sessions.len());
+                    let expected = match controller.has_judged_all() {
+                        true => 0,
+                        false => 1 + controller.sessions.len(),
+                    };
+                    assert_eq!(filters.count(), expected);
                 }
                 step += 1;
                 effects
@@ -160,7 +182,17 @@ mod tests {
             now += SETTLE;
             let effects = handle(&mut controller, now, Event::Deadline);
             assert_eq!(verdict(&effects), Some(Ok(())), "killed after {killed}");
-            assert!(memory.values.is_empty());
+            assert_eq!(memory.values.len(), 1, "how many it has judged");
+            let two = Plan {
+                sessions: Some(2),
+                ..plan(3)
+            };
+            let mut later = Controller::recalling(two, &memory, now);
+            assert_eq!(later.judged(), (1, 0));
+            let finishes = |effects: Vec<_>| effects.contains(&Effect::Finish);
+            assert!(!finishes(later.handle(now, CONNECTED).unwrap()));
+            let mut last = Controller::recalling(plan(3), &memory, now);
+            assert!(finishes(last.handle(now, CONNECTED).unwrap()));
         }
     }
 }

@@ -140,11 +140,6 @@ impl Crashes {
         is_done && memory.memory() == Memory::default()
     }
 
-    /// A controller that was killed after its verdict does not know that it was to give one only.
-    fn is_waiting_for_another(&self) -> bool {
-        !self.reports.borrow().is_empty() && self.has_ended(Who::Device)
-    }
-
     fn has_ended(&self, who: Who) -> bool {
         self.world.end(self.numbers[who as usize]).is_some()
     }
@@ -170,14 +165,10 @@ impl Crashes {
             let next = blows.peek().map_or(u32::MAX, |blow| blow.after);
             let numbers = self.numbers;
             let disks = self.disks.clone();
-            let reports = Rc::clone(&self.reports);
             let in_time = self.world.run_while(LIMIT, |world| {
                 world.arrived < next
                     && !disks.iter().any(Disk::has_ended)
                     && numbers.iter().any(|number| world.end(*number).is_none())
-                    && !(!reports.borrow().is_empty()
-                        && world.end(numbers[0]).is_some()
-                        && world.clients[numbers[1]].stopped.is_none())
             });
             assert!(in_time, "it does not end");
             for who in [Who::Controller, Who::Device] {
@@ -202,8 +193,6 @@ impl Crashes {
                 }
             } else if self.has_ended(Who::Device) && self.has_ended(Who::Controller) {
                 return;
-            } else if self.is_waiting_for_another() {
-                self.world.stop(self.numbers[Who::Controller as usize]);
             }
         }
     }

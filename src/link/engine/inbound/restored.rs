@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{Entry, Inbound};
-use crate::link::engine::journal::{Entry as Note, Received};
+use super::{Answered, Entry, Inbound, MAX_ANSWERED};
+use crate::link::engine::journal::{Completed, Entry as Note, Received};
 use crate::mqtt::QoS;
 
 impl Inbound {
@@ -12,8 +12,18 @@ impl Inbound {
     pub fn restore(
         &mut self,
         received: &[Received],
+        completed: &Completed,
         open: impl Fn(u64) -> usize,
     ) -> HashMap<u64, u64> {
+        for Received { pkid, digest, .. } in completed.last(MAX_ANSWERED) {
+            self.answered.push_back(Answered {
+                pkid: *pkid,
+                qos: QoS::ExactlyOnce,
+                digest: *digest,
+                generation: 0,
+                ack: 0,
+            });
+        }
         let mut serials = HashMap::new();
         for Received {
             serial,
@@ -37,9 +47,24 @@ impl Inbound {
         serials
     }
 
-    /// Tells the journal of every message with QoS 2 whose PUBREL has not come.
+    /// Tells the journal of every message with QoS 2 whose PUBREL has not come, or whose PUBCOMP is perhaps lost.
     pub fn write(&self, push: &mut dyn FnMut(Note<'_>)) {
-        for (pkid, releasing) in &self.releasing {
+        let answered = self.answered.iter();
+        for known in answered.filter(|known| known.qos == QoS::ExactlyOnce) {
+            push(Note::Received(Received {
+                serial: u64::MAX,
+                pkid: known.pkid,
+                digest: known.digest,
+            }));
+            push(Note::Forgotten(known.pkid));
+        }
+        if self.reuses_identifiers {
+            push(Note::ReusesIdentifiers);
+        }
+        // In the order of arrival: out of it the journal would take the broker for one that reuses identifiers.
+        let mut releasing: Vec<_> = self.releasing.iter().collect();
+        releasing.sort_unstable_by_key(|(pkid, _)| **pkid);
+        for (pkid, releasing) in releasing {
             push(Note::Received(Received {
                 serial: u64::MAX,
                 pkid: *pkid,

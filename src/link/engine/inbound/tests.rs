@@ -237,3 +237,28 @@ fn a_broker_that_does_not_begin_with_1_gets_one_pub_rec_at_a_time() {
         assert_eq!(inbound.next_ack(), ack(first + 2), "that PUBREL was lost");
     }
 }
+
+#[test]
+fn a_new_process_knows_what_an_earlier_one_has_completed() {
+    use crate::link::engine::journal::{Completed, Received};
+    let mut completed = Completed::default();
+    completed.push(Received {
+        serial: 0,
+        pkid: 5,
+        digest: digest(&message("a", QOS2)),
+    });
+    let restored = || {
+        let mut inbound = Inbound::default();
+        inbound.restore(&[], &completed, |_| 0);
+        inbound.connected(true);
+        inbound
+    };
+    let again = restored().arrived(&message("a", QOS2), 5, true);
+    assert_eq!(again, Arrival::Duplicate);
+    serial(restored().arrived(&message("a", QOS2), 5, false));
+    serial(restored().arrived(&message("b", QOS2), 5, true));
+    // The next process knows it as well.
+    let mut written = 0;
+    restored().write(&mut |_| written += 1);
+    assert_eq!(written, 2);
+}

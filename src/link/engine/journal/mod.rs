@@ -9,6 +9,7 @@
 //! Without [`Header::is_durable`] a record is handed to the kernel and survives the end of the process; with it, it is
 //! on the disk, and survives a power cut.
 
+mod completed;
 mod record;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,8 @@ use log::warn;
 
 use crate::mqtt::Message;
 use crate::role::Memory;
-use record::{Batch, parse};
+pub(super) use completed::Completed;
+use record::{Batch, parse, was_journal};
 pub(super) use record::{Entry, digest};
 
 /// Where the bytes are kept.
@@ -106,6 +108,8 @@ pub(super) struct Found {
     memory: BTreeMap<String, Vec<u8>>,
     /// What the inbound ledger goes on with.
     pub received: Vec<Received>,
+    /// What it has sent PUBCOMP for, and the broker has perhaps not received it.
+    pub completed: Completed,
     /// What the outbox goes on with.
     pub queued: Vec<Queued>,
     may_lack: bool,
@@ -121,7 +125,8 @@ impl Found {
 }
 
 /// From how many bytes on the journal is written anew, without what is over: where something is open, and where nothing
-/// is.
+/// is. But not before it is twice as long as it was then: a controller of thousands of sessions would write them all in
+/// each turn.
 const LONGEST: usize = 256 * 1024;
 const LONGEST_IDLE: usize = 16 * 1024;
 
@@ -137,6 +142,8 @@ pub struct Journal {
     is_precious: bool,
     /// How many bytes are in the storage; `None` where the next record begins it anew.
     length: Option<usize>,
+    /// How many there were when it was last written anew.
+    shortest: usize,
     /// It could not be written, and is not used any more.
     is_given_up: bool,
     /// Another's, or unreadable: it must not be written over.
@@ -166,6 +173,14 @@ impl Journal {
         let found = match storage.load() {
             Ok(None) => None,
             Ok(Some(bytes)) => match parse(&bytes) {
+                None if !was_journal(&bytes) => {
+                    is_foreign = true;
+                    warn!(
+                        "nothing is kept for a restart: {} is none of this program's; give another --state-dir",
+                        storage.name()
+                    );
+                    None
+                }
                 None => {
                     warn!("beginning anew, for {} is damaged", storage.name());
                     None
@@ -200,6 +215,7 @@ impl Journal {
             batch: Batch::default(),
             is_precious: false,
             length: None,
+            shortest: 0,
             is_given_up: is_foreign,
             is_foreign,
         }
@@ -260,13 +276,16 @@ impl Journal {
             true => LONGEST_IDLE,
             false => LONGEST,
         };
+        let longest = longest.max(2 * self.shortest);
         let durably = std::mem::take(&mut self.is_precious) || self.header.is_durable;
         let written = match self.length {
             Some(length) if length + batch.len() <= longest => {
                 let appended = self.storage.append(&batch, durably);
                 appended.map(|()| length + batch.len())
             }
-            _ => self.write_anew(open),
+            _ => self
+                .write_anew(open)
+                .inspect(|length| self.shortest = *length),
         };
         match written {
             Ok(length) => self.length = Some(length),
@@ -314,6 +333,8 @@ impl Journal {
         }
         match goes_on {
             true => self.commit(open),
+            // The second time, without a second warning.
+            false if self.is_given_up => drop(self.storage.remove()),
             false => {
                 self.is_given_up = true;
                 self.remove();

@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 
 use crc::{CRC_64_XZ, Crc, Table};
 
+use super::completed::Completed;
 use super::{Found, Header, Queued, Received, Stage};
 use crate::mqtt::{Message, QoS, TopicName};
 
 /// What a journal begins with.
 const MAGIC: &[u8] = b"mqtt_client journal 1\n";
+
+/// What a journal of any version begins with.
+const NAME: &[u8] = MAGIC.split_at(MAGIC.len() - 2).0;
 
 /// Length and checksum.
 const HEAD: usize = 4 + 8;
@@ -38,6 +42,8 @@ pub enum Entry<'a> {
     Received(Received),
     /// Its PUBREL has come.
     Forgotten(u16),
+    /// The broker reuses packet identifiers early: what it repeats is not known by them.
+    ReusesIdentifiers,
     /// A message is to be published. The received message `cause` led to it.
     Queued {
         serial: u64,
@@ -132,6 +138,7 @@ impl Batch {
             }
             Entry::SessionLost => self.tag(9),
             Entry::MayLack(something) => self.tag(if something { 10 } else { 11 }),
+            Entry::ReusesIdentifiers => self.tag(12),
         }
     }
 
@@ -169,12 +176,19 @@ impl Batch {
     }
 }
 
+/// Whether the bytes may be what a crash or an old disk has left of a journal; otherwise they are somebody's.
+#[must_use]
+pub(super) fn was_journal(bytes: &[u8]) -> bool {
+    bytes.starts_with(NAME) || NAME.starts_with(bytes) || bytes.iter().all(|byte| *byte == 0)
+}
+
 /// What is in a journal's bytes. Where a crash has cut the last record it does not count: nothing that it was to hold
-/// had been sent. `None` where the bytes are something else, or one before the last record is not whole.
+/// had been sent. One that is not durable ends at the first record that is not whole: a power cut leaves later ones in any
+/// order. `None` where the bytes are something else, or one before the last record of a durable one is not whole.
 #[must_use]
 pub(super) fn parse(bytes: &[u8]) -> Option<Found> {
     let mut rest = bytes.strip_prefix(MAGIC)?;
-    let mut found = None;
+    let mut found: Option<Found> = None;
     // Zeros at the end, where a power cut came between the file's length and its content, are empty records.
     while let Some((head, after)) = rest.split_at_checked(HEAD) {
         let (length, checksum) = head.split_at(4);
@@ -183,7 +197,8 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Found> {
             break;
         };
         if CRC.checksum(record) != u64::from_le_bytes(checksum.try_into().ok()?) {
-            match after.is_empty() {
+            let is_durable = found.as_ref().is_none_or(|found| found.header.is_durable);
+            match after.is_empty() || !is_durable {
                 true => break,
                 false => return None,
             }
@@ -203,6 +218,7 @@ fn take_record(found: &mut Option<Found>, record: &[u8]) -> Option<()> {
                 header: reader.header()?,
                 memory: BTreeMap::new(),
                 received: Vec::new(),
+                completed: Completed::default(),
                 queued: Vec::new(),
                 may_lack: false,
             });
@@ -229,6 +245,7 @@ fn take_entry(found: &mut Found, tag: u8, reader: &mut Reader<'_>) -> Option<()>
             let pkid = reader.pkid()?;
             let digest = reader.number()?;
             found.received.retain(|known| known.pkid != pkid);
+            found.completed.received(pkid);
             found.received.push(Received {
                 serial,
                 pkid,
@@ -237,7 +254,10 @@ fn take_entry(found: &mut Found, tag: u8, reader: &mut Reader<'_>) -> Option<()>
         }
         4 => {
             let pkid = reader.pkid()?;
-            found.received.retain(|known| known.pkid != pkid);
+            let known = found.received.iter().position(|known| known.pkid == pkid);
+            if let Some(at) = known {
+                found.completed.push(found.received.remove(at));
+            }
         }
         5 => {
             let queued = reader.queued()?;
@@ -247,6 +267,7 @@ fn take_entry(found: &mut Found, tag: u8, reader: &mut Reader<'_>) -> Option<()>
             let serial = reader.number()?;
             let pkid = reader.pkid()?;
             found.stage(serial, |_| Stage::Sent(pkid));
+            found.completed.sent(serial);
         }
         7 => {
             let serial = reader.number()?;
@@ -258,16 +279,19 @@ fn take_entry(found: &mut Found, tag: u8, reader: &mut Reader<'_>) -> Option<()>
         8 => {
             let serial = reader.number()?;
             found.queued.retain(|known| known.serial != serial);
+            found.completed.confirmed(serial);
         }
         9 => {
             found.may_lack = false;
             found.received.clear();
+            found.completed = Completed::default();
             for queued in &mut found.queued {
                 queued.stage = Stage::Waiting;
             }
         }
         10 => found.may_lack = true,
         11 => found.may_lack = false,
+        12 => found.completed.reuses_identifiers(),
         _ => return None,
     }
     Some(())

@@ -107,6 +107,64 @@ fn what_is_written_is_found_record_by_record() {
     assert_eq!(found(4).memory["session"], b"U1");
 }
 
+/// What a journal says of messages whose PUBREL has come.
+fn completed(entries: &[Entry<'_>]) -> Vec<u16> {
+    let storage = Shared::default();
+    let mut journal = open(&storage, "alice");
+    journal.commit(&Nothing);
+    journal.note(Entry::Remember("session", Some(b"U1")));
+    journal.commit(&Nothing);
+    entries.iter().for_each(|entry| journal.note(*entry));
+    journal.commit(&Nothing);
+    let bytes = storage.0.lock().unwrap().clone().unwrap();
+    let found = parse(&bytes).unwrap();
+    found.completed.last(2).map(|known| known.pkid).collect()
+}
+
+/// mosquitto 2.0.11 repeats a PUBLISH after its PUBREL, to a new process, too.
+#[test]
+fn what_is_completed_is_known_until_the_broker_has_certainly_heard_of_it() {
+    let received = |pkid| {
+        Entry::Received(Received {
+            serial: 0,
+            pkid,
+            digest: 1,
+        })
+    };
+    let (serial, reply) = (7, message("t", "w"));
+    let queued = Entry::Queued {
+        serial,
+        cause: None,
+        message: &reply,
+    };
+    let one = [received(1), Entry::Forgotten(1)];
+    let three = [
+        &one[..],
+        &[received(2), Entry::Forgotten(2)],
+        &[received(3), Entry::Forgotten(3)],
+    ]
+    .concat();
+    assert_eq!(completed(&one), [1]);
+    assert_eq!(completed(&three), [2, 3], "the last two");
+    let sent = [queued, Entry::Sent { serial, pkid: 4 }];
+    let confirmed = [Entry::Done { serial }];
+    let two = &three[2..];
+    assert_eq!(completed(&[&one[..], &sent].concat()), [1]);
+    assert_eq!(
+        completed(&[&one[..], &sent, two, &confirmed].concat()),
+        [2, 3]
+    );
+    for nothing in [
+        [&three[..], &sent, &confirmed].concat(),
+        // The broker gives identifiers away again: what they say of a repetition is nothing.
+        [one, one].concat(),
+        [&[Entry::ReusesIdentifiers], &one[..]].concat(),
+        [&one[..], &[Entry::SessionLost]].concat(),
+    ] {
+        assert!(completed(&nothing).is_empty(), "{nothing:?}");
+    }
+}
+
 /// A crash in the middle of a write, at each byte.
 #[test]
 fn a_tail_that_is_cut_off_is_as_if_it_had_not_been_written() {
@@ -163,8 +221,51 @@ fn anothers_journal_is_neither_read_nor_written() {
 }
 
 #[test]
+fn a_file_that_never_was_a_journal_is_left_alone() {
+    for diary in ["Dear diary", "{\"session\": 1}\n", "\u{feff}mqtt_client"] {
+        let storage = Shared(Arc::new(Mutex::new(Some(diary.into()))));
+        let mut journal = open(&storage, "alice");
+        assert!(!journal.has_found());
+        journal.note(Entry::Remember("session", Some(b"U1")));
+        journal.commit(&Nothing);
+        journal.close(&Nothing, false);
+        assert_eq!(*storage.0.lock().unwrap(), Some(diary.into()));
+    }
+}
+
+/// A power cut leaves what was not synced in any order. What was synced is before that.
+#[test]
+fn a_journal_that_is_not_durable_ends_where_it_is_damaged() {
+    let (mut bytes, lengths) = written();
+    let before = bytes[..lengths[0]].to_vec();
+    let second = lengths[0] + 20;
+    bytes[second] ^= 0x55;
+    assert_eq!(parse(&bytes), parse(&before));
+    assert!(parse(&before).is_some());
+}
+
+#[test]
+fn a_long_journal_is_not_written_anew_each_time() {
+    let storage = Shared::default();
+    let mut journal = open(&storage, "controller");
+    let session = [0; 400];
+    for number in 0..2_000 {
+        journal.note(Entry::Remember(&number.to_string(), Some(&session)));
+    }
+    let mut lengths = (0..3).map(|_| {
+        journal.note(Entry::Remember("0", Some(&session)));
+        journal.commit(&Nothing);
+        storage.0.lock().unwrap().as_ref().unwrap().len()
+    });
+    let (first, second) = (lengths.next().unwrap(), lengths.next().unwrap());
+    assert!(first > LONGEST);
+    assert!((first + 400..first + 500).contains(&second));
+    assert_eq!(lengths.next().unwrap(), second + (second - first));
+}
+
+#[test]
 fn a_damaged_journal_is_begun_anew() {
-    for damaged in ["", "nonsense", "mqtt_client journal 1\n\x01\x02"] {
+    for damaged in ["", "\0\0\0", "mqtt_cl", "mqtt_client journal 1\n\x01\x02"] {
         let storage = Shared(Arc::new(Mutex::new(Some(damaged.into()))));
         let mut journal = open(&storage, "alice");
         assert!(!journal.has_found());
