@@ -95,6 +95,36 @@ fn the_status_says_in_words_where_a_session_stands() {
     assert_eq!(device.end().code, Some(0));
 }
 
+/// The pause is an hour: the status says so, the watchdog is fed, nothing is left in the state folder, and a stop ends
+/// it.
+#[test]
+fn between_two_sessions_a_device_waits_and_says_so() {
+    if missing(&[MOSQUITTO, MOSQUITTO_PUB]) {
+        return;
+    }
+    let broker = Mosquitto::open();
+    let folder = Folder::new();
+    let state = folder.path().to_str().unwrap();
+    let notices = Notices::new();
+    let again = ["device", "alice", "--again", "3600", "--state-dir", state];
+    let device = Process::start(notices.watched(broker.client(again)));
+    notices.wait_for("STATUS=waiting for a unique id");
+    publish(&broker, "alice/UUID", "U1");
+    notices.wait_for("STATUS=0 commands answered");
+    publish(&broker, "U1", "Well done my IoT!");
+    notices.wait_for("STATUS=the session is over, the next login 3600 s later");
+    for _ in 0..3 {
+        notices.wait_for("WATCHDOG=1");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    assert!(!broker.session_present("device-alice"));
+    device.signal("TERM");
+    notices.wait_for("STOPPING=1");
+    let ended = device.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.stdout, "Well done my IoT!\n");
+}
+
 #[test]
 fn the_status_of_a_controller_counts_its_sessions() {
     if missing(&[MOSQUITTO]) {
