@@ -24,6 +24,7 @@ pub struct ServiceOptions {
     lines: bool,
     qos: Option<QoS>,
     replies: Option<PathBuf>,
+    again: Option<Duration>,
     state: Option<StateConfig>,
     is_state_typed: bool,
     commands: Option<RangeInclusive<u32>>,
@@ -41,6 +42,7 @@ impl ServiceOptions {
             lines: values.count("--lines") > 0,
             qos: values.get("--qos", values::qos)?,
             replies: values.get("--replies", values::path)?,
+            again: values.get("--again", values::limit)?.flatten(),
             is_state_typed: values.is_typed("--state-dir"),
             state: values.state()?,
             commands: values.get("--commands", values::range)?,
@@ -131,6 +133,7 @@ pub fn device(options: ServiceOptions, free: Vec<OsString>) -> Result<Invocation
             ..usual
         },
         replies: options.replies,
+        again: options.again,
         state: options.state,
     })
 }

@@ -53,6 +53,8 @@ Message:
       --lines            request: each line of standard input is a MESSAGE, sent
                          as it comes and one at a time, with -W for each
       --replies FILE     device, controller: lines CMD=word instead of the table
+      --again S          device: log in again S seconds after the last words,
+                         as a new device would; 0: end there (0)
       --state-dir DIR    device, controller, responder: keep what is open in DIR
                          and go on with it after a crash; a folder for each
       --sync             device, controller, responder: with --state-dir, on the

@@ -13,6 +13,7 @@ mod variables;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use connection::{ClientId, ConnectionConfig, HOST, PORT, PORT_TLS};
 pub use help::HELP;
@@ -56,6 +57,8 @@ pub enum Invocation {
         config: DeviceConfig,
         /// The file that replaces the table of replies.
         replies: Option<PathBuf>,
+        /// How long after the last words it logs in again; `None`: never.
+        again: Option<Duration>,
         /// Where it remembers its session.
         state: Option<StateConfig>,
     },

@@ -145,7 +145,7 @@ pub fn variable(long: &str) -> String {
 }
 
 /// All options, in the order of the help text.
-pub static OPTIONS: [OptionSpec; 29] = {
+pub static OPTIONS: [OptionSpec; 30] = {
     use Group::{Connection, Login, Message, Output, Tls};
     const fn flag(group: Group, long: &'static str) -> OptionSpec {
         OptionSpec::flag(group, long)
@@ -173,6 +173,7 @@ pub static OPTIONS: [OptionSpec; 29] = {
             .only_for(&["request"])
             .without_variable(),
         valued(Message, "--replies", "FILE").only_for(&["device", "controller"]),
+        valued(Message, "--again", "S").only_for(&["device"]),
         valued(Message, "--state-dir", "DIR").only_for(&["device", "controller", "responder"]),
         flag(Message, "--sync").only_for(&["device", "controller", "responder"]),
         valued(Message, "--commands", "N|A-B").only_for(&["controller"]),

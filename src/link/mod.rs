@@ -14,7 +14,7 @@ mod watcher;
 pub use driver::tls::{Tls, TlsFiles};
 pub use engine::CLOSING_LIMIT;
 pub use lines::Lines;
-pub use options::{Address, Login, Options, Session};
+pub use options::{Address, Login, Options, Refusals, Session};
 pub use stop::Stop;
 pub use watcher::Watcher;
 

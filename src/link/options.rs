@@ -72,6 +72,16 @@ impl fmt::Display for Address {
     }
 }
 
+/// What a run does while every broker refuses its login or a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusals {
+    /// It ends: a person reads why, and tries again.
+    End,
+    /// It asks again after a minute or two, and then at intervals of up to half an hour: whoever mends the broker's list of users
+    /// does not have to know of every board.
+    RetrySlowly,
+}
+
 /// How the link reaches the broker, and what it tells the broker about this client.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -95,6 +105,8 @@ pub struct Options {
     pub reconnect_delay: Duration,
     /// End the run if the very first attempt to connect fails.
     pub give_up_at_once: bool,
+    /// What becomes of the run while the brokers refuse it.
+    pub refusals: Refusals,
 }
 
 impl Options {
@@ -117,6 +129,7 @@ impl Options {
             session: Session::Clean,
             reconnect_delay: Self::RECONNECT_DELAY,
             give_up_at_once: false,
+            refusals: Refusals::End,
         }
     }
 

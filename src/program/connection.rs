@@ -7,8 +7,9 @@ use log::warn;
 
 use super::password;
 use super::prompt::ask_password;
+use super::systemd::Systemd;
 use crate::cli::{ClientId, ConnectionConfig};
-use crate::link::{Login, Options, Session, Stop, Tls};
+use crate::link::{Login, Options, Refusals, Session, Stop, Tls};
 use crate::role::{Failure, Kind};
 
 /// A connection whose files have been read. Only a password may be missing, which a person can type.
@@ -76,6 +77,11 @@ impl Connection {
             },
         };
         let broker = self.config.broker;
+        // Under systemd nobody waits for the end, and after that one nothing starts the service again.
+        let refusals = match !give_up_at_once && Systemd::is_present() {
+            true => Refusals::RetrySlowly,
+            false => Refusals::End,
+        };
         Ok(Some(Options {
             host: broker.host,
             port: broker.port,
@@ -87,6 +93,7 @@ impl Connection {
             session,
             reconnect_delay: self.config.reconnect_delay,
             give_up_at_once,
+            refusals,
         }))
     }
 }

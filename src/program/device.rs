@@ -1,66 +1,107 @@
-//! The command `device`: a device that goes on with its session after a crash or a power cut.
+//! The command `device`: a device that goes on with its session after a crash or a power cut, and where it is asked to
+//! begins another one after the last words.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use log::info;
 
 use super::connection::Connection;
 use super::state_dir::StateDir;
 use super::systemd::Systemd;
 use super::{DONE, old_session, output, replies, signals};
+use crate::Seconds;
 use crate::cli::{ConnectionConfig, StateConfig};
 use crate::device_session::LAST_WORDS;
 use crate::device_session::device::{Device, DeviceConfig, Progress, Resume};
-use crate::link::{End, Run, Session};
+use crate::link::engine::journal::Journal;
+use crate::link::{End, Run, Session, Stop, Watcher};
+use crate::mqtt::Level;
 use crate::role::Failure;
 
-/// Runs it.
+/// Runs it. Where it logs in `again`, it ends with a stop or a failure only.
 ///
 /// # Errors
-/// Why the session did not come to its end.
+/// Why a session did not come to its end.
 pub fn run(
     connection: ConnectionConfig,
     config: DeviceConfig,
     replies: Option<PathBuf>,
+    again: Option<Duration>,
     state: Option<StateConfig>,
 ) -> Result<u8, Failure> {
     let connection = Connection::load(connection)?;
     let replies = replies::load(replies.as_deref(), config.replies)?;
+    let config = DeviceConfig { replies, ..config };
     let state = state.map(StateDir::lock).transpose()?;
-    let user_id = &config.user_id;
-    let journal = state.as_ref().map(|state| {
-        let role = format!("device {user_id}");
-        state.journal(&role, connection.client_id())
-    });
-    let resume = journal
-        .as_ref()
-        .and_then(|journal| Resume::recall(&journal.memory()));
-    let resume = resume.or_else(|| {
-        let unique_id = old_session::unique_id(state.as_ref()?.folder(), user_id)?;
-        Some(Resume::new(unique_id))
-    });
-    let session = Session::Persistent {
-        resume: resume.is_some(),
-        keep: state.is_some(),
-    };
-    let config = DeviceConfig {
-        replies,
-        resume,
-        ..config
-    };
     signals::until_signal(DONE, move |stop| {
-        let _locked_until_the_end = state;
-        let Some(options) = connection.for_service(session, stop)? else {
+        let Some(mut options) = connection.for_service(Session::Clean, stop)? else {
             return Ok(End::Stopped);
         };
-        let role = Device::new(config, Instant::now());
         let mut systemd = Systemd::ready();
-        let run = Run::new(&options, stop)
-            .watched_by(&mut systemd)
-            .journaled(journal);
-        // Said before the journal forgets the session: a crash in between says the last words twice, rather than never.
-        run.carry(role, |progress| match progress {
-            Progress::LoggedIn(_) => Ok(()),
-            Progress::Done => output::print(LAST_WORDS.as_bytes()),
-        })
+        loop {
+            let (journal, resume) = recall(state.as_ref(), &config.user_id, &options.client_id);
+            options.session = Session::Persistent {
+                resume: resume.is_some(),
+                keep: state.is_some(),
+            };
+            let config = DeviceConfig {
+                resume,
+                ..config.clone()
+            };
+            let role = Device::new(config, Instant::now());
+            let run = Run::new(&options, stop)
+                .watched_by(&mut systemd)
+                .journaled(journal);
+            // Said before the journal forgets the session: a crash in between says the last words twice, rather than
+            // never.
+            let end = run.carry(role, |progress| match progress {
+                Progress::LoggedIn(_) => Ok(()),
+                Progress::Done => output::print(LAST_WORDS.as_bytes()),
+            })?;
+            let (End::Finished, Some(pause)) = (end, again) else {
+                return Ok(end);
+            };
+            if wait(pause, stop, &mut systemd) {
+                return Ok(End::Stopped);
+            }
+        }
     })
+}
+
+/// The journal in the state folder, and the session that an earlier process has left there.
+fn recall(
+    state: Option<&StateDir>,
+    user_id: &Level,
+    client_id: &str,
+) -> (Option<Journal>, Option<Resume>) {
+    let Some(state) = state else {
+        return (None, None);
+    };
+    let journal = state.journal(&format!("device {user_id}"), client_id);
+    let resume = Resume::recall(&journal.memory())
+        .or_else(|| old_session::unique_id(state.folder(), user_id).map(Resume::new));
+    (Some(journal), resume)
+}
+
+/// Waits for the time of the next session, under the eyes of `watcher`. Says whether a stop came first.
+fn wait(pause: Duration, stop: &Stop, watcher: &mut dyn Watcher) -> bool {
+    let status = format!(
+        "the session is over, the next login {} s later",
+        Seconds(pause)
+    );
+    info!("{status}");
+    // A pause beyond what the clock can say lasts until the stop.
+    let until = Instant::now().checked_add(pause);
+    loop {
+        let now = Instant::now();
+        if until.is_some_and(|until| until <= now) {
+            return false;
+        }
+        watcher.look(now, &|| status.clone());
+        let next_look = watcher.interval().map(|every| now + every);
+        if stop.wait_until(next_look.into_iter().chain(until).min()) {
+            return true;
+        }
+    }
 }

@@ -60,8 +60,9 @@ pub fn run(invocation: Invocation) -> Result<u8, Failure> {
             connection,
             config,
             replies,
+            again,
             state,
-        } => device::run(connection, config, replies, state),
+        } => device::run(connection, config, replies, again, state),
         Invocation::Controller {
             connection,
             plan,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use log::{debug, warn};
 
-use crate::link::{End, Options, Run, Session, Stop, Watcher};
+use crate::link::{End, Options, Refusals, Run, Session, Stop, Watcher};
 use crate::mqtt::{Level, Message, QoS, TopicFilter, TopicName};
 use crate::role::{Effect, Event, Reaction, Role};
 
@@ -29,6 +29,8 @@ pub fn check(
     let mut options = options.clone();
     options.client_id.push_str("-probe");
     options.session = Session::Clean;
+    // The run itself waits for the end of a refusal.
+    options.refusals = Refusals::End;
     let topic = format!("mqtt_client/{}/share", options.client_id);
     let (Ok(topic), Ok(filter)) = (TopicName::new(&topic), TopicFilter::new(&topic)) else {
         return Some(());

@@ -61,11 +61,17 @@ impl StatusLine {
 }
 
 impl Systemd {
+    /// Whether systemd started this process and wants to be notified.
+    #[must_use]
+    pub fn is_present() -> bool {
+        std::env::var_os("NOTIFY_SOCKET").is_some()
+    }
+
     /// Tells systemd, if it is there, that the configuration is valid and the work begins. Not that
     /// there is a broker: waiting for one would keep the boot in "activating".
     #[must_use]
     pub fn ready() -> Self {
-        let present = std::env::var_os("NOTIFY_SOCKET").is_some();
+        let present = Self::is_present();
         if present {
             send(&[NotifyState::Ready]);
         }
@@ -78,7 +84,7 @@ impl Systemd {
 
     /// Tells systemd that the end has begun.
     pub fn stopping() {
-        if std::env::var_os("NOTIFY_SOCKET").is_some() {
+        if Self::is_present() {
             send(&[NotifyState::Stopping]);
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::json::Json;
 use crate::peer;
+use harness::folder::Folder;
 use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, PAHO, missing};
 use harness::process::{Ended, Process};
@@ -138,4 +139,34 @@ fn a_device_with_a_lower_qos_gets_and_answers_at_that() {
         replies_seen(&report),
         replies(&["CMD3", "CMD3", "CMD5"], 1.0)
     );
+}
+
+/// Two sessions of one process, each under a UNIQUE ID of its own, and a third that a stop ends.
+#[test]
+fn a_device_that_is_to_log_in_again_does_so_until_it_is_stopped() {
+    if missing(&[MOSQUITTO]) {
+        return;
+    }
+    let broker = Mosquitto::open();
+    let plan = "-v controller --sessions 2 --commands 3 --delay 0 --report -";
+    let controller = Process::start(broker.client(plan.split(' ')));
+    controller.wait_for_stderr("waiting for logins");
+    let folder = Folder::new();
+    let state = folder.path().to_str().unwrap();
+    let again = ["device", "alice", "--again", "0.1", "--state-dir", state];
+    let device = Process::start(broker.client(again));
+    let controller = controller.end();
+    assert_eq!(controller.code, Some(0), "{controller:?}");
+    let reports: Vec<&str> = controller.stdout.lines().collect();
+    assert_eq!(reports.len(), 2, "{reports:?}");
+    let unique_id = |report: &&str| Json::read(report).get("unique_id").text().to_owned();
+    assert_ne!(unique_id(&reports[0]), unique_id(&reports[1]));
+    device.wait_in_stdout("the last words twice", |said| {
+        (said.lines().count() == 2).then_some(())
+    });
+    device.signal("TERM");
+    let device = device.end();
+    assert_eq!(device.code, Some(0), "{device:?}");
+    assert_eq!(device.stdout, "Well done my IoT!\n".repeat(2));
+    assert_eq!(device.stderr, "");
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::notices::Notices;
 use harness::folder::Folder;
 use harness::mosquitto::Mosquitto;
-use harness::needed::{MOSQUITTO, MOSQUITTO_PUB, missing};
+use harness::needed::{MOSQUITTO, MOSQUITTO_PASSWD, MOSQUITTO_PUB, missing};
 use harness::process::{NO_BROKER, Process, mqtt_client, run};
 
 /// What a pipe takes until somebody reads (pipe(7)).
@@ -93,6 +93,58 @@ fn the_status_says_in_words_where_a_session_stands() {
     notices.wait_for("STATUS=2 commands answered");
     publish(&broker, "U1", "Well done my IoT!");
     assert_eq!(device.end().code, Some(0));
+}
+
+/// For a person the same is the end, with exit code 77.
+#[test]
+fn a_refused_login_of_a_service_is_tried_again_later() {
+    if missing(&[MOSQUITTO, MOSQUITTO_PASSWD]) {
+        return;
+    }
+    let broker = Mosquitto::with_login("pi", "secret");
+    for role in [&["device", "alice"][..], &["controller"], &["responder"]] {
+        let notices = Notices::new();
+        let service = Process::start(notices.of(broker.client(role.iter().copied())));
+        let why = format!(
+            "broker at 127.0.0.1:{} refused the login without a user name: give --username and --password-file; trying again within 2 min",
+            broker.port()
+        );
+        notices.wait_for(&format!("STATUS={why}"));
+        service.signal("TERM");
+        let ended = service.end();
+        assert_eq!(ended.code, Some(0), "{role:?}");
+        assert_eq!(ended.stderr, format!("mqtt_client: warning: {why}\n"));
+    }
+}
+
+/// The pause is an hour: the status says so, the watchdog is fed, nothing is left in the state folder, and a stop ends
+/// it.
+#[test]
+fn between_two_sessions_a_device_waits_and_says_so() {
+    if missing(&[MOSQUITTO, MOSQUITTO_PUB]) {
+        return;
+    }
+    let broker = Mosquitto::open();
+    let folder = Folder::new();
+    let state = folder.path().to_str().unwrap();
+    let notices = Notices::new();
+    let again = ["device", "alice", "--again", "3600", "--state-dir", state];
+    let device = Process::start(notices.watched(broker.client(again)));
+    notices.wait_for("STATUS=waiting for a unique id");
+    publish(&broker, "alice/UUID", "U1");
+    notices.wait_for("STATUS=0 commands answered");
+    publish(&broker, "U1", "Well done my IoT!");
+    notices.wait_for("STATUS=the session is over, the next login 3600 s later");
+    for _ in 0..3 {
+        notices.wait_for("WATCHDOG=1");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    assert!(!broker.session_present("device-alice"));
+    device.signal("TERM");
+    notices.wait_for("STOPPING=1");
+    let ended = device.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.stdout, "Well done my IoT!\n");
 }
 
 #[test]

@@ -10,10 +10,17 @@ use harness::folder::Folder;
 use harness::needed::{SYSTEMD_ANALYZE, missing};
 use harness::process::{Ended, program, run};
 
-const UNITS: [&str; 3] = [
+const UNITS: [&str; 4] = [
     "mqtt_client.service",
+    "mqtt_client@.service",
     "mqtt_client-controller.service",
     "mqtt_client-responder.service",
+];
+
+const DROP_INS: [&str; 3] = [
+    "mqtt_client.service.d",
+    "mqtt_client@.service.d",
+    "mqtt_client-.service.d",
 ];
 
 fn shipped() -> PathBuf {
@@ -29,7 +36,7 @@ fn installed_in(folder: &Folder) {
         let text = text.replace("/usr/bin/mqtt_client", program().to_str().unwrap());
         fs::write(folder.path().join(unit), text).unwrap();
     }
-    for drop_ins in ["mqtt_client.service.d", "mqtt_client-.service.d"] {
+    for drop_ins in DROP_INS {
         fs::create_dir(folder.path().join(drop_ins)).unwrap();
         let file = Path::new(drop_ins).join("10-hardening.conf");
         fs::copy(from.join(&file), folder.path().join(&file)).unwrap();
@@ -81,7 +88,7 @@ fn without_its_drop_in_a_unit_is_rated_as_open() {
     }
     let folder = Folder::new();
     installed_in(&folder);
-    for drop_ins in ["mqtt_client.service.d", "mqtt_client-.service.d"] {
+    for drop_ins in DROP_INS {
         fs::remove_dir_all(folder.path().join(drop_ins)).unwrap();
     }
     for unit in UNITS {
@@ -154,4 +161,27 @@ fn the_device_nobody_has_named_ends_with_a_code_that_is_not_restarted() {
     let ended = run(crate::notify::without_broker(["device", ""]));
     assert_eq!(ended.code, Some(64), "{ended:?}");
     assert!(ended.stderr.contains("USER_ID"), "{ended:?}");
+}
+
+/// The two units of a device differ in its name, and in what goes by that.
+#[test]
+fn one_of_several_devices_is_run_as_a_lone_one_is() {
+    let settings = |unit: &str| {
+        let text = fs::read_to_string(shipped().join(unit)).unwrap();
+        let lines = text
+            .lines()
+            .filter(|line| line.contains('=') && !line.starts_with('#'));
+        let mut lines: Vec<String> = lines.map(str::to_owned).collect();
+        lines.retain(|line| line != "EnvironmentFile=-/etc/default/mqtt_client@%i");
+        lines
+    };
+    let lone = settings("mqtt_client.service").join("\n");
+    let lone = lone
+        .replace("session", "session of %i")
+        .replace("${MQTT_CLIENT_USER_ID}", "%i")
+        .replace(
+            "StateDirectory=mqtt_client",
+            "StateDirectory=mqtt_client@%i",
+        );
+    assert_eq!(settings("mqtt_client@.service").join("\n"), lone);
 }

@@ -320,6 +320,8 @@ fn files_are_named_and_not_read() {
         "a",
         "--replies",
         "/nonexistent/r",
+        "--again",
+        "300",
         "--cafile",
         "/nonexistent/ca",
     ];
@@ -328,6 +330,7 @@ fn files_are_named_and_not_read() {
     let Invocation::Device {
         connection,
         replies,
+        again,
         state,
         ..
     } = invocation
@@ -335,6 +338,7 @@ fn files_are_named_and_not_read() {
         panic!("{invocation:?}");
     };
     assert_eq!(replies, Some(PathBuf::from("/nonexistent/r")));
+    assert_eq!(again, Some(Duration::from_secs(300)));
     let folder = PathBuf::from("/nonexistent/state");
     assert_eq!(
         state,
@@ -346,4 +350,20 @@ fn files_are_named_and_not_read() {
     let authorities = connection.tls.unwrap().authorities;
     assert_eq!(authorities, Some(PathBuf::from("/nonexistent/ca")));
     assert_eq!(connection.broker.port, PORT_TLS);
+}
+
+#[test]
+fn a_device_that_is_not_to_log_in_again_ends_as_it_always_did() {
+    let again = |args: &[&str], environment: &[(&str, &str)]| {
+        let args: Vec<&str> = ["device", "a"].iter().chain(args).copied().collect();
+        match parse_with(&args, environment).unwrap() {
+            (_, Invocation::Device { again, .. }) => again,
+            (_, other) => panic!("{other:?}"),
+        }
+    };
+    let by_unit = [("MQTT_CLIENT_AGAIN", "300")];
+    assert_eq!(again(&[], &[]), None);
+    assert_eq!(again(&[], &by_unit), Some(Duration::from_secs(300)));
+    assert_eq!(again(&["--again", "0"], &by_unit), None);
+    assert_eq!(again(&[], &[("MQTT_CLIENT_AGAIN", "0")]), None);
 }

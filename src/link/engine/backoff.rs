@@ -9,6 +9,7 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Backoff {
     shortest: Duration,
+    longest: Duration,
     ceiling: Duration,
     random: fastrand::Rng,
 }
@@ -17,8 +18,15 @@ impl Backoff {
     /// Waits that are never shorter than `shortest`.
     #[must_use]
     pub fn new(shortest: Duration, seed: u64) -> Self {
+        Self::up_to(MAX_WAIT.max(shortest), shortest, seed)
+    }
+
+    /// Waits that are never shorter than `shortest`, nor longer than `longest`.
+    #[must_use]
+    pub fn up_to(longest: Duration, shortest: Duration, seed: u64) -> Self {
         Self {
             shortest,
+            longest,
             ceiling: shortest,
             random: fastrand::Rng::with_seed(seed),
         }
@@ -26,7 +34,7 @@ impl Backoff {
 
     /// The wait before the next attempt.
     pub fn next(&mut self) -> Duration {
-        self.ceiling = (self.ceiling * 2).clamp(self.shortest, MAX_WAIT.max(self.shortest));
+        self.ceiling = (self.ceiling * 2).min(self.longest);
         let spread = self.ceiling - self.shortest;
         self.shortest + spread.mul_f64(self.random.f64())
     }

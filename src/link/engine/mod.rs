@@ -35,6 +35,7 @@ pub mod outbox;
 mod packets;
 mod phase;
 mod reconnect;
+mod refused;
 mod subscriptions;
 mod suspect;
 mod trouble;
@@ -216,6 +217,7 @@ impl<'a> Engine<'a> {
     pub fn status(&self) -> String {
         match self.phase {
             Phase::Online { .. } => self.role.status(),
+            Phase::Waiting { .. } => self.reconnect.status(),
             _ => format!("connecting to {}", self.reconnect.broker()),
         }
     }

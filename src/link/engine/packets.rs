@@ -102,7 +102,7 @@ impl Engine<'_> {
         let text = subscriptions::refusal(self.reconnect.broker(), filter);
         match self.phase {
             // A node that has lost touch with its cluster refuses, too.
-            Phase::Online { since } if self.reconnect.has_choice() && !self.finished => {
+            Phase::Online { since } if self.reconnect.outlasts_refusals() && !self.finished => {
                 self.delivery.post_again(refused);
                 let end = ConnectionEnd {
                     lasted: Some(now.saturating_duration_since(since)),

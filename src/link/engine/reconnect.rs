@@ -8,9 +8,10 @@ use log::{info, warn};
 
 use super::backoff::Backoff;
 use super::brokers::Brokers;
+use super::refused::Refused;
 use super::trouble::Trouble;
-use crate::link::{Address, Options};
-use crate::role::Failure;
+use crate::link::{Address, Options, Refusals};
+use crate::role::{Failure, Kind};
 
 /// The shortest time between two warnings about the same outage: a log on an SD card is read seldom and
 /// written often enough.
@@ -69,6 +70,10 @@ pub struct Reconnect {
     give_up_at_once: bool,
     brokers: Brokers,
     backoff: Backoff,
+    /// `None` where a refusal is the end.
+    refused: Option<Refused>,
+    /// The next attempt waits for the end of a refusal.
+    is_refused: bool,
     /// A broker has accepted a connection in this run.
     ever_online: bool,
     /// Failures since the last connection.
@@ -95,6 +100,11 @@ impl Reconnect {
             give_up_at_once: options.give_up_at_once,
             brokers: Brokers::new(options.brokers(), seed),
             backoff: Backoff::new(options.reconnect_delay, seed),
+            refused: match options.refusals {
+                Refusals::End => None,
+                Refusals::RetrySlowly => Some(Refused::new(seed)),
+            },
+            is_refused: false,
             ever_online: false,
             attempts: 0,
             warned: None,
@@ -112,10 +122,19 @@ impl Reconnect {
         self.brokers.current()
     }
 
-    /// Whether another broker may do what this one refuses.
+    /// Whether there is a way on after the refusal of this broker.
     #[must_use]
-    pub fn has_choice(&self) -> bool {
-        self.brokers.has_choice()
+    pub fn outlasts_refusals(&self) -> bool {
+        self.brokers.has_choice() || self.refused.is_some()
+    }
+
+    /// What the wait for the next attempt is about.
+    #[must_use]
+    pub fn status(&self) -> String {
+        match &self.refused {
+            Some(refused) if self.is_refused => refused.status().to_owned(),
+            _ => format!("connecting to {}", self.broker()),
+        }
     }
 
     /// The broker accepted the connection. The end of an outage is worth a warning, since its beginning was.
@@ -141,6 +160,9 @@ impl Reconnect {
     pub fn subscription_granted(&mut self) {
         self.is_served = true;
         self.brokers.subscription_granted();
+        if let Some(refused) = &mut self.refused {
+            refused.served(self.brokers.current());
+        }
     }
 
     /// An attempt failed, or a connection ended that had been there for `online`. No wait is so long that
@@ -161,8 +183,17 @@ impl Reconnect {
         let text = trouble.text.clone();
         let all_failed = self.brokers.failed(trouble);
         let give_up = self.give_up_at_once && !self.ever_online && all_failed;
+        self.is_refused = false;
         if self.brokers.all_refuse() || give_up && !self.brokers.will_recover() {
-            return Next::GiveUp(self.brokers.failure());
+            let failure = self.brokers.failure();
+            return match &mut self.refused {
+                // No time limit shortens this wait: a service that ends there is started again, and asks at once.
+                Some(refused) if failure.kind == Kind::Refused => {
+                    self.is_refused = true;
+                    Next::Attempt(refused.again(now, &failure.text))
+                }
+                _ => Next::GiveUp(failure),
+            };
         }
         // After a connection that broke, the others may be flooded by all that it broke for.
         let wait = match all_failed || end.lasted.is_some() {
@@ -221,7 +252,7 @@ impl Reconnect {
     fn report(&mut self, now: Instant, text: &str, wait: Duration) {
         self.attempts += 1;
         let attempt = self.attempts;
-        let next = match self.has_choice() {
+        let next = match self.brokers.has_choice() {
             true => self.broker().to_string(),
             false => "again".to_owned(),
         };

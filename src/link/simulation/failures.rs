@@ -6,7 +6,8 @@ use super::broker::Oddities;
 use super::each_seed;
 use super::sessions::{PERSISTENT, Sessions, device, options};
 use super::world::{Strike, World};
-use crate::link::{Address, End, Options, Session};
+use crate::device_session::controller::{Controller, Plan};
+use crate::link::{Address, End, Options, Refusals, Session};
 use crate::mqtt::QoS;
 use crate::role::{Failure, Kind};
 
@@ -40,6 +41,60 @@ fn a_refusal_ends_the_run_at_once() {
         assert_eq!(failure.kind, Kind::Refused);
         assert!(world.now - world.start < Duration::from_secs(2));
     }
+}
+
+/// Three hours in which the broker refuses the device, from its beginning or from the middle of a run. Then it does not,
+/// and the device has its session within the longest wait.
+#[test]
+fn a_service_outlasts_a_refusal_with_few_attempts() {
+    each_seed("a_service_outlasts_a_refusal_with_few_attempts", |seed| {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let refuses_logins = random.bool();
+        let refusing = Oddities {
+            refuses_logins,
+            refuses_subscriptions: !refuses_logins,
+            ..Oddities::default()
+        };
+        let mut options = options("alice", PERSISTENT);
+        options.refusals = Refusals::RetrySlowly;
+        let mut world = World::new(seed);
+        let role = device(QoS::ExactlyOnce, None, None, world.now);
+        let is_from_the_beginning = random.bool();
+        if is_from_the_beginning {
+            world.broker().oddities = refusing.clone();
+        }
+        let device = world.begin(role, &options, |_| Ok(()));
+        world.run(Duration::from_secs(60));
+        if !is_from_the_beginning {
+            world.broker().oddities = refusing;
+            world.strike_all(Strike::Forget);
+        }
+        let before = world.clients[device].attempts;
+        let until = world.now + Duration::from_secs(3 * 3600);
+        world.run_while(Duration::from_secs(4 * 3600), |world| world.now < until);
+        assert_eq!(world.end(device), None);
+        let attempts = world.clients[device].attempts - before;
+        assert!((5..60).contains(&attempts), "{attempts} attempts");
+        world.broker().oddities = Oddities::default();
+        let plan = Plan {
+            sessions: Some(1),
+            delay: Duration::from_secs(200),
+            timeout: None,
+            ..Plan::default()
+        };
+        let controller = world.begin(
+            Controller::new(plan),
+            &super::sessions::options("controller", PERSISTENT),
+            |report| {
+                assert_eq!(report.verdict, Ok(()));
+                Ok(())
+            },
+        );
+        assert!(world.run(Duration::from_secs(4 * 3600)), "no end");
+        for client in [device, controller] {
+            assert_eq!(world.end(client), Some(&Ok(End::Finished)));
+        }
+    });
 }
 
 #[test]
