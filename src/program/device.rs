@@ -46,8 +46,10 @@ pub fn run(
                 keep: state.is_some(),
             };
             let config = DeviceConfig {
+                user_id: config.user_id.clone(),
+                replies: config.replies.clone(),
                 resume,
-                ..config.clone()
+                ..config
             };
             let role = Device::new(config, Instant::now());
             let run = Run::new(&options, stop)
@@ -91,16 +93,15 @@ fn wait(pause: Duration, stop: &Stop, watcher: &mut dyn Watcher) -> bool {
         Seconds(pause)
     );
     info!("{status}");
-    // A pause beyond what the clock can say lasts until the stop.
-    let until = Instant::now().checked_add(pause);
+    let until = Instant::now() + pause;
     loop {
         let now = Instant::now();
-        if until.is_some_and(|until| until <= now) {
+        if until <= now {
             return false;
         }
         watcher.look(now, &|| status.clone());
-        let next_look = watcher.interval().map(|every| now + every);
-        if stop.wait_until(next_look.into_iter().chain(until).min()) {
+        let next_look = watcher.interval().map_or(until, |every| now + every);
+        if stop.wait_until(Some(next_look.min(until))) {
             return true;
         }
     }

@@ -217,8 +217,7 @@ impl<'a> Engine<'a> {
     pub fn status(&self) -> String {
         match self.phase {
             Phase::Online { .. } => self.role.status(),
-            Phase::Waiting { .. } => self.reconnect.status(),
-            _ => format!("connecting to {}", self.reconnect.broker()),
+            _ => self.reconnect.status(),
         }
     }
 

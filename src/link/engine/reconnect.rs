@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use log::{info, warn};
+use log::{Level, info, log};
 
 use super::backoff::Backoff;
 use super::brokers::Brokers;
@@ -72,7 +72,7 @@ pub struct Reconnect {
     backoff: Backoff,
     /// `None` where a refusal is the end.
     refused: Option<Refused>,
-    /// The next attempt waits for the end of a refusal.
+    /// What failed last was refused, by every broker.
     is_refused: bool,
     /// A broker has accepted a connection in this run.
     ever_online: bool,
@@ -128,7 +128,7 @@ impl Reconnect {
         self.brokers.has_choice() || self.refused.is_some()
     }
 
-    /// What the wait for the next attempt is about.
+    /// What there is to say without a connection.
     #[must_use]
     pub fn status(&self) -> String {
         match &self.refused {
@@ -144,11 +144,12 @@ impl Reconnect {
             false => "no session present",
         };
         let broker = self.broker();
-        match (self.warned, self.ever_online) {
-            (None, _) => info!("connected to {broker}, {session}"),
-            (_, true) => warn!("connected to {broker} again, {session}"),
-            (_, false) => warn!("connected to {broker}, {session}"),
-        }
+        let (level, again) = match (self.warned, self.ever_online) {
+            (None, _) => (Level::Info, ""),
+            (_, true) => (Level::Warn, " again"),
+            (_, false) => (Level::Warn, ""),
+        };
+        log!(level, "connected to {broker}{again}, {session}");
         self.brokers.connected();
         self.is_served = false;
         self.ever_online = true;
@@ -186,10 +187,10 @@ impl Reconnect {
         self.is_refused = false;
         if self.brokers.all_refuse() || give_up && !self.brokers.will_recover() {
             let failure = self.brokers.failure();
+            self.is_refused = failure.kind == Kind::Refused;
             return match &mut self.refused {
                 // No time limit shortens this wait: a service that ends there is started again, and asks at once.
-                Some(refused) if failure.kind == Kind::Refused => {
-                    self.is_refused = true;
+                Some(refused) if self.is_refused => {
                     Next::Attempt(refused.again(now, &failure.text))
                 }
                 _ => Next::GiveUp(failure),
@@ -264,12 +265,13 @@ impl Reconnect {
         let wait = crate::Seconds(wait);
         let line = format!("{text}; trying {next} in {wait:.1} s, attempt {attempt}");
         let due = |last: Instant| now.saturating_duration_since(last) >= REMINDER;
-        if self.warned.is_none_or(due) || self.thrown_out == SUSPICIOUS {
+        let level = if self.warned.is_none_or(due) || self.thrown_out == SUSPICIOUS {
             self.warned = Some(now);
-            warn!("{line}");
+            Level::Warn
         } else {
-            info!("{line}");
-        }
+            Level::Info
+        };
+        log!(level, "{line}");
     }
 
     /// Why there is no connection, where the time limit comes first. While an attempt is `under_way` to a

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use log::{info, warn};
+use log::{Level, log, warn};
 
 use super::backoff::Backoff;
 use crate::link::Address;
@@ -40,20 +40,20 @@ impl Refused {
         let wait = self.backoff.next();
         let minutes = wait.as_secs() / 60 + 1;
         self.status = format!("{text}; trying again within {minutes} min");
-        match self.is_warning_due(now) {
-            true => warn!("{}", self.status),
-            false => info!("{}", self.status),
-        }
+        let level = match self.is_warning_due(now) {
+            true => Level::Warn,
+            false => Level::Info,
+        };
+        log!(level, "{}", self.status);
         now + wait
     }
 
     fn is_warning_due(&mut self, now: Instant) -> bool {
-        let due = |last: Instant| now.saturating_duration_since(last) >= REMINDER;
-        let is_due = self.warned.is_none_or(due);
-        if is_due {
+        let is_recent = self.warned.is_some_and(|last| now < last + REMINDER);
+        if !is_recent {
             self.warned = Some(now);
         }
-        is_due
+        !is_recent
     }
 
     /// What is refused, and when it is asked for again.

@@ -48,10 +48,8 @@ impl Subscriptions {
     /// The broker granted `filter` (SUBACK). Says whether the role is to hear of it.
     pub fn granted(&mut self, filter: &TopicFilter, asked: QoS, granted: QoS) -> bool {
         let renewed = self.renewed.remove(filter);
-        match renewed {
-            true => info!("subscribed to {filter} once more, {granted} granted"),
-            false => info!("subscribed to {filter}, {granted} granted"),
-        }
+        let once_more = if renewed { " once more" } else { "" };
+        info!("subscribed to {filter}{once_more}, {granted} granted");
         if granted < asked {
             warn!("the broker grants only {granted} on {filter}, not {asked}");
         }
