@@ -240,6 +240,8 @@ impl Engine<'_> {
             } => match *step {
                 Emptying::Connect => {
                     *step = Emptying::Connecting;
+                    // Once the session is gone, a later process would publish what is not known to be confirmed anew.
+                    self.delivery.commit();
                     self.connect(true)
                 }
                 Emptying::Connecting => Output::Wait(*deadline),
