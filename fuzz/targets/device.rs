@@ -83,6 +83,7 @@ fuzz_target!(|bytes: &[u8]| {
                 Effect::Emit(_) | Effect::Note(_) | Effect::Warn(_) => {}
                 Effect::Finish => finished = true,
                 Effect::Unsubscribe(filter) => panic!("{filter}"),
+                Effect::Remember(..) => {}
                 Effect::AwaitLine => panic!("a device works on no lines"),
             }
         }

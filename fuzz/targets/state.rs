@@ -1,8 +1,8 @@
-//! A state file: what is accepted is what the program writes.
+//! The state file of versions up to 0.1.0: what is accepted is what they wrote.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mqtt_client::program::state_file::parse;
+use mqtt_client::program::old_session::parse;
 
 /// Without it nothing is ever accepted, and chance does not find it.
 const FIRST_LINE: &[u8] = b"mqtt_client session 1\n";
