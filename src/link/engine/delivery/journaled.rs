@@ -82,29 +82,22 @@ impl Delivery {
         self.note(Entry::Remember(name, value));
     }
 
+    fn with_journal(&mut self) -> Option<(&mut Journal, Books<'_>)> {
+        let journal = self.journal.as_mut()?;
+        Some((journal, Books(&self.inbound, &self.outbox)))
+    }
+
     /// Writes down what is not written yet. Nothing is sent before that.
     pub fn commit(&mut self) {
-        let Self {
-            journal,
-            inbound,
-            outbox,
-            ..
-        } = self;
-        if let Some(journal) = journal {
-            journal.commit(&Books(inbound, outbox));
+        if let Some((journal, books)) = self.with_journal() {
+            journal.commit(&books);
         }
     }
 
     /// The run is over. The next one goes on with its session, or begins anew.
     pub fn close(&mut self, goes_on: bool) {
-        let Self {
-            journal,
-            inbound,
-            outbox,
-            ..
-        } = self;
-        if let Some(journal) = journal {
-            journal.close(&Books(inbound, outbox), goes_on);
+        if let Some((journal, books)) = self.with_journal() {
+            journal.close(&books, goes_on);
         }
     }
 }
