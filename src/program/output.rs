@@ -22,7 +22,7 @@ pub fn start_log(verbosity: Verbosity) {
     let filter = std::env::var("RUST_LOG").unwrap_or_default();
     let is_for_all = |part: &str| part.trim().parse::<LevelFilter>().is_ok();
     if !filter.split(',').any(is_for_all) {
-        // Only this program's own words: rumqttc reports as errors what the link mends.
+        // Only this program's own words: at -vv the libraries below would tell of theirs.
         builder.filter_module("mqtt_client", level);
     }
     builder.parse_filters(&filter);

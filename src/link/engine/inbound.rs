@@ -313,6 +313,13 @@ impl Inbound {
         if let Some(Releasing { digest, .. }) = self.releasing.remove(&pkid) {
             let qos = QoS::ExactlyOnce;
             self.answered(Ack { pkid, qos }, digest, self.generation);
+            return;
+        }
+        // Its PUBCOMP was lost, and the next one may be, too.
+        let mut answered = self.answered.iter();
+        let again = answered.position(|known| (known.pkid, known.qos) == (pkid, QoS::ExactlyOnce));
+        if let Some(Answered { qos, digest, .. }) = again.and_then(|at| self.answered.remove(at)) {
+            self.answered(Ack { pkid, qos }, digest, self.generation);
         }
     }
 

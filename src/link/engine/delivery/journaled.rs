@@ -12,8 +12,9 @@ struct Books<'a>(&'a Inbound, &'a Outbox);
 
 impl Open for Books<'_> {
     fn write(&self, push: &mut dyn FnMut(Entry<'_>)) {
-        self.0.write(push);
+        // First what was sent perhaps before the PUBCOMPs of the other.
         self.1.write(push);
+        self.0.write(push);
     }
 
     fn is_empty(&self) -> bool {

@@ -262,3 +262,20 @@ fn a_new_process_knows_what_an_earlier_one_has_completed() {
     restored().write(&mut |_| written += 1);
     assert_eq!(written, 2);
 }
+
+/// mosquitto 2.0.11 says PUBREL again, then new messages, and then PUBLISH again, where each connection ends before it
+/// has read the PUBCOMP.
+#[test]
+fn a_repetition_after_a_second_pubrel_is_not_handled_again() {
+    let mut inbound = connected();
+    let a = serial(inbound.arrived(&message("a", QOS2), 1, false));
+    inbound.resolve_one(a);
+    assert!(inbound.next_ack().is_some());
+    inbound.released(1);
+    inbound.connected(true);
+    inbound.released(1);
+    serial(inbound.arrived(&message("b", QOS2), 2, false));
+    inbound.connected(true);
+    let again = inbound.arrived(&message("a", QOS2), 1, true);
+    assert_eq!(again, Arrival::Duplicate);
+}

@@ -43,6 +43,12 @@ impl Completed {
         }
     }
 
+    /// Its PUBREL has come again, so its PUBCOMP was lost, and the next one may be, too.
+    pub fn again(&mut self, pkid: u16) {
+        let known = self.known.iter().rfind(|known| known.pkid == pkid).copied();
+        self.known.extend(known);
+    }
+
     /// A message goes out, after the PUBCOMPs of all that are known.
     pub fn sent(&mut self, serial: u64) {
         self.before

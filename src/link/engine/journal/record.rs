@@ -255,8 +255,9 @@ fn take_entry(found: &mut Found, tag: u8, reader: &mut Reader<'_>) -> Option<()>
         4 => {
             let pkid = reader.pkid()?;
             let known = found.received.iter().position(|known| known.pkid == pkid);
-            if let Some(at) = known {
-                found.completed.push(found.received.remove(at));
+            match known {
+                Some(at) => found.completed.push(found.received.remove(at)),
+                None => found.completed.again(pkid),
             }
         }
         5 => {

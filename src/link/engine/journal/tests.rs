@@ -154,6 +154,11 @@ fn what_is_completed_is_known_until_the_broker_has_certainly_heard_of_it() {
         completed(&[&one[..], &sent, two, &confirmed].concat()),
         [2, 3]
     );
+    let again = [Entry::Forgotten(1)];
+    assert_eq!(
+        completed(&[&one[..], &sent, &again, &confirmed].concat()),
+        [1]
+    );
     for nothing in [
         [&three[..], &sent, &confirmed].concat(),
         // The broker gives identifiers away again: what they say of a repetition is nothing.
