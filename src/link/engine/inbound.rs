@@ -62,14 +62,15 @@ struct Entry {
     generation: u64,
     /// The broker has given the packet identifier to another message.
     superseded: bool,
-    /// An earlier process has handled it.
-    is_restored: bool,
+    /// An earlier process has handled it, and perhaps more that no journal tells of: its PUBREL may have come, and the
+    /// broker may have given its packet identifier to another message since. Then only DUP shows a repetition.
+    is_uncertain: bool,
 }
 
 #[derive(Debug)]
 struct Releasing {
     digest: u64,
-    is_restored: bool,
+    is_uncertain: bool,
 }
 
 #[derive(Debug)]
@@ -172,14 +173,14 @@ impl Inbound {
         }
         if qos == QoS::ExactlyOnce {
             if let Some(known) = self.releasing.get(&pkid) {
-                if known.digest == digest && (dup || !known.is_restored) {
+                if known.digest == digest && (dup || !known.is_uncertain) {
                     self.acknowledge_again(Ack { pkid, qos }, digest);
                     return Arrival::Duplicate;
                 }
             }
         }
         if let Some(entry) = self.known(pkid, qos) {
-            if entry.digest == digest && (dup || !entry.is_restored) {
+            if entry.digest == digest && (dup || !entry.is_uncertain) {
                 entry.generation = generation;
                 return Arrival::Duplicate;
             }
@@ -192,7 +193,7 @@ impl Inbound {
             open: 1,
             generation,
             superseded: false,
-            is_restored: false,
+            is_uncertain: false,
         });
         let serial = self.first + self.entries.len() as u64 - 1;
         self.latest.insert(pkid.into(), serial);
@@ -212,12 +213,12 @@ impl Inbound {
     }
 
     /// Remembers an acknowledged message until the broker has certainly received the acknowledgement.
-    fn acknowledged(&mut self, ack: Ack, digest: u64, generation: u64, is_restored: bool) {
+    fn acknowledged(&mut self, ack: Ack, digest: u64, generation: u64, is_uncertain: bool) {
         match ack.qos {
             QoS::ExactlyOnce => {
                 let releasing = Releasing {
                     digest,
-                    is_restored,
+                    is_uncertain,
                 };
                 self.releasing.insert(ack.pkid, releasing);
             }
@@ -297,7 +298,7 @@ impl Inbound {
             }
             let Entry { pkid, qos, .. } = entry;
             let ack = Ack { pkid, qos };
-            self.acknowledged(ack, entry.digest, entry.generation, entry.is_restored);
+            self.acknowledged(ack, entry.digest, entry.generation, entry.is_uncertain);
             // A message that an earlier connection delivered gets no acknowledgement on this one, because the
             // broker has not sent its identifier here. The broker repeats the message, and gets it then.
             if entry.generation == self.generation {

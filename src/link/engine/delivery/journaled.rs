@@ -42,9 +42,10 @@ impl Delivery {
             delivery.must_release = !is_exact;
             let queued = found.queued;
             let open = |serial| queued.iter().filter(|q| q.cause == Some(serial)).count();
-            let serials = delivery
-                .inbound
-                .restore(&found.received, &found.completed, open);
+            let serials =
+                delivery
+                    .inbound
+                    .restore(&found.received, &found.completed, is_exact, open);
             delivery.outbox.restore(queued, &serials);
         }
         if delivery.must_release {

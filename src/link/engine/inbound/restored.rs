@@ -6,13 +6,20 @@ use super::{Answered, Entry, Inbound, MAX_ANSWERED};
 use crate::link::engine::journal::{Completed, Entry as Note, Received};
 use crate::mqtt::QoS;
 
+/// What stands for a serial number in the journal where nothing waits for the message: it is acknowledged. And where it
+/// is uncertain besides.
+const ACKNOWLEDGED: u64 = u64::MAX;
+const UNCERTAIN: u64 = u64::MAX - 1;
+
 impl Inbound {
-    /// The ledger of a process that goes on where an earlier one has ended. `open` says how many packets that the
+    /// The ledger of a process that goes on where an earlier one has ended, of which `is_exact` says whether nothing is
+    /// missing. `open` says how many packets that the
     /// message of this serial number led to are not confirmed. Says which serial number each has now.
     pub fn restore(
         &mut self,
         received: &[Received],
         completed: &Completed,
+        is_exact: bool,
         open: impl Fn(u64) -> usize,
     ) -> HashMap<u64, u64> {
         for Received { pkid, digest, .. } in completed.last(MAX_ANSWERED) {
@@ -41,7 +48,7 @@ impl Inbound {
                 open: open(*serial),
                 generation: 0,
                 superseded: false,
-                is_restored: true,
+                is_uncertain: !is_exact || *serial == UNCERTAIN,
             });
         }
         serials
@@ -52,7 +59,7 @@ impl Inbound {
         let answered = self.answered.iter();
         for known in answered.filter(|known| known.qos == QoS::ExactlyOnce) {
             push(Note::Received(Received {
-                serial: u64::MAX,
+                serial: ACKNOWLEDGED,
                 pkid: known.pkid,
                 digest: known.digest,
             }));
@@ -66,7 +73,10 @@ impl Inbound {
         releasing.sort_unstable_by_key(|(pkid, _)| **pkid);
         for (pkid, releasing) in releasing {
             push(Note::Received(Received {
-                serial: u64::MAX,
+                serial: match releasing.is_uncertain {
+                    true => UNCERTAIN,
+                    false => ACKNOWLEDGED,
+                },
                 pkid: *pkid,
                 digest: releasing.digest,
             }));

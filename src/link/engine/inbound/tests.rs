@@ -249,7 +249,7 @@ fn a_new_process_knows_what_an_earlier_one_has_completed() {
     });
     let restored = || {
         let mut inbound = Inbound::default();
-        inbound.restore(&[], &completed, |_| 0);
+        inbound.restore(&[], &completed, true, |_| 0);
         inbound.connected(true);
         inbound
     };
@@ -278,4 +278,28 @@ fn a_repetition_after_a_second_pubrel_is_not_handled_again() {
     inbound.connected(true);
     let again = inbound.arrived(&message("a", QOS2), 1, true);
     assert_eq!(again, Arrival::Duplicate);
+}
+
+/// Between PUBLISH and PUBREL a packet identifier belongs to one message (MQTT 3.1.1, section 4.3.3), with DUP or without
+/// (aedes 0.51). Where the end of the journal is lost that is not sure.
+#[test]
+fn a_new_process_knows_what_an_earlier_one_has_handled() {
+    use crate::link::engine::journal::{Completed, Received};
+    for (is_exact, dup, is_known) in [
+        (true, true, true),
+        (true, false, true),
+        (false, true, true),
+        (false, false, false),
+    ] {
+        let received = Received {
+            serial: 3,
+            pkid: 5,
+            digest: digest(&message("a", QOS2)),
+        };
+        let mut inbound = Inbound::default();
+        inbound.restore(&[received], &Completed::default(), is_exact, |_| 0);
+        inbound.connected(true);
+        let arrival = inbound.arrived(&message("a", QOS2), 5, dup);
+        assert_eq!(arrival == Arrival::Duplicate, is_known, "{is_exact} {dup}");
+    }
 }
