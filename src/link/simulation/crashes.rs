@@ -348,7 +348,9 @@ fn nothing_is_lost_at_qos_2_through_power_cuts_without_sync() {
         world.wait_for_subscription(alice, "U1");
         let mut sent = 0;
         for _ in 0..random.u32(1..=4) {
-            for _ in 0..random.usize(0..30) {
+            // Fewer than the broker has packet identifiers: where it begins again with them, and the end of the journal
+            // is lost, one more message that is the same and comes with DUP could not be told from the one before it.
+            for _ in 0..random.usize(0..30).min(50 - sent) {
                 world.publish("U1", "CMD1", QOS);
                 sent += 1;
             }
