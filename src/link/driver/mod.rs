@@ -45,7 +45,7 @@ pub struct Driver<'a> {
     /// The CleanSession flag of that.
     clean_session: bool,
     quick_ack: QuickAck,
-    /// What the kernel held for the broker at the engine's last timeout.
+    /// What the kernel held for the broker when the keep alive was due last.
     unsent: Option<u64>,
     /// Ends a wait when the run is to stop.
     _on_stop: WakeGuard,
@@ -271,7 +271,8 @@ impl<'a> Driver<'a> {
         let now = Instant::now();
         let is_due = until.is_some_and(|at| at <= now);
         if is_due {
-            if self.connection.is_open() {
+            // Not at each deadline of a role: a controller has thousands, and the kernel's table may be long.
+            if self.connection.is_open() && self.engine.doubts_connection(now) {
                 let before = std::mem::replace(&mut self.unsent, unsent::unsent(self.broker.port));
                 if self.unsent.is_some() && self.unsent < before {
                     self.engine.handle(now, Input::Progress);

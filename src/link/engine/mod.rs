@@ -53,7 +53,7 @@ use super::{End, Options, Session};
 use crate::role::{Event, Failure, Kind};
 use delivery::Delivery;
 use journal::Journal;
-use keep_alive::KeepAlive;
+use keep_alive::{Due, KeepAlive};
 use phase::{Phase, Step};
 use reconnect::Reconnect;
 use subscriptions::Subscriptions;
@@ -204,6 +204,13 @@ impl<'a> Engine<'a> {
     #[must_use]
     pub fn awaits_line(&self) -> bool {
         self.awaits_line && matches!(self.phase, Phase::Online { .. })
+    }
+
+    /// Whether the keep alive is about to ask whether the broker is there, or to give it up: [`Input::Progress`] before
+    /// [`Input::Timeout`] counts as an answer.
+    #[must_use]
+    pub fn doubts_connection(&self, now: Instant) -> bool {
+        self.keep_alive.due(now) != Due::Nothing
     }
 
     /// Whether the run has an end already, and works on what has to be done before it.
