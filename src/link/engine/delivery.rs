@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::inbound::{Arrival, Inbound};
-use super::journal::{Entry, Journal, Received, digest};
+use super::journal::{Entry, Journal};
 use super::outbox::{By, Confirmed, Outbox, Packet, Replay, WINDOW};
 use super::subscriptions::Subscriptions;
 use super::suspect::{Finding, Rejections, Suspect};
@@ -62,8 +62,6 @@ pub struct Delivery {
     /// An earlier process may have left something half-sent. Where the broker grants QoS 2, that is released before
     /// anything is published with it.
     must_release: bool,
-    /// The journal says that something half-sent may be missing in it.
-    may_lack: bool,
     /// They were on the present connection.
     has_released: bool,
     /// The broker ended a connection at such a PUBREL: it gets no more of them.
@@ -146,13 +144,6 @@ impl Delivery {
         self.releases = stale.filter(is_over).collect();
     }
 
-    /// The broker holds nothing any more that the journal does not name.
-    fn lacks_nothing(&mut self) {
-        if std::mem::take(&mut self.may_lack) {
-            self.note(Entry::MayLack(false));
-        }
-    }
-
     /// What is unconfirmed comes first, under its old identifiers (MQTT 3.1.1, section 4.4).
     ///
     /// A broker that lost its power may hold a session as it was half an hour ago (mosquitto saves every
@@ -181,7 +172,7 @@ impl Delivery {
                 // Without QoS 2 nothing can be half-sent.
                 _ => {
                     self.stale_pkids.clear();
-                    self.lacks_nothing();
+                    self.note(Entry::MayLack(false));
                 }
             }
             self.must_release = false;
@@ -286,12 +277,8 @@ impl Delivery {
     pub fn arrived(&mut self, message: &Message, pkid: u16, dup: bool) -> Arrival {
         let arrival = self.inbound.arrived(message, pkid, dup);
         if let (Arrival::New(Some(serial)), QoS::ExactlyOnce) = (arrival, message.qos) {
-            if let Some(journal) = &mut self.journal {
-                journal.note(Entry::Received(Received {
-                    serial,
-                    pkid,
-                    digest: digest(message),
-                }));
+            if let Some(received) = self.inbound.received(serial) {
+                self.note(Entry::Received(received));
             }
         }
         if self.inbound.take_went_back() {
@@ -331,7 +318,7 @@ impl Delivery {
     pub fn pub_comp(&mut self, pkid: u16) -> Option<Confirmed> {
         self.releasing.retain(|released| *released != pkid);
         if self.has_released && self.releasing.is_empty() && self.releases.is_empty() {
-            self.lacks_nothing();
+            self.note(Entry::MayLack(false));
         }
         let confirmed = self.outbox.completed(pkid)?;
         self.note_done(&confirmed);

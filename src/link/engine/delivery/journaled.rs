@@ -50,7 +50,6 @@ impl Delivery {
         }
         if delivery.must_release {
             delivery.note(Entry::MayLack(true));
-            delivery.may_lack = true;
         }
         delivery
     }

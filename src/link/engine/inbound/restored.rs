@@ -13,8 +13,8 @@ const UNCERTAIN: u64 = u64::MAX - 1;
 
 impl Inbound {
     /// The ledger of a process that goes on where an earlier one has ended, of which `is_exact` says whether nothing is
-    /// missing. `open` says how many packets that the
-    /// message of this serial number led to are not confirmed. Says which serial number each has now.
+    /// missing. `open` says how many packets that the message of this serial number led to are not confirmed. Says which
+    /// serial number each has now.
     pub fn restore(
         &mut self,
         received: &[Received],
@@ -52,6 +52,16 @@ impl Inbound {
             });
         }
         serials
+    }
+
+    /// What the journal keeps of the message with this serial number.
+    pub fn received(&mut self, serial: u64) -> Option<Received> {
+        let Entry { pkid, digest, .. } = *self.entry(serial)?;
+        Some(Received {
+            serial,
+            pkid,
+            digest,
+        })
     }
 
     /// Tells the journal of every message with QoS 2 whose PUBREL has not come, or whose PUBCOMP is perhaps lost.

@@ -170,7 +170,7 @@ impl Journal {
     #[must_use]
     pub fn open(mut storage: Box<dyn Storage>, header: Header) -> Self {
         let mut is_foreign = false;
-        let found = match storage.load() {
+        let mut found = match storage.load() {
             Ok(None) => None,
             Ok(Some(bytes)) => match parse(&bytes) {
                 None if !was_journal(&bytes) => {
@@ -205,7 +205,8 @@ impl Journal {
                 None
             }
         };
-        let memory = found.as_ref().map(|found| found.memory.clone());
+        let memory = found.as_mut();
+        let memory = memory.map(|found| std::mem::take(&mut found.memory));
         Self {
             storage,
             header,
@@ -247,7 +248,9 @@ impl Journal {
 
     /// Adds an entry to the record of this turn.
     pub(super) fn note(&mut self, entry: Entry<'_>) {
-        if self.is_given_up {
+        if self.is_given_up
+            || matches!(entry, Entry::MayLack(something) if something == self.may_lack)
+        {
             return;
         }
         if let Entry::Remember(name, value) = entry {
