@@ -25,6 +25,7 @@ use std::collections::{HashMap, VecDeque};
 use super::journal::digest;
 use super::outbox::MOSQUITTO_WINDOW;
 use crate::mqtt::{Message, QoS};
+pub(super) use numbers::is_back;
 use one_by_one::OneByOne;
 
 /// An acknowledgement for the link to send: PUBACK at QoS 1, PUBREC at QoS 2.

@@ -4,6 +4,12 @@
 use super::{Answered, Inbound};
 use crate::mqtt::QoS;
 
+/// Whether a broker that gave `last` away has gone back to `pkid`, and not begun again after the highest.
+pub fn is_back(last: u16, pkid: u16) -> bool {
+    let starts_over = last > u16::MAX - 1_000 && pkid < 1_000;
+    pkid <= last && !starts_over
+}
+
 impl Inbound {
     /// What the broker repeats is not known by its identifier any more: better answered twice than not at all.
     pub(super) fn supersede(&mut self) {
@@ -48,8 +54,7 @@ impl Inbound {
 
     /// Watches in which order the broker gives packet identifiers to new messages.
     pub(super) fn numbered(&mut self, pkid: u16) {
-        let starts_over = self.last_new > u16::MAX - 1_000 && pkid < 1_000;
-        let is_back = pkid <= self.last_new && !starts_over;
+        let is_back = is_back(self.last_new, pkid);
         self.went_back |= is_back && pkid > 1 && !self.reuses_identifiers;
         self.reuses_identifiers |= is_back;
         self.last_new = pkid;

@@ -5,6 +5,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::Received;
+use crate::link::engine::inbound::is_back;
 
 /// Those that a journal tells of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,8 +23,7 @@ pub struct Completed {
 impl Completed {
     /// A message has arrived. A broker that gives its identifier a second time so soon is not known by it.
     pub fn received(&mut self, pkid: u16) {
-        let starts_over = self.last > u16::MAX - 1_000 && pkid < 1_000;
-        if pkid <= self.last && !starts_over {
+        if is_back(self.last, pkid) {
             self.reuses_identifiers();
         }
         self.last = pkid;
