@@ -117,6 +117,15 @@ fn the_default_session_passes_where_the_broker_has_no_qos_2() {
     }
 }
 
+/// Both ends at QoS 2 on this world's broker, while one to three connections are cut.
+fn sessions_over_cuts(world: World, seed: u64, random: &mut fastrand::Rng) -> Sessions {
+    let strikes: Vec<_> = (0..random.u32(1..=3))
+        .map(|_| (random.u32(1..150), Strike::Cut))
+        .collect();
+    let commands = random.u32(0..40);
+    Sessions::in_world(world, seed, QoS::ExactlyOnce, commands, PERSISTENT).with_strikes(&strikes)
+}
+
 /// RabbitMQ: it has no QoS 2, and numbers what it repeats from 1 again on each connection.
 #[test]
 fn a_broker_that_renumbers_its_repetitions_loses_nothing() {
@@ -130,13 +139,7 @@ fn a_broker_that_renumbers_its_repetitions_loses_nothing() {
                 renumbers: true,
                 ..Oddities::default()
             };
-            let strikes: Vec<_> = (0..random.u32(1..=3))
-                .map(|_| (random.u32(1..150), Strike::Cut))
-                .collect();
-            let commands = random.u32(0..40);
-            Sessions::in_world(world, seed, QoS::ExactlyOnce, commands, PERSISTENT)
-                .with_strikes(&strikes)
-                .assert_at_least_once();
+            sessions_over_cuts(world, seed, &mut random).assert_at_least_once();
         },
     );
 }
@@ -154,13 +157,7 @@ fn a_broker_that_takes_one_pub_rec_for_another_loses_and_repeats_nothing() {
                 closes_at_unknown_pub_rel: random.bool(),
                 ..Oddities::default()
             };
-            let strikes: Vec<_> = (0..random.u32(1..=3))
-                .map(|_| (random.u32(1..150), Strike::Cut))
-                .collect();
-            let commands = random.u32(0..40);
-            Sessions::in_world(world, seed, QoS::ExactlyOnce, commands, PERSISTENT)
-                .with_strikes(&strikes)
-                .assert_exactly_once();
+            sessions_over_cuts(world, seed, &mut random).assert_exactly_once();
         },
     );
 }

@@ -72,6 +72,13 @@ impl Requests {
         }
     }
 
+    fn strike_from_now_on(&mut self, random: &mut fastrand::Rng) {
+        let arrived = self.world.arrived;
+        let strikes = random_strikes(random, 60).into_iter();
+        let strikes = strikes.map(|(after, strike)| (arrived + after, strike));
+        self.world.strikes = strikes.collect();
+    }
+
     fn assert_answered(&mut self, expected: &[&str]) {
         let limit = Duration::from_secs(1000);
         let requester = self.requester;
@@ -168,12 +175,7 @@ fn lines_are_answered_each_once_where_requests_overtake_their_subscription() {
         let oddities = late(random.u64(1..2000));
         let lines = ["abc", "de", "", "fgh"];
         let mut requests = Requests::with_oddities(seed, QoS::AtLeastOnce, &lines, oddities);
-        let arrived = requests.world.arrived;
-        let strikes = random_strikes(&mut random, 60);
-        let strikes = strikes
-            .into_iter()
-            .map(|(after, strike)| (arrived + after, strike));
-        requests.world.strikes = strikes.collect();
+        requests.strike_from_now_on(&mut random);
         requests.assert_answered(&["cba", "ed", "", "hgf"]);
     });
 }
@@ -255,12 +257,7 @@ fn lines_are_answered_each_once_and_in_order_over_random_strikes() {
         let mut random = fastrand::Rng::with_seed(seed);
         let qos = [QoS::AtLeastOnce, QoS::ExactlyOnce][random.usize(0..2)];
         let mut requests = Requests::new(seed, qos, &["abc", "de", "", "fgh"]);
-        let arrived = requests.world.arrived;
-        let strikes = random_strikes(&mut random, 60);
-        let strikes = strikes
-            .into_iter()
-            .map(|(after, strike)| (arrived + after, strike));
-        requests.world.strikes = strikes.collect();
+        requests.strike_from_now_on(&mut random);
         requests.assert_answered(&["cba", "ed", "", "hgf"]);
     });
 }
