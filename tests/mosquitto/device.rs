@@ -148,7 +148,7 @@ fn a_device_that_is_to_log_in_again_does_so_until_it_is_stopped() {
         return;
     }
     let broker = Mosquitto::open();
-    let plan = "-v controller --sessions 2 --commands 3 --delay 0 --report -";
+    let plan = "-v controller --sessions 2 --commands 3 --delay 1 --report -";
     let controller = Process::start(broker.client(plan.split(' ')));
     controller.wait_for_stderr("waiting for logins");
     let folder = Folder::new();

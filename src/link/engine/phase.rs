@@ -264,20 +264,26 @@ impl Engine<'_> {
         }
     }
 
+    /// The confirmation that the role waited for may have come in the end after all.
+    fn take_late_success(&mut self) {
+        let is_done = self.role.is_done();
+        if let Phase::Closing { end, .. } = &mut self.phase {
+            let was_late = match end {
+                Ok(_) => true,
+                Err(failure) => matches!(failure.kind, Kind::NoAnswer | Kind::Unreachable),
+            };
+            if is_done && was_late {
+                *end = Ok(End::Finished);
+            }
+        }
+    }
+
     /// The first step of the end is over, by confirmations or by its deadline.
     fn on_confirmed_all(&mut self) {
-        let is_done = self.role.is_done();
-        let Phase::Closing { end, .. } = &mut self.phase else {
+        self.take_late_success();
+        let Phase::Closing { end, .. } = &self.phase else {
             return;
         };
-        // The confirmation that the role waited for may have come in the end after all.
-        let in_time = match end {
-            Ok(_) => true,
-            Err(failure) => matches!(failure.kind, Kind::NoAnswer | Kind::Unreachable),
-        };
-        if is_done && in_time {
-            *end = Ok(End::Finished);
-        }
         let end = end.clone();
         let next = match self.leaves_nothing(&end) {
             true => {
@@ -353,6 +359,7 @@ impl Engine<'_> {
 
     /// The last connection has ended. What the broker may keep of the session has still to go.
     fn on_closed(&mut self) {
+        self.take_late_success();
         let Phase::Closing {
             step,
             deadline,
