@@ -1,9 +1,14 @@
 //! Parses, runs, and turns the outcome into an exit code; nothing else.
 
+use mqtt_client::link::programs;
 use mqtt_client::role::Kind;
 use mqtt_client::{cli, program};
 
 fn main() {
+    if programs::marks_a_launch() {
+        let code = programs::launch(std::env::args_os().skip(1));
+        std::process::exit(code.into());
+    }
     let outcome = cli::parse(std::env::args_os().skip(1), &|name| std::env::var_os(name)).and_then(
         |(verbosity, invocation)| {
             program::output::start_log(verbosity);
@@ -20,6 +25,7 @@ fn main() {
             failure.kind.exit_code()
         }
     };
+    programs::end_all();
     // Not a return: the link's runtime would wait for a name look-up that may take seconds more.
     std::process::exit(code.into());
 }

@@ -84,6 +84,7 @@ fuzz_target!(|bytes: &[u8]| {
                 Effect::Finish => finished = true,
                 Effect::Unsubscribe(filter) => panic!("{filter}"),
                 Effect::Remember(..) => {}
+                Effect::Run(job) => panic!("{job:?} without programs"),
                 Effect::AwaitLine => panic!("a device works on no lines"),
             }
         }

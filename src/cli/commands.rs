@@ -7,16 +7,17 @@ use std::time::Duration;
 
 use super::connection::ConnectionOptions;
 use super::nearest::nearest;
-use super::table::COMMANDS;
+use super::programs::ProgramLimits;
+use super::table::{COMMANDS, variable};
 use super::values::{self, Values};
 use super::{Invocation, StateConfig, Text, sized, usage};
 use crate::device_session::controller::Plan;
 use crate::device_session::device::DeviceConfig;
 use crate::mqtt::{Level, QoS};
 use crate::role::{Failure, Kind};
-use crate::text_request::Action;
 use crate::text_request::requester::RequestConfig;
 use crate::text_request::responder::ResponderConfig;
+use crate::text_request::{Action, ActionName};
 
 /// The options, read before it is known which command they are for.
 pub struct ServiceOptions {
@@ -27,7 +28,11 @@ pub struct ServiceOptions {
     again: Option<Duration>,
     state: Option<StateConfig>,
     is_state_typed: bool,
-    commands: Option<RangeInclusive<u32>>,
+    commands: Option<String>,
+    is_commands_by_variable: bool,
+    actions: Option<PathBuf>,
+    limits: ProgramLimits,
+    any_action: bool,
     delay: Option<Duration>,
     seed: Option<u64>,
     sessions: Option<u64>,
@@ -45,7 +50,11 @@ impl ServiceOptions {
             again: values.get("--again", values::limit)?.flatten(),
             is_state_typed: values.is_typed("--state-dir"),
             state: values.state()?,
-            commands: values.get("--commands", values::range)?,
+            is_commands_by_variable: values.is_by_variable("--commands")?,
+            commands: values.get("--commands", values::text)?,
+            actions: values.get("--actions", values::path)?,
+            limits: ProgramLimits::read(values)?,
+            any_action: values.count("--any-action") > 0,
             delay: values.get("--delay", values::seconds)?,
             seed: values.get("--seed", values::number)?,
             sessions: values.get("--sessions", values::positive)?,
@@ -76,15 +85,10 @@ pub fn request(options: ServiceOptions, mut free: Vec<OsString>) -> Result<Invoc
             unknown.unwrap_or_else(|| usage(text))
         })?;
     let net_id = level("NETID", net_id)?;
-    let action = action.to_string_lossy();
-    let action = action.parse().map_err(|()| {
-        let meant = nearest(&action, Action::ALL.map(Action::name));
-        let meant = meant.map_or(
-            "uppercase, lowercase, title-case, reverse or shuffle".to_owned(),
-            |meant| format!("did you mean {meant}?"),
-        );
-        usage(format!("unknown ACTION `{action}`: {meant}"))
-    })?;
+    let action = match options.any_action {
+        true => ActionName::new(level("ACTION", action)?),
+        false => known_action(&action.to_string_lossy())?.into(),
+    };
     let message = match message.into_string() {
         Ok(message) if message == "-" && options.lines => Text::Lines,
         Ok(message) if message == "-" => Text::Stdin,
@@ -101,6 +105,17 @@ pub fn request(options: ServiceOptions, mut free: Vec<OsString>) -> Result<Invoc
             ..usual
         },
         message,
+    })
+}
+
+fn known_action(name: &str) -> Result<Action, Failure> {
+    name.parse().map_err(|()| {
+        let meant = nearest(name, Action::ALL.map(Action::name));
+        let meant = meant.map_or(
+            "uppercase, lowercase, title-case, reverse or shuffle, or with --any-action another one of the responder's".to_owned(),
+            |meant| format!("did you mean {meant}?"),
+        );
+        usage(format!("unknown ACTION `{name}`: {meant}"))
     })
 }
 
@@ -121,6 +136,11 @@ pub fn device(options: ServiceOptions, free: Vec<OsString>) -> Result<Invocation
     })?;
     let usual = DeviceConfig::new(level("USER_ID", user_id)?);
     let timeout = options.connection.timeout;
+    let programs = options.limits.of(
+        "--commands",
+        options.commands.map(PathBuf::from),
+        options.state.is_some(),
+    )?;
     Ok(Invocation::Device {
         // Not the USER_ID itself: a NETID of that name would be the same client, and its request would end the
         // device's session.
@@ -130,8 +150,10 @@ pub fn device(options: ServiceOptions, free: Vec<OsString>) -> Result<Invocation
         config: DeviceConfig {
             qos: options.qos.unwrap_or(usual.qos),
             timeout: timeout.unwrap_or(usual.timeout),
+            has_programs: programs.is_some(),
             ..usual
         },
+        programs,
         replies: options.replies,
         again: options.again,
         state: options.state,
@@ -143,10 +165,19 @@ pub fn controller(options: ServiceOptions, free: Vec<OsString>) -> Result<Invoca
     let usual = Plan::default();
     let timeout = options.connection.timeout;
     let in_a_group = options.share.is_some();
+    let commands = options.commands.as_deref().map(|text| {
+        let (kind, name) = match options.is_commands_by_variable {
+            true => (Kind::Config, variable("--commands")),
+            false => (Kind::Usage, "--commands".to_owned()),
+        };
+        values::range(text)
+            .map_err(|why| Failure::new(kind, format!("{name}: `{text}` is not {why}")))
+    });
+    let commands: Option<RangeInclusive<u32>> = commands.transpose()?;
     Ok(Invocation::Controller {
         connection: options.connection.service("controller", in_a_group)?,
         plan: Plan {
-            commands: options.commands.unwrap_or(usual.commands),
+            commands: commands.unwrap_or(usual.commands),
             delay: options.delay.unwrap_or(usual.delay),
             timeout: timeout.unwrap_or(usual.timeout),
             qos: options.qos.unwrap_or(usual.qos),
@@ -168,13 +199,18 @@ pub fn responder(options: ServiceOptions, free: Vec<OsString>) -> Result<Invocat
         return Err(usage(text.to_owned()));
     }
     let in_a_group = options.share.is_some();
+    let programs = options
+        .limits
+        .of("--actions", options.actions, options.state.is_some())?;
     Ok(Invocation::Responder {
         connection: options.connection.service("responder", in_a_group)?,
         config: ResponderConfig {
             qos: options.qos.unwrap_or(ResponderConfig::QOS),
             share: options.share,
+            has_programs: programs.is_some(),
             seed: fastrand::u64(..),
         },
+        programs,
         state: options.state,
     })
 }

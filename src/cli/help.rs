@@ -60,13 +60,28 @@ Message:
       --sync             device, controller, responder: with --state-dir, on the
                          disk before it is sent, so that a power cut repeats
                          nothing at QoS 2
-      --commands N|A-B   controller: commands a session (5-15)
+      --commands WHAT    device, controller: of a device the folder of programs
+                         that answer commands, NAME [ARGUMENT...]; of a
+                         controller, N or A-B, commands a session (5-15)
       --delay S          controller: seconds before the first command (3)
       --seed N           controller: repeat the choice of commands and ids
       --sessions N       controller: exit after N sessions
       --report FILE      controller: a line of JSON a session, - for stdout
       --share GROUP      controller, responder: share logins or requests with
                          the others of GROUP, on this machine or elsewhere
+
+Programs:
+      --actions DIR      responder: the folder of programs that answer actions,
+                         MESSAGE on standard input
+      --program-time S   device, responder: seconds that a program may run (10)
+      --program-output N
+                         device, responder: bytes of its output that are
+                         answered, the rest is cut off (65536)
+      --programs-at-once N
+                         device, responder: how many may run at once (1)
+      --at-most-once     device, responder: with --state-dir, a program that may
+                         have run when a crash came does not run again
+      --any-action       request: ACTION may be one of the responder's --actions
 
 Output:
   -v, --verbose          say what happens; -vv: every packet

@@ -6,6 +6,7 @@ mod connection;
 mod help;
 mod login;
 mod nearest;
+mod programs;
 mod table;
 mod url;
 mod values;
@@ -23,6 +24,7 @@ pub use variables::unknown_variables;
 
 use crate::device_session::controller::Plan;
 use crate::device_session::device::DeviceConfig;
+use crate::link::ProgramOptions;
 use crate::role::{Failure, Kind};
 use crate::text_request::MAX_TEXT;
 use crate::text_request::requester::RequestConfig;
@@ -55,6 +57,8 @@ pub enum Invocation {
         connection: ConnectionConfig,
         /// What it does, but for the replies of the file.
         config: DeviceConfig,
+        /// What answers its commands, before the table.
+        programs: Option<ProgramOptions>,
         /// The file that replaces the table of replies.
         replies: Option<PathBuf>,
         /// How long after the last words it logs in again; `None`: never.
@@ -81,6 +85,8 @@ pub enum Invocation {
         connection: ConnectionConfig,
         /// How it answers.
         config: ResponderConfig,
+        /// What answers requests, before its own actions.
+        programs: Option<ProgramOptions>,
         /// Where it remembers what is not answered.
         state: Option<StateConfig>,
     },

@@ -55,6 +55,7 @@ pub enum Group {
     Login,
     Tls,
     Message,
+    Programs,
     Output,
 }
 
@@ -67,6 +68,7 @@ impl Group {
             Self::Login => "Login",
             Self::Tls => "TLS",
             Self::Message => "Message",
+            Self::Programs => "Programs",
             Self::Output => "Output",
         }
     }
@@ -145,8 +147,8 @@ pub fn variable(long: &str) -> String {
 }
 
 /// All options, in the order of the help text.
-pub static OPTIONS: [OptionSpec; 30] = {
-    use Group::{Connection, Login, Message, Output, Tls};
+pub static OPTIONS: [OptionSpec; 36] = {
+    use Group::{Connection, Login, Message, Output, Programs, Tls};
     const fn flag(group: Group, long: &'static str) -> OptionSpec {
         OptionSpec::flag(group, long)
     }
@@ -176,12 +178,20 @@ pub static OPTIONS: [OptionSpec; 30] = {
         valued(Message, "--again", "S").only_for(&["device"]),
         valued(Message, "--state-dir", "DIR").only_for(&["device", "controller", "responder"]),
         flag(Message, "--sync").only_for(&["device", "controller", "responder"]),
-        valued(Message, "--commands", "N|A-B").only_for(&["controller"]),
+        valued(Message, "--commands", "WHAT").only_for(&["device", "controller"]),
         valued(Message, "--delay", "S").only_for(&["controller"]),
         valued(Message, "--seed", "N").only_for(&["controller"]),
         valued(Message, "--sessions", "N").only_for(&["controller"]),
         valued(Message, "--report", "FILE").only_for(&["controller"]),
         valued(Message, "--share", "GROUP").only_for(&["controller", "responder"]),
+        valued(Programs, "--actions", "DIR").only_for(&["responder"]),
+        valued(Programs, "--program-time", "S").only_for(&["device", "responder"]),
+        valued(Programs, "--program-output", "N").only_for(&["device", "responder"]),
+        valued(Programs, "--programs-at-once", "N").only_for(&["device", "responder"]),
+        flag(Programs, "--at-most-once").only_for(&["device", "responder"]),
+        flag(Programs, "--any-action")
+            .only_for(&["request"])
+            .without_variable(),
         flag(Output, "--verbose").short("-v"),
         flag(Output, "--quiet"),
         flag(Output, "--help").without_variable(),

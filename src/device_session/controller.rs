@@ -285,7 +285,7 @@ impl Role for Controller {
                 let logins = Effect::Subscribe(self.plan.logins(), QoS::ExactlyOnce);
                 self.subscribe_again().chain([logins]).collect()
             }
-            Event::Connected { .. } | Event::Line(_) => Vec::new(),
+            Event::Connected { .. } | Event::Line(_) | Event::Ran(..) => Vec::new(),
             Event::Subscribed { filter, granted } => self.subscribed(filter, granted),
             Event::Confirmed(message) => self.confirmed(now, message),
             Event::Undeliverable(message, _) => self.undeliverable(now, message),

@@ -1,6 +1,7 @@
 //! The device's end of a session: logs in, logs in again when no UNIQUE ID comes, answers each command
 //! once, ends at the last words.
 
+mod commands;
 mod config;
 mod state;
 
@@ -10,10 +11,7 @@ pub use config::{DeviceConfig, Resume};
 use config::{ENDING, SESSION, is_reply};
 use state::State;
 
-use super::{
-    LAST_WORDS, Replies, command_topic, login_topic, nobody_speaks, reply_topic, unique_id_topic,
-    without_end, words,
-};
+use super::{Replies, command_topic, login_topic, nobody_speaks, unique_id_topic, without_end};
 use crate::mqtt::{Level, MAX_PAYLOAD, Message, QoS, TopicFilter, TopicName, printable};
 use crate::role::repeats::Repeats;
 use crate::role::{Effect, Event, Failure, Kind, Reaction, Role, Undeliverable};
@@ -42,6 +40,10 @@ pub struct Device {
     /// `timeout` after the last word from the controller.
     expires_at: Option<Instant>,
     repeats: Repeats,
+    /// Programs answer commands, before the table does.
+    has_programs: bool,
+    /// How many of those have not ended.
+    running: u64,
     state: State,
 }
 
@@ -54,6 +56,7 @@ impl Device {
             replies,
             qos,
             timeout,
+            has_programs,
             resume,
         } = config;
         Self {
@@ -63,6 +66,8 @@ impl Device {
             timeout,
             expires_at: timeout.and_then(|timeout| now.checked_add(timeout)),
             repeats: Repeats::new(timeout, FIRST_REPEAT, RAREST_REPEAT),
+            has_programs,
+            running: 0,
             state: State::Starting { resume },
         }
     }
@@ -70,6 +75,11 @@ impl Device {
     /// The controller gave a sign of life: the timeout counts anew.
     fn heard(&mut self, now: Instant) {
         self.expires_at = self.timeout.and_then(|timeout| now.checked_add(timeout));
+    }
+
+    /// While a program runs, that has a limit of its own, and the controller waits for the reply.
+    fn limit(&self) -> Option<Instant> {
+        self.expires_at.filter(|_| self.running == 0)
     }
 
     fn unique_id_topic(&self) -> TopicName {
@@ -170,41 +180,6 @@ impl Device {
         }
         self.heard(now);
         Ok(self.answer(message))
-    }
-
-    fn answer(&mut self, message: &Message) -> Vec<Effect<Progress>> {
-        let State::Serving {
-            unique_id,
-            answered,
-            unconfirmed,
-        } = &mut self.state
-        else {
-            return Vec::new();
-        };
-        let payload = &message.payload;
-        let command = words(payload);
-        if command == Some(LAST_WORDS) {
-            self.state = State::Leaving {
-                unique_id: unique_id.clone(),
-                unconfirmed: *unconfirmed,
-            };
-            let mut effects = vec![Effect::Remember(ENDING.to_owned(), Some(Vec::new()))];
-            effects.extend(self.leave());
-            return effects;
-        }
-        let Some((command, word)) = command.and_then(|command| self.replies.answer(command)) else {
-            return vec![Effect::Warn(format!(
-                "ignored the unknown command `{}`",
-                printable(payload)
-            ))];
-        };
-        *answered += 1;
-        *unconfirmed += 1;
-        vec![Effect::Publish(Message::new(
-            reply_topic(unique_id, command),
-            word,
-            message.qos,
-        ))]
     }
 
     fn log_in_again(&mut self) -> Vec<Effect<Progress>> {
@@ -358,8 +333,9 @@ impl Role for Device {
             Event::Confirmed(message) => Ok(self.confirmed(now, message)),
             Event::Undeliverable(message, why) => self.undeliverable(message, why),
             Event::Received(message) => self.received(now, message),
+            Event::Ran(job, outcome) => Ok(self.ran(now, job, outcome)),
             Event::Line(_) => Ok(Vec::new()),
-            Event::Deadline => match (&self.state, self.expires_at, self.timeout) {
+            Event::Deadline => match (&self.state, self.limit(), self.timeout) {
                 (State::Done, ..) => Ok(Vec::new()),
                 (_, Some(expires_at), Some(timeout)) if now >= expires_at => {
                     Err(self.timed_out(timeout))
@@ -375,13 +351,13 @@ impl Role for Device {
     fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Done => None,
-            State::LoggingIn { repeat } => [repeat, self.expires_at].into_iter().flatten().min(),
-            _ => self.expires_at,
+            State::LoggingIn { repeat } => [repeat, self.limit()].into_iter().flatten().min(),
+            _ => self.limit(),
         }
     }
 
     fn time_limit(&self) -> Option<Instant> {
-        self.expires_at
+        self.limit()
     }
 
     /// The last words are handed out, and the broker has every reply. Only their acknowledgement is left. A

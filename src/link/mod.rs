@@ -6,6 +6,7 @@ mod driver;
 pub mod engine;
 mod lines;
 mod options;
+pub mod programs;
 #[cfg(test)]
 mod simulation;
 mod stop;
@@ -15,11 +16,12 @@ pub use driver::tls::{Tls, TlsFiles};
 pub use engine::CLOSING_LIMIT;
 pub use lines::Lines;
 pub use options::{Address, Login, Options, Refusals, Session};
+pub use programs::{ProgramOptions, Programs};
 pub use stop::Stop;
 pub use watcher::Watcher;
 
 use crate::role::{Failure, Role};
-use driver::Driver;
+use driver::{Driver, Sources};
 use engine::RoleWithSink;
 use engine::journal::Journal;
 use watcher::Unwatched;
@@ -43,6 +45,7 @@ pub struct Run<'a> {
     stop: &'a Stop,
     watcher: Option<&'a mut dyn Watcher>,
     lines: Option<&'a Lines>,
+    programs: Option<&'a Programs>,
     journal: Option<Journal>,
 }
 
@@ -55,6 +58,7 @@ impl<'a> Run<'a> {
             stop,
             watcher: None,
             lines: None,
+            programs: None,
             journal: None,
         }
     }
@@ -70,6 +74,13 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn on_lines(mut self, lines: &'a Lines) -> Self {
         self.lines = Some(lines);
+        self
+    }
+
+    /// The same run for a role that has programs run.
+    #[must_use]
+    pub fn running(mut self, programs: Option<&'a Programs>) -> Self {
+        self.programs = programs;
         self
     }
 
@@ -96,12 +107,16 @@ impl<'a> Run<'a> {
         let mut unwatched = Unwatched;
         let watcher = self.watcher.unwrap_or(&mut unwatched);
         let role = Box::new(RoleWithSink { role, emit });
+        let sources = Sources {
+            lines: self.lines,
+            programs: self.programs,
+        };
         Driver::new(
             role,
             self.options,
             self.stop,
             watcher,
-            self.lines,
+            sources,
             self.journal,
         )?
         .run()

@@ -11,6 +11,8 @@ type Wake = Box<dyn Fn() + Send>;
 struct State {
     requested: bool,
     nothing_to_close: bool,
+    /// [`Stop::end_wait`] was called, and has ended no wait yet.
+    has_more: bool,
     /// What the request calls, each under the number that its guard knows.
     wakes: Vec<(u64, Wake)>,
     /// The number of the wake that is registered next.
@@ -51,11 +53,11 @@ impl Stop {
         self.state().requested
     }
 
-    /// Waits for the request, until `deadline` at the latest. Says whether it was made.
+    /// Waits for the request or [`Stop::end_wait`], until `deadline` at the latest. Says whether the request was made.
     #[must_use]
     pub fn wait_until(&self, deadline: Option<Instant>) -> bool {
         let mut state = self.state();
-        while !state.requested {
+        while !state.requested && !std::mem::take(&mut state.has_more) {
             state = match deadline.map(|d| d.saturating_duration_since(Instant::now())) {
                 Some(remaining) if remaining.is_zero() => break,
                 Some(remaining) => {
@@ -69,6 +71,12 @@ impl Stop {
             };
         }
         state.requested
+    }
+
+    /// Ends the present wait, or the next one, without a request: something else has come.
+    pub fn end_wait(&self) {
+        self.state().has_more = true;
+        self.0.1.notify_all();
     }
 
     /// Registers a function that the request calls, for a thread that waits for something else than this `Stop`. It

@@ -67,6 +67,12 @@ impl TopicFilter {
         Self(filter)
     }
 
+    /// The filter that matches this level below any two: `+/+/request`.
+    #[must_use]
+    pub fn under_any_two(level: &Level) -> Self {
+        Self(format!("+/+/{level}"))
+    }
+
     /// This filter as a shared subscription: of all clients that subscribe to it in the name of `group`, the broker
     /// gives each message to one. It is from MQTT 5 (section 4.8.2, whose rules for a share name are those of a
     /// [`Level`]); brokers offer it to clients of MQTT 3.1.1 as well.

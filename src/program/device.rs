@@ -9,13 +9,13 @@ use log::info;
 use super::connection::Connection;
 use super::state_dir::StateDir;
 use super::systemd::Systemd;
-use super::{DONE, old_session, output, replies, signals};
+use super::{DONE, old_session, output, programs, replies, signals};
 use crate::Seconds;
 use crate::cli::{ConnectionConfig, StateConfig};
 use crate::device_session::LAST_WORDS;
 use crate::device_session::device::{Device, DeviceConfig, Progress, Resume};
 use crate::link::engine::journal::Journal;
-use crate::link::{End, Run, Session, Stop, Watcher};
+use crate::link::{End, ProgramOptions, Run, Session, Stop, Watcher};
 use crate::mqtt::Level;
 use crate::role::Failure;
 
@@ -26,6 +26,7 @@ use crate::role::Failure;
 pub fn run(
     connection: ConnectionConfig,
     config: DeviceConfig,
+    programs: Option<ProgramOptions>,
     replies: Option<PathBuf>,
     again: Option<Duration>,
     state: Option<StateConfig>,
@@ -33,6 +34,8 @@ pub fn run(
     let connection = Connection::load(connection)?;
     let replies = replies::load(replies.as_deref(), config.replies)?;
     let config = DeviceConfig { replies, ..config };
+    let usual: Vec<&str> = config.replies.commands().map(Level::as_str).collect();
+    let programs = programs::open(programs, &usual)?;
     let state = state.map(StateDir::lock).transpose()?;
     signals::until_signal(DONE, move |stop| {
         let Some(mut options) = connection.for_service(Session::Clean, stop)? else {
@@ -54,6 +57,7 @@ pub fn run(
             let role = Device::new(config, Instant::now());
             let run = Run::new(&options, stop)
                 .watched_by(&mut systemd)
+                .running(programs.as_ref())
                 .journaled(journal);
             // Said before the journal forgets the session: a crash in between says the last words twice, rather than
             // never.

@@ -9,6 +9,7 @@ mod journal_file;
 pub mod old_session;
 pub mod output;
 mod password;
+mod programs;
 mod prompt;
 mod replies;
 mod reports;
@@ -59,10 +60,11 @@ pub fn run(invocation: Invocation) -> Result<u8, Failure> {
         Invocation::Device {
             connection,
             config,
+            programs,
             replies,
             again,
             state,
-        } => device::run(connection, config, replies, again, state),
+        } => device::run(connection, config, programs, replies, again, state),
         Invocation::Controller {
             connection,
             plan,
@@ -73,8 +75,9 @@ pub fn run(invocation: Invocation) -> Result<u8, Failure> {
         Invocation::Responder {
             connection,
             config,
+            programs,
             state,
-        } => responder::run(connection, config, state),
+        } => responder::run(connection, config, programs, state),
     }
 }
 

@@ -3,10 +3,11 @@
 use super::connection::Connection;
 use super::state_dir::StateDir;
 use super::systemd::Systemd;
-use super::{DONE, share, signals};
+use super::{DONE, programs, share, signals};
 use crate::cli::{ConnectionConfig, StateConfig};
-use crate::link::{End, Run, Session};
+use crate::link::{End, ProgramOptions, Run, Session};
 use crate::role::Failure;
+use crate::text_request::Action;
 use crate::text_request::responder::{Responder, ResponderConfig};
 
 /// Runs it.
@@ -16,9 +17,11 @@ use crate::text_request::responder::{Responder, ResponderConfig};
 pub fn run(
     connection: ConnectionConfig,
     config: ResponderConfig,
+    programs: Option<ProgramOptions>,
     state: Option<StateConfig>,
 ) -> Result<u8, Failure> {
     let connection = Connection::load(connection)?;
+    let programs = programs::open(programs, &Action::ALL.map(Action::name))?;
     // In a group the others answer while this one is away. The broker would give a session that outlives
     // the connection its share of the requests all the same, and keep them until it returns.
     let state = state.filter(|_| config.share.is_none());
@@ -44,6 +47,7 @@ pub fn run(
         }
         let run = Run::new(&options, stop)
             .watched_by(&mut systemd)
+            .running(programs.as_ref())
             .journaled(journal);
         run.carry(Responder::new(config), |()| Ok(()))
     })

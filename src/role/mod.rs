@@ -15,18 +15,22 @@
 //! 3. Each [`Effect::Publish`] is followed by exactly one [`Event::Confirmed`] or [`Event::Undeliverable`],
 //!    unless the run ends first. The broker may confirm them in another order.
 //! 4. [`Event::Line`] follows an [`Effect::AwaitLine`], one line each.
-//! 5. [`Event::Deadline`] comes when the instant of [`Role::deadline`] has come, and not before. While an
+//! 5. Each [`Effect::Run`] is followed by exactly one [`Event::Ran`], unless the run ends first. The programs are started
+//!    in order, as many at once as the run allows.
+//! 6. [`Event::Deadline`] comes when the instant of [`Role::deadline`] has come, and not before. While an
 //!    attempt to connect is under way it waits until that has ended.
-//! 6. After a stop nothing is received any more, but confirmations may still come. After [`Effect::Finish`]
+//! 7. After a stop nothing is received any more, but confirmations may still come. After [`Effect::Finish`]
 //!    messages may still arrive, until the broker has confirmed everything.
 
 mod failure;
+mod job;
 mod memory;
 pub mod repeats;
 
 use std::time::Instant;
 
 pub use failure::{Failure, Kind};
+pub use job::{Job, Outcome};
 pub use memory::Memory;
 #[cfg(test)]
 pub use memory::Told;
@@ -55,8 +59,10 @@ pub enum Event<'a> {
     /// The link cannot carry this message and has dropped it, for this reason.
     Undeliverable(&'a Message, Undeliverable),
     /// A message arrived on one of the role's subscriptions. The link acknowledges it when the broker has confirmed
-    /// everything that the role publishes in reaction to it.
+    /// everything that the role publishes in reaction to it, or to a program that it has run for it.
     Received(&'a Message),
+    /// A program has ended, or there is none of that name.
+    Ran(&'a Job, &'a Outcome),
     /// The line that [`Effect::AwaitLine`] asked for; `None` when there are no more.
     Line(Option<&'a str>),
     /// The instant that [`Role::deadline`] named has come.
@@ -87,6 +93,10 @@ pub enum Effect<T> {
     /// Publish, and try until the broker has confirmed the message. Where that cannot be, the link answers
     /// with [`Event::Undeliverable`].
     Publish(Message),
+    /// Run a program; [`Event::Ran`] brings what came of it. With a journal a later process goes on with it: one that had
+    /// not begun is run, and one that may have run is run again, under the same identifier, or not, as the run's
+    /// [`Programs`](crate::link::Programs) say.
+    Run(Box<Job>),
     /// Remember this value under this name for a later process, or forget it (`None`). It is written before anything is
     /// sent that the same event led to. Where the run has no journal it has no effect.
     Remember(String, Option<Vec<u8>>),
@@ -122,6 +132,7 @@ impl<T> Effect<T> {
             Self::Subscribe(filter, qos) => Effect::Subscribe(filter, qos),
             Self::Unsubscribe(filter) => Effect::Unsubscribe(filter),
             Self::Publish(message) => Effect::Publish(message),
+            Self::Run(job) => Effect::Run(job),
             Self::Remember(name, value) => Effect::Remember(name, value),
             Self::AwaitLine => Effect::AwaitLine,
             Self::Note(text) => Effect::Note(text),

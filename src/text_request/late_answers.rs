@@ -13,7 +13,7 @@
 
 use std::collections::VecDeque;
 
-use super::Action;
+use super::ActionName;
 
 /// The most texts that are remembered, so that memory stays bounded: beyond that the oldest is forgotten.
 const MAX_TEXTS: usize = 64;
@@ -29,14 +29,14 @@ struct Answered {
 /// What was asked before.
 #[derive(Debug)]
 pub struct LateAnswers {
-    action: Action,
+    action: ActionName,
     answered: VecDeque<Answered>,
 }
 
 impl LateAnswers {
     /// Nothing, so far.
     #[must_use]
-    pub fn new(action: Action) -> Self {
+    pub fn new(action: ActionName) -> Self {
         Self {
             action,
             answered: VecDeque::new(),
@@ -93,9 +93,10 @@ impl LateAnswers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text_request::Action;
 
     fn late(action: Action, texts: &[(&str, &str, u32)]) -> LateAnswers {
-        let mut late = LateAnswers::new(action);
+        let mut late = LateAnswers::new(action.into());
         for (text, answer, outstanding) in texts {
             late.expect((*text).into(), (*answer).into(), *outstanding);
         }

@@ -1,5 +1,6 @@
 //! Protocol B, the text request: its topics and its five actions, as both ends read them.
 
+mod action_name;
 mod late_answers;
 pub mod requester;
 pub mod responder;
@@ -7,6 +8,7 @@ pub mod responder;
 use std::fmt;
 use std::str::FromStr;
 
+pub use action_name::ActionName;
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::mqtt::{Level, MAX_PAYLOAD, TopicFilter, TopicName};
@@ -115,18 +117,18 @@ impl FromStr for Action {
 
 /// The topic that carries NETID's messages for `action`.
 #[must_use]
-pub fn request_topic(net_id: &Level, action: Action) -> TopicName {
-    exchange(net_id, action).join(&Level::known("request"))
+pub fn request_topic(net_id: &Level, action: impl Into<ActionName>) -> TopicName {
+    exchange(net_id, &action.into()).join(&Level::known("request"))
 }
 
 /// The topic that carries the answers.
 #[must_use]
-pub fn response_topic(net_id: &Level, action: Action) -> TopicName {
-    exchange(net_id, action).join(&Level::known("response"))
+pub fn response_topic(net_id: &Level, action: impl Into<ActionName>) -> TopicName {
+    exchange(net_id, &action.into()).join(&Level::known("response"))
 }
 
-fn exchange(net_id: &Level, action: Action) -> TopicName {
-    TopicName::of(net_id).join(&Level::known(action.name()))
+fn exchange(net_id: &Level, action: &ActionName) -> TopicName {
+    TopicName::of(net_id).join(action.level())
 }
 
 /// The filter for the requests of one action under any NETID.
@@ -135,12 +137,18 @@ pub fn request_filter(action: Action) -> TopicFilter {
     TopicFilter::under_any(&[Level::known(action.name()), Level::known("request")])
 }
 
+/// The filter for the requests of any action under any NETID.
+#[must_use]
+pub fn all_requests_filter() -> TopicFilter {
+    TopicFilter::under_any_two(&Level::known("request"))
+}
+
 /// Reads a request's topic back: its NETID and its action.
 #[must_use]
-pub fn parse_request_topic(topic: &TopicName) -> Option<(Level, Action)> {
+pub fn parse_request_topic(topic: &TopicName) -> Option<(Level, ActionName)> {
     let mut levels = topic.levels();
     let net_id = Level::new(levels.next()?).ok()?;
-    let action = levels.next()?.parse().ok()?;
+    let action = ActionName::new(Level::new(levels.next()?).ok()?);
     (levels.next() == Some("request") && levels.next().is_none()).then_some((net_id, action))
 }
 
@@ -198,7 +206,7 @@ mod tests {
             assert!(request_filter(action).matches(&request));
             assert_eq!(
                 parse_request_topic(&request),
-                Some((net_id.clone(), action))
+                Some((net_id.clone(), action.into()))
             );
             let response = response_topic(&net_id, action);
             assert_eq!(response.as_str(), format!("abcd01/{action}/response"));

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::late_answers::LateAnswers;
-use super::{Action, request_topic, response_topic};
+use super::{ActionName, request_topic, response_topic};
 use crate::mqtt::{Level, MAX_PAYLOAD, Message, QoS, TopicFilter, TopicName};
 use crate::role::repeats::Repeats;
 use crate::role::{Effect, Event, Failure, Kind, Reaction, Role, Undeliverable};
@@ -15,7 +15,7 @@ pub struct RequestConfig {
     /// The NETID that asks.
     pub net_id: Level,
     /// What is to be done with the text.
-    pub action: Action,
+    pub action: ActionName,
     /// The QoS of the subscription and the request.
     pub qos: QoS,
     /// How long an answer may take; `None`: for ever.
@@ -30,10 +30,10 @@ impl RequestConfig {
 
     /// Requests of `net_id` for `action`, with the defaults for the rest.
     #[must_use]
-    pub fn new(net_id: Level, action: Action) -> Self {
+    pub fn new(net_id: Level, action: impl Into<ActionName>) -> Self {
         Self {
             net_id,
-            action,
+            action: action.into(),
             qos: Self::QOS,
             timeout: Some(Self::TIMEOUT),
         }
@@ -95,9 +95,9 @@ impl Requester {
             timeout,
         } = config;
         Self {
-            request: Message::new(request_topic(&net_id, action), text, qos),
+            request: Message::new(request_topic(&net_id, action.clone()), text, qos),
             lines: false,
-            response: response_topic(&net_id, action),
+            response: response_topic(&net_id, action.clone()),
             timeout,
             expires_at: timeout.and_then(|timeout| now.checked_add(timeout)),
             asks: 0,

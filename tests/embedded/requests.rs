@@ -31,7 +31,7 @@ fn requester(
 ) -> Running<Vec<u8>> {
     let config = RequestConfig {
         net_id: level(&options.client_id),
-        action,
+        action: action.into(),
         qos,
         timeout: Some(patience),
     };

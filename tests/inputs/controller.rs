@@ -82,6 +82,7 @@ impl Watch {
             Effect::Finish => self.finished = true,
             Effect::Note(_) => {}
             Effect::Remember(..) => {}
+            Effect::Run(job) => panic!("{job:?} without programs"),
             Effect::AwaitLine => panic!("a line for the controller"),
             Effect::Warn(text) => assert!(!text.contains(char::is_control), "{text:?}"),
         }

@@ -106,6 +106,7 @@ impl Watch {
             }
             Effect::Finish => self.finished = true,
             Effect::Note(_) | Effect::Warn(_) | Effect::Remember(..) => {}
+            Effect::Run(job) => panic!("{job:?} without programs"),
             Effect::Unsubscribe(filter) => panic!("{filter}"),
             Effect::AwaitLine => panic!("a line for a device"),
         }

@@ -128,7 +128,7 @@ fn the_help_says_the_defaults() {
 fn value(option: &OptionSpec) -> Option<&'static str> {
     Some(match option.value? {
         "URL" => "mqtt://h",
-        "LEVEL" | "N" | "S" | "N|A-B" | "PORT" => "1",
+        "LEVEL" | "N" | "S" | "PORT" => "1",
         _ => "x",
     })
 }
@@ -150,6 +150,11 @@ fn every_option_of_the_table_is_understood() {
                 "--cert" => args.extend(["--key", "x"]),
                 "--sync" => args.extend(["--state-dir", "x"]),
                 "--key" => args.extend(["--cert", "x"]),
+                "--program-time" | "--program-output" | "--programs-at-once" => {
+                    args.extend(["--commands", "x"]);
+                }
+                "--at-most-once" => args.extend(["--commands", "x", "--state-dir", "x"]),
+                "--any-action" => args.push("x"),
                 "--password" | "--password-file" => args.extend(["-u", "x"]),
                 _ => {}
             }

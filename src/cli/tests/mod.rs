@@ -62,7 +62,7 @@ fn a_request_as_the_course_writes_it() {
     assert_eq!(shown(&connection.broker), "localhost:1884");
     assert_eq!(connection.client_id, ClientId::Is("abcd01".to_owned()));
     assert_eq!(config.net_id.as_str(), "abcd01");
-    assert_eq!(config.action, Action::TitleCase);
+    assert_eq!(config.action, Action::TitleCase.into());
     assert_eq!(message, Text::Typed("hello world".to_owned()));
     assert_eq!(
         (config.qos, config.timeout),

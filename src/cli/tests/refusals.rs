@@ -72,8 +72,32 @@ fn wrong_usage_names_the_thing_and_the_remedy() {
             "/run/x stands alone",
         ),
         (
-            &["--commands", "3", "device", "a"],
-            "--commands is for controller, not for device",
+            &["--delay", "3", "device", "a"],
+            "--delay is for controller, not for device",
+        ),
+        (
+            &["--commands", "/x", "controller"],
+            "--commands: `/x` is not a number N or a range A-B",
+        ),
+        (
+            &["--commands", "/x", "--at-most-once", "device", "a"],
+            "--at-most-once: without --state-dir",
+        ),
+        (
+            &["--program-time", "1", "device", "a"],
+            "--program-time: without --commands DIR no program runs",
+        ),
+        (
+            &["--actions", "x", "--program-time", "0", "responder"],
+            "`0` is not a number of seconds above 0",
+        ),
+        (
+            &["--actions", "x", "--program-output", "786432", "responder"],
+            "`786432` is not a number of bytes, up to 785408",
+        ),
+        (
+            &["net", "louder", "abc"],
+            "with --any-action another one of the responder's",
         ),
         (
             &["--state-dir=/x", "net", "reverse", "a"],

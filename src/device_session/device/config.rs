@@ -15,6 +15,8 @@ pub struct DeviceConfig {
     pub replies: Replies,
     /// The QoS of its subscriptions and its login.
     pub qos: QoS,
+    /// Programs answer commands; the table has the word where there is none.
+    pub has_programs: bool,
     /// It gives up after so long without a word from the controller; `None`: never.
     pub timeout: Option<Duration>,
     /// The session of an earlier process, to go on with.
@@ -80,6 +82,7 @@ impl DeviceConfig {
             user_id,
             replies: Replies::default(),
             qos: Self::QOS,
+            has_programs: false,
             timeout: Some(Self::TIMEOUT),
             resume: None,
         }
@@ -92,6 +95,7 @@ const _: () = assert!(PAUSE.as_secs() < DeviceConfig::TIMEOUT.as_secs());
 mod tests {
     use super::super::tests::{level, logging_in, message};
     use super::super::*;
+    use crate::device_session::LAST_WORDS;
     use crate::role::{Memory, Told};
     use Effect::{Emit, Finish};
 

@@ -1,6 +1,7 @@
 //! The table of device's transitions, row by row.
 
 use super::*;
+use crate::device_session::LAST_WORDS;
 use crate::role::Told;
 use Effect::{Emit, Finish, Note, Publish, Subscribe, Warn};
 
@@ -43,6 +44,14 @@ fn serving(now: Instant) -> Device {
     let id = message("alice/UUID", "U1", QoS::ExactlyOnce);
     device.told(now, Event::Received(&id)).unwrap();
     device
+}
+
+/// One with its UNIQUE ID, whose commands programs answer.
+pub fn serving_with_programs(now: Instant) -> Device {
+    Device {
+        has_programs: true,
+        ..serving(now)
+    }
 }
 
 fn subscribe(filter: &str) -> Effect<Progress> {

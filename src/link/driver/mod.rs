@@ -18,8 +18,8 @@ use rumqttc::{Packet, StateError};
 use super::engine::journal::Journal;
 use super::engine::{Engine, ErasedRole, Input, Output};
 use super::stop::WakeGuard;
-use super::{Address, End, Lines, Options, Stop, Watcher};
-use crate::role::{Failure, Kind};
+use super::{Address, End, Lines, Options, Programs, Stop, Watcher};
+use crate::role::{Failure, Kind, Outcome};
 use connection::{Connection, Waited};
 use quick_ack::QuickAck;
 use way::{Failed, Target};
@@ -32,13 +32,22 @@ const SHORT_ATTEMPT: Duration = Duration::from_secs(5);
 /// How many packets are taken in before what they led to is sent.
 const BATCH: usize = 64;
 
+/// What a role asks for beside the broker.
+#[derive(Clone, Copy, Default)]
+pub struct Sources<'a> {
+    /// Where its lines come from.
+    pub lines: Option<&'a Lines>,
+    /// What runs its programs.
+    pub programs: Option<&'a Programs>,
+}
+
 /// One run of one role over one rumqttc connection at a time.
 pub struct Driver<'a> {
     engine: Engine<'a>,
     options: &'a Options,
     stop: &'a Stop,
     watcher: &'a mut dyn Watcher,
-    lines: Option<&'a Lines>,
+    sources: Sources<'a>,
     connection: Connection,
     /// The broker of the present attempt or connection.
     broker: Address,
@@ -65,7 +74,7 @@ impl<'a> Driver<'a> {
         options: &'a Options,
         stop: &'a Stop,
         watcher: &'a mut dyn Watcher,
-        lines: Option<&'a Lines>,
+        sources: Sources<'a>,
         journal: Option<Journal>,
     ) -> Result<Self, Failure> {
         let broker = Address::new(&options.host, options.port);
@@ -78,16 +87,25 @@ impl<'a> Driver<'a> {
         })?;
         let on_stop = connection.wake();
         let on_stop = stop.add_wake(move || on_stop.wake());
-        if let Some(lines) = lines {
+        let mut engine = Engine::new(role, options, Instant::now(), fastrand::u64(..), journal);
+        if let Some(lines) = sources.lines {
             let on_line = connection.wake();
             lines.set_wake(move || on_line.wake());
         }
+        if let Some(programs) = sources.programs {
+            engine.allow_programs(programs.rules(), fastrand::u64(..));
+            let (on_end, paused) = (connection.wake(), stop.clone());
+            programs.set_wake(move || {
+                on_end.wake();
+                paused.end_wait();
+            });
+        }
         Ok(Self {
-            engine: Engine::new(role, options, Instant::now(), fastrand::u64(..), journal),
+            engine,
             options,
             stop,
             watcher,
-            lines,
+            sources,
             connection,
             broker,
             clean_session: true,
@@ -109,6 +127,7 @@ impl<'a> Driver<'a> {
                 self.engine.handle(Instant::now(), Input::Stop);
             }
             self.take_line();
+            self.run_programs();
             match self.send_due() {
                 Ok(wrote) => self.acknowledge(wrote),
                 Err(error) => self.lost(&error.into()),
@@ -134,8 +153,25 @@ impl<'a> Driver<'a> {
 
     fn take_line(&mut self) {
         if self.engine.awaits_line() {
-            if let Some(line) = self.lines.and_then(Lines::next) {
+            if let Some(line) = self.sources.lines.and_then(Lines::next) {
                 self.engine.handle(Instant::now(), Input::Line(line));
+            }
+        }
+    }
+
+    /// Hands over what the programs have come to, and starts the next ones. Both are written down first.
+    fn run_programs(&mut self) {
+        let programs = self.sources.programs;
+        while let Some((number, outcome)) = programs.and_then(Programs::next) {
+            let ran = Input::Ran(number, outcome);
+            self.engine.handle(Instant::now(), ran);
+            self.engine.commit();
+        }
+        let is_there = |job: &_| programs.map_or(Err(Outcome::Missing), |known| known.look(job));
+        while let Some(start) = self.engine.next_program(Instant::now(), is_there) {
+            self.engine.commit();
+            if let Some(programs) = programs {
+                programs.start(start);
             }
         }
     }

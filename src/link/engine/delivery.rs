@@ -2,11 +2,13 @@
 
 mod due;
 mod journaled;
+mod programs;
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::inbound::{Arrival, Inbound};
+use super::jobs::Jobs;
 use super::journal::{Entry, Journal};
 use super::outbox::{By, Confirmed, Outbox, Packet, Replay, WINDOW};
 use super::subscriptions::Subscriptions;
@@ -45,6 +47,7 @@ impl Default for BestQoS {
 pub struct Delivery {
     outbox: Outbox,
     inbound: Inbound,
+    jobs: Jobs,
     /// The answers that are due, in the order in which the broker's packets came (MQTT 3.1.1, section 4.6).
     answers: VecDeque<Answer>,
     /// The packet identifier that was given away last.
@@ -384,10 +387,16 @@ impl Delivery {
         self.outbox.len()
     }
 
-    /// Whether nothing of this end is unconfirmed, and nothing of the broker's unacknowledged.
+    /// Whether nothing of this end is unconfirmed, nothing of the broker's unacknowledged, and no program runs.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.outbox.is_empty() && self.inbound.is_settled()
+        self.outbox.is_empty() && self.inbound.is_settled() && self.jobs.running() == 0
+    }
+
+    /// How many programs run.
+    #[must_use]
+    pub fn running_programs(&self) -> usize {
+        self.jobs.running()
     }
 
     /// Whether the broker has still to send something that this end knows of.

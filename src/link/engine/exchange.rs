@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::Trouble;
 use crate::link::{Address, End};
 use crate::mqtt::{Invalid, Message, QoS, TopicFilter};
-use crate::role::Failure;
+use crate::role::{Failure, Outcome};
 
 /// What has happened.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub enum Input {
     /// The line that [`awaits_line`](super::Engine::awaits_line) asked for; `None` when there are no more; or why it cannot be
     /// used.
     Line(Result<Option<String>, Failure>),
+    /// The program of this number has ended.
+    Ran(u64, Outcome),
     /// The run is to stop.
     Stop,
     /// The instant of the last [`Output::Wait`] or [`Output::Pause`] has come. An attempt to connect that

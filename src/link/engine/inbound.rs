@@ -66,6 +66,10 @@ struct Entry {
     /// An earlier process has handled it, and perhaps more that no journal tells of: its PUBREL may have come, and the
     /// broker may have given its packet identifier to another message since. Then only DUP shows a repetition.
     is_uncertain: bool,
+    /// The journal knows of it, though its QoS is 1: it waits for a program.
+    is_noted: bool,
+    /// The run ends before what it waits for.
+    is_put_off: bool,
 }
 
 #[derive(Debug)]
@@ -195,6 +199,8 @@ impl Inbound {
             generation,
             superseded: false,
             is_uncertain: false,
+            is_noted: false,
+            is_put_off: false,
         });
         let serial = self.first + self.entries.len() as u64 - 1;
         self.latest.insert(pkid.into(), serial);
@@ -354,10 +360,17 @@ impl Inbound {
         }
     }
 
-    /// Whether every message has been acknowledged, by PUBACK or PUBREC.
+    /// The message is not acknowledged in this run any more, and so none after it.
+    pub fn put_off(&mut self, serial: u64) {
+        if let Some(entry) = self.entry(serial) {
+            entry.is_put_off = true;
+        }
+    }
+
+    /// Whether every message has been acknowledged, by PUBACK or PUBREC, but for those that are put off.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.entries.is_empty() && self.again.is_empty()
+        self.entries.front().is_none_or(|first| first.is_put_off) && self.again.is_empty()
     }
 
     /// Whether the broker has released every message that it sent with QoS 2.

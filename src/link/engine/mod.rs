@@ -18,7 +18,8 @@
 //!    waiting cannot mend, or with the role's own time limit.
 //! 6. With a journal (`journal`) all that holds across the end of the process, too: a later one goes on with the same
 //!    packet identifiers.
-//! 7. At the end (`phase`): every confirmation, no session and no subscription left, DISCONNECT.
+//! 7. A program that the role wants run (`jobs`) holds back the acknowledgement of the message that led to it, too.
+//! 8. At the end (`phase`): every confirmation, no session and no subscription left, DISCONNECT.
 
 mod backoff;
 mod brokers;
@@ -27,6 +28,7 @@ mod erased;
 mod exchange;
 /// Open for the benchmarks.
 pub mod inbound;
+mod jobs;
 pub mod journal;
 mod keep_alive;
 mod lost;
@@ -46,11 +48,12 @@ use log::info;
 
 pub use erased::{ErasedRole, RoleWithSink};
 pub use exchange::{Incoming, Input, Outgoing, Output};
+pub use jobs::{Rules, Start};
 pub use phase::CLOSING_LIMIT;
 pub use trouble::Trouble;
 
 use super::{End, Options, Session};
-use crate::role::{Event, Failure, Kind};
+use crate::role::{Event, Failure, Job, Kind, Outcome};
 use delivery::Delivery;
 use journal::Journal;
 use keep_alive::{Due, KeepAlive};
@@ -125,6 +128,7 @@ impl<'a> Engine<'a> {
             Input::Lost(trouble) => self.on_lost(now, trouble),
             Input::Left => self.on_left(now),
             Input::Line(line) => self.on_line(now, line),
+            Input::Ran(number, outcome) => self.on_ran(now, number, &outcome),
             Input::Stop => self.on_stop(now),
             Input::Timeout => self.on_timeout(now),
         }
@@ -163,6 +167,34 @@ impl<'a> Engine<'a> {
     /// [`Engine::send_next`] wrote.
     pub fn commit(&mut self) {
         self.delivery.commit();
+    }
+
+    /// Sets how programs are run. `seed` names each delivery.
+    pub fn allow_programs(&mut self, rules: Rules, seed: u64) {
+        self.delivery.allow_programs(rules, seed);
+    }
+
+    /// The next program to start, once [`Engine::commit`] has been called; the driver owes its [`Input::Ran`]. `is_there`
+    /// says of each whether there is such a program. What comes to nothing the role hears at once.
+    pub fn next_program(
+        &mut self,
+        now: Instant,
+        is_there: impl Fn(&Job) -> Result<(), Outcome>,
+    ) -> Option<Start> {
+        if self.is_closing() {
+            return None;
+        }
+        while let Some((number, outcome)) = self.delivery.look_for_programs(&is_there) {
+            self.on_ran(now, number, &outcome);
+        }
+        self.delivery.begin_program()
+    }
+
+    fn on_ran(&mut self, now: Instant, number: u64, outcome: &Outcome) {
+        if let Some((job, cause)) = self.delivery.take_program(number) {
+            self.notify_role(now, Event::Ran(&job, outcome), cause);
+            self.delivery.program_over(number, cause);
+        }
     }
 
     /// What the driver is to do next.

@@ -12,7 +12,7 @@ use super::phase::Phase;
 use super::reconnect::{ConnectionEnd, Reason};
 use super::{Engine, Incoming, Trouble, subscriptions};
 use crate::mqtt::{Invalid, Message, QoS, printable};
-use crate::role::{Effect, Event, Failure, Kind};
+use crate::role::{Effect, Event, Failure, Kind, Outcome};
 
 impl Engine<'_> {
     pub(super) fn on_packet(&mut self, now: Instant, packet: Incoming) {
@@ -163,6 +163,7 @@ impl Engine<'_> {
 
     fn carry_out(&mut self, now: Instant, effects: Vec<Effect<Infallible>>, cause: Option<u64>) {
         let mut dropped = Vec::new();
+        let mut refused = Vec::new();
         for effect in effects {
             match effect {
                 Effect::Subscribe(filter, qos) => {
@@ -177,6 +178,7 @@ impl Engine<'_> {
                     dropped.extend(self.delivery.publish(now, message, cause).err());
                 }
                 Effect::Emit(never) => match never {},
+                Effect::Run(job) => refused.extend(self.delivery.want(job, cause).err()),
                 Effect::Remember(name, value) => self.delivery.remember(&name, value.as_deref()),
                 Effect::AwaitLine => self.awaits_line = true,
                 Effect::Note(text) => info!("{text}"),
@@ -186,6 +188,10 @@ impl Engine<'_> {
         }
         for (message, why) in dropped {
             self.notify_role(now, Event::Undeliverable(&message, why), cause);
+        }
+        for job in refused {
+            let outcome = Outcome::failed("too many commands wait already");
+            self.notify_role(now, Event::Ran(&job, &outcome), cause);
         }
     }
 }

@@ -21,6 +21,9 @@ pub const CLOSING_LIMIT: Duration = Duration::from_millis(2500);
 /// broker that has forgotten the session, and whose CONNACK for the new one was lost, says "session present" of that.
 const LEAVING: Duration = Duration::from_secs(1);
 
+/// The same while a program runs: its answer is worth more than what an UNSUBSCRIBE saves the broker.
+const LEAVING_LATE: Duration = Duration::from_millis(500);
+
 /// How a run ends.
 type Outcome = Result<End, Failure>;
 
@@ -178,6 +181,7 @@ impl Engine<'_> {
             self.phase = Phase::Ended(end);
             return;
         };
+        self.delivery.put_off_programs();
         // Together with the last acknowledgements: to wait for the confirmations first would be a round trip more.
         if self.leaves_nothing(&end) {
             self.unsubscribe_all();
@@ -210,13 +214,14 @@ impl Engine<'_> {
     pub(super) fn poll_end(&mut self, now: Instant) -> Output {
         let unconfirmed = self.delivery.unconfirmed();
         let quiet = self.quiet();
+        let leaving = self.leaving();
         match &mut self.phase {
             Phase::Closing {
                 step,
                 deadline,
                 end,
             } => match *step {
-                Step::Confirming => Output::Wait(Some(*deadline - LEAVING)),
+                Step::Confirming => Output::Wait(Some(*deadline - leaving)),
                 Step::Unsubscribing | Step::Reconnecting => Output::Wait(Some(*deadline)),
                 Step::Reconnect => {
                     *step = Step::Reconnecting;
@@ -301,10 +306,18 @@ impl Engine<'_> {
         }
     }
 
+    fn leaving(&self) -> Duration {
+        match self.delivery.running_programs() {
+            0 => LEAVING,
+            _ => LEAVING_LATE,
+        }
+    }
+
     pub(super) fn on_timeout_at_the_end(&mut self, now: Instant) {
+        let leaving = self.leaving();
         match &mut self.phase {
             Phase::Closing { step, deadline, .. } => match *step {
-                Step::Confirming if now >= *deadline - LEAVING => self.on_confirmed_all(),
+                Step::Confirming if now >= *deadline - leaving => self.on_confirmed_all(),
                 Step::Unsubscribing if now >= *deadline => *step = Step::Disconnect,
                 Step::Reconnecting if now >= *deadline => self.on_closed(),
                 Step::Disconnecting { until } if now >= until => self.on_closed(),

@@ -6,11 +6,12 @@ use std::time::Instant;
 use rumqttc::Packet;
 
 use super::disk::Disk;
+use super::shelf::Shelf;
 use crate::link::driver::wire;
 use crate::link::engine::journal::Journal;
 use crate::link::engine::{Engine, Input, Output, RoleWithSink, Trouble};
 use crate::link::{Address, End, Options};
-use crate::role::{Failure, Kind, Role};
+use crate::role::{Failure, Job, Kind, Outcome, Role};
 
 /// What a client wants of the network.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ pub struct Client {
     pub attempts: usize,
     /// Where its journal is. The process can end while it writes.
     disk: Option<Disk>,
+    programs: Option<Shelf>,
     /// How many messages have arrived.
     pub heard: usize,
 }
@@ -66,8 +68,16 @@ impl Client {
             wishes: Vec::new(),
             attempts: 0,
             disk,
+            programs: None,
             heard: 0,
         }
+    }
+
+    /// The same with programs that it can run.
+    pub fn with_programs(mut self, programs: Shelf, seed: u64) -> Self {
+        self.engine.allow_programs(programs.rules, seed);
+        self.programs = Some(programs);
+        self
     }
 
     pub fn is_closing(&self) -> bool {
@@ -84,7 +94,10 @@ impl Client {
                 let line = self.lines.pop_front();
                 self.engine.handle(now, Input::Line(Ok(line)));
             }
-            self.send_due(now);
+            self.run_programs(now);
+            if self.end.is_none() {
+                self.send_due(now);
+            }
             if self.end.is_some() {
                 return;
             }
@@ -122,12 +135,38 @@ impl Client {
     }
 
     fn waits(&mut self, now: Instant, until: Option<Instant>) -> bool {
-        self.until = until;
+        let ends = self.programs.as_ref().and_then(Shelf::until);
+        self.until = until.into_iter().chain(ends).min();
         let is_due = until.is_some_and(|at| at <= now);
         if is_due {
             self.engine.handle(now, Input::Timeout);
         }
         !is_due
+    }
+
+    fn run_programs(&mut self, now: Instant) {
+        let Some(programs) = &mut self.programs else {
+            return;
+        };
+        let has_ended = |disk: &Option<Disk>| disk.as_ref().is_some_and(Disk::has_ended);
+        while let Some((number, outcome)) = programs.next(now) {
+            self.engine.handle(now, Input::Ran(number, outcome));
+            self.engine.commit();
+            if has_ended(&self.disk) {
+                return self.killed(now);
+            }
+        }
+        let is_there = |job: &Job| match job.program == "T" {
+            true => Ok(()),
+            false => Err(Outcome::Missing),
+        };
+        while let Some(start) = self.engine.next_program(now, is_there) {
+            self.engine.commit();
+            if has_ended(&self.disk) {
+                return self.killed(now);
+            }
+            programs.start(now, &start);
+        }
     }
 
     fn send_due(&mut self, now: Instant) {
@@ -138,9 +177,14 @@ impl Client {
         }
         if self.disk.as_ref().is_some_and(Disk::has_ended) {
             self.wishes.truncate(sent);
-            self.hang_up();
-            self.end = Some((now, Err(Failure::new(Kind::Unreachable, "killed"))));
+            self.killed(now);
         }
+    }
+
+    /// In the middle of a write.
+    fn killed(&mut self, now: Instant) {
+        self.hang_up();
+        self.end = Some((now, Err(Failure::new(Kind::Unreachable, "killed"))));
     }
 
     fn write_due(&mut self, now: Instant) {

@@ -11,10 +11,12 @@ mod disk;
 mod failures;
 mod oddities;
 mod party;
+mod programs;
 mod requests;
 mod restores;
 mod roles;
 mod sessions;
+mod shelf;
 mod stops;
 mod world;
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::broker::{Broker, Connection};
 use super::client::{Client, Wish};
 use super::disk::Disk;
+use super::shelf::Shelf;
 use crate::link::engine::Trouble;
 use crate::link::engine::journal::Journal;
 use crate::link::{End, Options};
@@ -138,6 +139,20 @@ impl World {
         self.begin_client(role, options, Some((journal, disk)), emit)
     }
 
+    /// A client that runs programs.
+    pub fn begin_with_programs<R: Role + 'static>(
+        &mut self,
+        role: R,
+        options: &Options,
+        kept: Option<(Journal, Disk)>,
+        programs: Shelf,
+    ) -> usize {
+        let seed = self.random.u64(..);
+        let client = Client::new(role, options, self.now, seed, kept, |_| Ok(()));
+        let seed = self.random.u64(..);
+        self.add(client.with_programs(programs, seed))
+    }
+
     fn begin_client<R: Role + 'static>(
         &mut self,
         role: R,
@@ -147,6 +162,10 @@ impl World {
     ) -> usize {
         let seed = self.random.u64(..);
         let client = Client::new(role, options, self.now, seed, kept, emit);
+        self.add(client)
+    }
+
+    fn add(&mut self, client: Client) -> usize {
         self.clients.push(client);
         self.current.push(None);
         let number = self.clients.len() - 1;

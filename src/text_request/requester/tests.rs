@@ -1,6 +1,7 @@
 //! The table of requester's transitions, row by row.
 
 use super::*;
+use crate::text_request::Action;
 
 const CONNECTED: Event<'static> = Event::Connected {
     session_present: false,

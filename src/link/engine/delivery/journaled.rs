@@ -3,22 +3,24 @@
 use super::{Delivery, IDENTIFIERS};
 use crate::link::Session;
 use crate::link::engine::inbound::Inbound;
+use crate::link::engine::jobs::Jobs;
 use crate::link::engine::journal::{Entry, Journal, Open};
 use crate::link::engine::outbox::{Confirmed, Outbox, Packet};
 use crate::mqtt::QoS;
 
-/// Both ledgers, as the journal sees them.
-struct Books<'a>(&'a Inbound, &'a Outbox);
+/// The ledgers, as the journal sees them.
+struct Books<'a>(&'a Inbound, &'a Outbox, &'a Jobs);
 
 impl Open for Books<'_> {
     fn write(&self, push: &mut dyn FnMut(Entry<'_>)) {
         // First what was sent perhaps before the PUBCOMPs of the other.
         self.1.write(push);
         self.0.write(push);
+        self.2.write(push);
     }
 
     fn is_empty(&self) -> bool {
-        self.0.is_settled() && self.0.is_released() && self.1.is_empty()
+        self.0.is_settled() && self.0.is_released() && self.1.is_empty() && self.2.is_empty()
     }
 }
 
@@ -41,12 +43,21 @@ impl Delivery {
         if let Some((found, is_exact)) = found {
             delivery.must_release = !is_exact;
             let queued = found.queued;
-            let open = |serial| queued.iter().filter(|q| q.cause == Some(serial)).count();
+            let wanted = found.wanted;
+            let open = |serial| {
+                let queued = queued.iter().map(|queued| queued.cause);
+                let wanted = wanted.iter().map(|wanted| wanted.cause);
+                queued
+                    .chain(wanted)
+                    .filter(|cause| *cause == Some(serial))
+                    .count()
+            };
             let serials =
                 delivery
                     .inbound
                     .restore(&found.received, &found.completed, is_exact, open);
             delivery.outbox.restore(queued, &serials);
+            delivery.jobs.restore(wanted, &serials);
         }
         if delivery.must_release {
             delivery.note(Entry::MayLack(true));
@@ -85,7 +96,7 @@ impl Delivery {
 
     fn with_journal(&mut self) -> Option<(&mut Journal, Books<'_>)> {
         let journal = self.journal.as_mut()?;
-        Some((journal, Books(&self.inbound, &self.outbox)))
+        Some((journal, Books(&self.inbound, &self.outbox, &self.jobs)))
     }
 
     /// Writes down what is not written yet. Nothing is sent before that.

@@ -32,23 +32,28 @@ impl Inbound {
             });
         }
         let mut serials = HashMap::new();
+        // With QoS 1 those alone that still wait for something: nothing tells of the PUBACK of the others.
+        let is_open = |known: &&Received| known.qos == QoS::ExactlyOnce || open(known.serial) > 0;
         for Received {
             serial,
             pkid,
+            qos,
             digest,
-        } in received
+        } in received.iter().filter(is_open)
         {
             let now = self.entries.len() as u64;
             serials.insert(*serial, now);
             self.latest.insert((*pkid).into(), now);
             self.entries.push_back(Entry {
                 pkid: *pkid,
-                qos: QoS::ExactlyOnce,
+                qos: *qos,
                 digest: *digest,
                 open: open(*serial),
                 generation: 0,
                 superseded: false,
-                is_uncertain: !is_exact || *serial == UNCERTAIN,
+                is_uncertain: !is_exact || *serial == UNCERTAIN || *qos != QoS::ExactlyOnce,
+                is_noted: *qos != QoS::ExactlyOnce,
+                is_put_off: false,
             });
         }
         serials
@@ -56,12 +61,25 @@ impl Inbound {
 
     /// What the journal keeps of the message with this serial number.
     pub fn received(&mut self, serial: u64) -> Option<Received> {
-        let Entry { pkid, digest, .. } = *self.entry(serial)?;
+        let Entry {
+            pkid, qos, digest, ..
+        } = *self.entry(serial)?;
         Some(Received {
             serial,
             pkid,
+            qos,
             digest,
         })
+    }
+
+    /// A program is to answer the message with this serial number. What the journal is to hear of that, unless it knows.
+    pub fn note_cause(&mut self, serial: u64) -> Option<Received> {
+        let entry = self.entry(serial)?;
+        let is_known = entry.qos == QoS::ExactlyOnce;
+        if is_known || std::mem::replace(&mut entry.is_noted, true) {
+            return None;
+        }
+        self.received(serial)
     }
 
     /// Tells the journal of every message with QoS 2 whose PUBREL has not come, or whose PUBCOMP is perhaps lost.
@@ -71,6 +89,7 @@ impl Inbound {
             push(Note::Received(Received {
                 serial: ACKNOWLEDGED,
                 pkid: known.pkid,
+                qos: QoS::ExactlyOnce,
                 digest: known.digest,
             }));
             push(Note::Forgotten(known.pkid));
@@ -88,15 +107,17 @@ impl Inbound {
                     false => ACKNOWLEDGED,
                 },
                 pkid: *pkid,
+                qos: QoS::ExactlyOnce,
                 digest: releasing.digest,
             }));
         }
         for (at, entry) in self.entries.iter().enumerate() {
             // The serial number of one that the role is handling is not in any record yet.
-            if entry.qos == QoS::ExactlyOnce && !entry.superseded {
+            if (entry.qos == QoS::ExactlyOnce || entry.is_noted) && !entry.superseded {
                 push(Note::Received(Received {
                     serial: self.first + at as u64,
                     pkid: entry.pkid,
+                    qos: entry.qos,
                     digest: entry.digest,
                 }));
             }

@@ -245,6 +245,7 @@ fn a_new_process_knows_what_an_earlier_one_has_completed() {
     completed.push(Received {
         serial: 0,
         pkid: 5,
+        qos: QOS2,
         digest: digest(&message("a", QOS2)),
     });
     let restored = || {
@@ -294,6 +295,7 @@ fn a_new_process_knows_what_an_earlier_one_has_handled() {
         let received = Received {
             serial: 3,
             pkid: 5,
+            qos: QOS2,
             digest: digest(&message("a", QOS2)),
         };
         let mut inbound = Inbound::default();

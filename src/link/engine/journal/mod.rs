@@ -10,6 +10,7 @@
 //! on the disk, and survives a power cut.
 
 mod completed;
+mod reader;
 mod record;
 
 use std::collections::BTreeMap;
@@ -17,8 +18,8 @@ use std::io;
 
 use log::warn;
 
-use crate::mqtt::Message;
-use crate::role::Memory;
+use crate::mqtt::{Message, QoS};
+use crate::role::{Job, Memory};
 pub(super) use completed::Completed;
 use record::{Batch, parse, was_journal};
 pub(super) use record::{Entry, digest};
@@ -66,13 +67,15 @@ pub struct Header {
     pub is_durable: bool,
 }
 
-/// A message with QoS 2 that the role has handled, and whose PUBREL has not come.
+/// A message that the role has handled: with QoS 2 one whose PUBREL has not come, with QoS 1 one that waits for a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Received {
     /// Its number in the inbound ledger of the process that handled it.
     pub serial: u64,
     /// The packet identifier.
     pub pkid: u16,
+    /// The QoS.
+    pub qos: QoS,
     /// What tells its content from others.
     pub digest: u64,
 }
@@ -101,6 +104,21 @@ pub struct Queued {
     pub stage: Stage,
 }
 
+/// A program to run that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its number in the ledger of the process that wanted it.
+    pub serial: u64,
+    /// The number of the received message that led to it.
+    pub cause: Option<u64>,
+    /// What tells this delivery from every other, in this process and a later one.
+    pub delivery: u64,
+    /// The program.
+    pub job: Job,
+    /// It may have begun.
+    pub has_begun: bool,
+}
+
 /// What an earlier process has left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
@@ -112,6 +130,8 @@ pub(super) struct Found {
     pub completed: Completed,
     /// What the outbox goes on with.
     pub queued: Vec<Queued>,
+    /// What the ledger of programs goes on with.
+    pub wanted: Vec<Wanted>,
     may_lack: bool,
 }
 
@@ -231,10 +251,15 @@ impl Journal {
     /// What the role has remembered.
     #[must_use]
     pub fn memory(&self) -> Memory {
-        let queued = self.found.iter().flat_map(|found| &found.queued);
+        let mut unconfirmed = Vec::new();
+        if let Some(found) = &self.found {
+            let queued = found.queued.iter().map(|queued| &queued.message.topic);
+            let wanted = found.wanted.iter().map(|wanted| &wanted.job.topic);
+            unconfirmed.extend(queued.chain(wanted).cloned());
+        }
         Memory {
             values: self.memory.clone(),
-            unconfirmed: queued.map(|queued| queued.message.topic.clone()).collect(),
+            unconfirmed,
         }
     }
 
@@ -264,6 +289,9 @@ impl Journal {
         match entry {
             Entry::MayLack(something) => self.may_lack = something,
             Entry::SessionLost => self.may_lack = false,
+            Entry::Begun {
+                is_precious: true, ..
+            } => self.is_precious = true,
             _ => {}
         }
         self.batch.push(entry);

@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use crc::{CRC_64_XZ, Crc, Table};
 
 use super::completed::Completed;
-use super::{Found, Header, Queued, Received, Stage};
-use crate::mqtt::{Message, QoS, TopicName};
+use super::reader::Reader;
+use super::{Found, Header, Received, Stage};
+use crate::mqtt::{Message, QoS};
+use crate::role::Job;
 
 /// What a journal begins with.
 const MAGIC: &[u8] = b"mqtt_client journal 1\n";
@@ -38,7 +40,7 @@ pub enum Entry<'a> {
     Header(&'a Header),
     /// The role remembers this, or no longer anything under this name.
     Remember(&'a str, Option<&'a [u8]>),
-    /// The role has handled a message with QoS 2, whose number in the inbound ledger is `serial`.
+    /// The role has handled a message that a later process has to know.
     Received(Received),
     /// Its PUBREL has come.
     Forgotten(u16),
@@ -60,10 +62,25 @@ pub enum Entry<'a> {
     SessionLost,
     /// Whether the broker may hold something half-sent that no entry names: the end of an earlier journal was lost.
     MayLack(bool),
+    /// A program is to be run. The received message `cause` led to it.
+    Wanted {
+        serial: u64,
+        cause: Option<u64>,
+        delivery: u64,
+        job: &'a Job,
+    },
+    /// It may begin now.
+    Begun {
+        serial: u64,
+        /// This has to survive a power cut, or it would run twice.
+        is_precious: bool,
+    },
+    /// The role has heard of its end.
+    Over { serial: u64 },
 }
 
 /// `None`, in a `cause`.
-const NONE: u64 = u64::MAX;
+pub(super) const NONE: u64 = u64::MAX;
 
 /// Entries on their way to a record.
 #[derive(Debug, Default)]
@@ -99,9 +116,13 @@ impl Batch {
             Entry::Received(Received {
                 serial,
                 pkid,
+                qos,
                 digest,
             }) => {
-                self.tag(3);
+                self.tag(match qos {
+                    QoS::ExactlyOnce => 3,
+                    _ => 16,
+                });
                 self.number(serial);
                 self.pkid(pkid);
                 self.number(digest);
@@ -139,7 +160,43 @@ impl Batch {
             Entry::SessionLost => self.tag(9),
             Entry::MayLack(something) => self.tag(if something { 10 } else { 11 }),
             Entry::ReusesIdentifiers => self.tag(12),
+            Entry::Wanted {
+                serial,
+                cause,
+                delivery,
+                job,
+            } => {
+                self.tag(13);
+                self.number(serial);
+                self.number(cause.unwrap_or(NONE));
+                self.number(delivery);
+                self.job(job);
+            }
+            Entry::Begun { serial, .. } => {
+                self.tag(14);
+                self.number(serial);
+            }
+            Entry::Over { serial } => {
+                self.tag(15);
+                self.number(serial);
+            }
         }
+    }
+
+    fn job(&mut self, job: &Job) {
+        self.bytes(job.program.as_bytes());
+        self.number(job.arguments.len() as u64);
+        for argument in &job.arguments {
+            self.bytes(argument.as_bytes());
+        }
+        self.bytes(&job.input);
+        self.number(job.variables.len() as u64);
+        for (name, value) in &job.variables {
+            self.bytes(name.as_bytes());
+            self.bytes(value.as_bytes());
+        }
+        self.bytes(job.topic.as_str().as_bytes());
+        self.0.push(job.qos.level());
     }
 
     fn tag(&mut self, tag: u8) {
@@ -220,6 +277,7 @@ fn take_record(found: &mut Option<Found>, record: &[u8]) -> Option<()> {
                 received: Vec::new(),
                 completed: Completed::default(),
                 queued: Vec::new(),
+                wanted: Vec::new(),
                 may_lack: false,
             });
         } else {
@@ -240,15 +298,22 @@ fn take_entry(found: &mut Found, tag: u8, reader: &mut Reader<'_>) -> Option<()>
             found.memory.remove(&reader.text()?);
             reader.bytes()?;
         }
-        3 => {
+        3 | 16 => {
             let serial = reader.number()?;
             let pkid = reader.pkid()?;
             let digest = reader.number()?;
             found.received.retain(|known| known.pkid != pkid);
-            found.completed.received(pkid);
+            let qos = match tag {
+                3 => QoS::ExactlyOnce,
+                _ => QoS::AtLeastOnce,
+            };
+            if qos == QoS::ExactlyOnce {
+                found.completed.received(pkid);
+            }
             found.received.push(Received {
                 serial,
                 pkid,
+                qos,
                 digest,
             });
         }
@@ -293,62 +358,19 @@ fn take_entry(found: &mut Found, tag: u8, reader: &mut Reader<'_>) -> Option<()>
         10 => found.may_lack = true,
         11 => found.may_lack = false,
         12 => found.completed.reuses_identifiers(),
+        13 => found.wanted.push(reader.wanted()?),
+        14 => {
+            let serial = reader.number()?;
+            let known = found.wanted.iter_mut().find(|known| known.serial == serial);
+            if let Some(known) = known {
+                known.has_begun = true;
+            }
+        }
+        15 => {
+            let serial = reader.number()?;
+            found.wanted.retain(|known| known.serial != serial);
+        }
         _ => return None,
     }
     Some(())
-}
-
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn number(&mut self) -> Option<u64> {
-        Some(u64::from_le_bytes(self.take(8)?.try_into().ok()?))
-    }
-
-    fn pkid(&mut self) -> Option<u16> {
-        Some(u16::from_le_bytes(self.take(2)?.try_into().ok()?))
-    }
-
-    fn byte(&mut self) -> Option<u8> {
-        self.take(1)?.first().copied()
-    }
-
-    fn bytes(&mut self) -> Option<&'a [u8]> {
-        let length = u32::from_le_bytes(self.take(4)?.try_into().ok()?);
-        self.take(usize::try_from(length).ok()?)
-    }
-
-    fn text(&mut self) -> Option<String> {
-        String::from_utf8(self.bytes()?.to_vec()).ok()
-    }
-
-    fn header(&mut self) -> Option<Header> {
-        Some(Header {
-            owner: self.text()?,
-            boot: Some(self.text()?).filter(|boot| !boot.is_empty()),
-            is_durable: self.byte()? == 1,
-        })
-    }
-
-    fn queued(&mut self) -> Option<Queued> {
-        let serial = self.number()?;
-        let cause = Some(self.number()?).filter(|cause| *cause != NONE);
-        let flags = self.byte()?;
-        let qos = QoS::try_from(flags & 3).ok()?;
-        let topic = TopicName::new(self.text()?).ok()?;
-        let mut message = Message::new(topic, self.bytes()?, qos);
-        message.retain = flags >> 7 == 1;
-        Some(Queued {
-            serial,
-            cause,
-            message,
-            stage: Stage::Waiting,
-        })
-    }
 }

@@ -70,6 +70,7 @@ fn written() -> (Vec<u8>, Vec<usize>) {
             Entry::Received(Received {
                 serial: 4,
                 pkid: 9,
+                qos: QoS::ExactlyOnce,
                 digest: 77,
             }),
             Entry::Queued {
@@ -128,6 +129,7 @@ fn what_is_completed_is_known_until_the_broker_has_certainly_heard_of_it() {
         Entry::Received(Received {
             serial: 0,
             pkid,
+            qos: QoS::ExactlyOnce,
             digest: 1,
         })
     };
