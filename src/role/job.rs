@@ -46,8 +46,8 @@ impl Outcome {
         }
     }
 
-    /// The answer to whoever asked: what the program has printed; or `error: `, why, and what it has printed until then
-    /// on the lines after that.
+    /// The answer to whoever asked: what the program has printed; or `error: `, why, and after a colon what it has
+    /// printed until then.
     #[must_use]
     pub fn into_payload(self) -> Vec<u8> {
         match self {
@@ -56,7 +56,7 @@ impl Outcome {
             Self::Failed { why, printed } => {
                 let mut payload = format!("error: {why}").into_bytes();
                 if !printed.is_empty() {
-                    payload.push(b'\n');
+                    payload.extend(b": ");
                     payload.extend(printed);
                 }
                 payload
@@ -79,7 +79,7 @@ mod tests {
             (Outcome::Done(b"21.5".to_vec()), "21.5"),
             (Outcome::Done(Vec::new()), ""),
             (failed(b""), "error: exit code 3"),
-            (failed(b"no sensor"), "error: exit code 3\nno sensor"),
+            (failed(b"no sensor"), "error: exit code 3: no sensor"),
             (Outcome::Missing, "error: no such command"),
         ] {
             assert_eq!(outcome.into_payload(), payload.as_bytes());

@@ -7,6 +7,7 @@
 //! - `json`: what they report, read
 //! - `request`, `device`, `controller`: the protocols, end against end; `bytes`: a request, byte by byte
 //! - `login`, `subscription`, `retained`: what a broker refuses or keeps
+//! - `programs`: commands and requests that programs answer
 //! - `share`, `brokers`: several of a kind, several brokers, and one of them killed
 //! - `socket`, `honest`: a Unix socket as host; where other clients fail
 //! - `unreachable`, `stop`: no broker, no more
@@ -24,6 +25,7 @@ mod honest;
 mod json;
 mod login;
 mod peer;
+mod programs;
 mod request;
 mod retained;
 mod share;
