@@ -117,6 +117,25 @@ fn a_refused_login_of_a_service_is_tried_again_later() {
     }
 }
 
+/// A time limit ends it all the same: as a refusal, and not as a controller that is silent.
+#[test]
+fn a_refused_login_of_a_service_with_a_time_limit_ends_as_a_refusal() {
+    if missing(&[MOSQUITTO, MOSQUITTO_PASSWD]) {
+        return;
+    }
+    let broker = Mosquitto::with_login("pi", "secret");
+    let notices = Notices::new();
+    let wrong = ["-u", "pi", "-P", "wrong", "-W", "1", "device", "alice"];
+    let ended = run(notices.of(broker.client(wrong)));
+    assert_eq!(ended.code, Some(77), "{ended:?}");
+    let why = format!(
+        "broker at 127.0.0.1:{} refused the login as user pi: check --username and the password",
+        broker.port()
+    );
+    let last = format!("mqtt_client: {why}\n");
+    assert!(ended.stderr.ends_with(&last), "{ended:?}");
+}
+
 /// The pause is an hour: the status says so, the watchdog is fed, nothing is left in the state folder, and a stop ends
 /// it.
 #[test]
