@@ -31,6 +31,10 @@ use commands::ServiceOptions;
 use nearest::nearest;
 use values::Values;
 
+/// The USER_ID of a device that goes by the name of its machine: as in a unit, whose systemd calls it so
+/// (systemd.unit(5), specifiers), and in its settings, where systemd leaves it as it is.
+pub const MACHINE: &str = "%H";
+
 /// What to do.
 #[derive(Debug)]
 pub enum Invocation {
@@ -53,7 +57,8 @@ pub enum Invocation {
     Device {
         /// The way to the broker.
         connection: ConnectionConfig,
-        /// What it does, but for the replies of the file.
+        /// What it does, but for the replies of the file, and for the name of the machine where the USER_ID is
+        /// [`MACHINE`].
         config: DeviceConfig,
         /// The file that replaces the table of replies.
         replies: Option<PathBuf>,

@@ -9,7 +9,7 @@ use log::info;
 use super::connection::Connection;
 use super::state_dir::StateDir;
 use super::systemd::Systemd;
-use super::{DONE, old_session, output, replies, signals};
+use super::{DONE, machine, old_session, output, replies, signals};
 use crate::Seconds;
 use crate::cli::{ConnectionConfig, StateConfig};
 use crate::device_session::LAST_WORDS;
@@ -30,9 +30,15 @@ pub fn run(
     again: Option<Duration>,
     state: Option<StateConfig>,
 ) -> Result<u8, Failure> {
+    // First: without a name the machine has no client id for it, either.
+    let user_id = machine::user_id(config.user_id)?;
     let connection = Connection::load(connection)?;
     let replies = replies::load(replies.as_deref(), config.replies)?;
-    let config = DeviceConfig { replies, ..config };
+    let config = DeviceConfig {
+        user_id,
+        replies,
+        ..config
+    };
     let state = state.map(StateDir::lock).transpose()?;
     signals::until_signal(DONE, move |stop| {
         let Some(mut options) = connection.for_service(Session::Clean, stop)? else {

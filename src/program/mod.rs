@@ -6,6 +6,7 @@ mod connection;
 mod controller;
 mod device;
 mod journal_file;
+mod machine;
 pub mod old_session;
 pub mod output;
 mod password;
