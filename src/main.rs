@@ -4,12 +4,12 @@ use mqtt_client::role::Kind;
 use mqtt_client::{cli, program};
 
 fn main() {
-    let outcome = cli::parse(std::env::args_os().skip(1), &|name| std::env::var_os(name)).and_then(
-        |(verbosity, invocation)| {
+    let outcome = cli::parse(std::env::args_os().skip(1), &|name| std::env::var_os(name))
+        .inspect_err(program::misunderstood)
+        .and_then(|(verbosity, invocation)| {
             program::output::start_log(verbosity);
             program::run(invocation)
-        },
-    );
+        });
     let code = match outcome {
         Ok(code) => code,
         Err(failure) => {

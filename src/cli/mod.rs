@@ -19,7 +19,7 @@ pub use connection::{ClientId, ConnectionConfig, HOST, PORT, PORT_TLS};
 pub use help::HELP;
 pub use login::{LoginConfig, PasswordSource};
 pub use table::{COMMANDS, Command, Group, OPTIONS, OptionSpec, variable};
-pub use variables::unknown_variables;
+pub use variables::{UnknownVariable, unknown_variables};
 
 use crate::device_session::controller::Plan;
 use crate::device_session::device::DeviceConfig;
