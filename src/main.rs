@@ -9,12 +9,12 @@ fn main() {
         let code = programs::launch(std::env::args_os().skip(1));
         std::process::exit(code.into());
     }
-    let outcome = cli::parse(std::env::args_os().skip(1), &|name| std::env::var_os(name)).and_then(
-        |(verbosity, invocation)| {
+    let outcome = cli::parse(std::env::args_os().skip(1), &|name| std::env::var_os(name))
+        .inspect_err(program::misunderstood)
+        .and_then(|(verbosity, invocation)| {
             program::output::start_log(verbosity);
             program::run(invocation)
-        },
-    );
+        });
     let code = match outcome {
         Ok(code) => code,
         Err(failure) => {

@@ -5,12 +5,12 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::connection::ConnectionOptions;
+use super::connection::{ClientId, ConnectionOptions};
 use super::nearest::nearest;
 use super::programs::ProgramLimits;
 use super::table::{COMMANDS, variable};
 use super::values::{self, Values};
-use super::{Invocation, StateConfig, Text, sized, usage};
+use super::{Invocation, MACHINE, StateConfig, Text, sized, usage};
 use crate::device_session::controller::Plan;
 use crate::device_session::device::DeviceConfig;
 use crate::mqtt::{Level, QoS};
@@ -134,6 +134,12 @@ pub fn device(options: ServiceOptions, free: Vec<OsString>) -> Result<Invocation
             free.len()
         ))
     })?;
+    if user_id.is_empty() {
+        let text = format!(
+            "USER_ID is empty: who is this device? as a service it is told by MQTT_CLIENT_USER_ID; {MACHINE} is the machine's name"
+        );
+        return Err(usage(text));
+    }
     let usual = DeviceConfig::new(level("USER_ID", user_id)?);
     let timeout = options.connection.timeout;
     let programs = options.limits.of(
@@ -141,12 +147,18 @@ pub fn device(options: ServiceOptions, free: Vec<OsString>) -> Result<Invocation
         options.commands.map(PathBuf::from),
         options.state.is_some(),
     )?;
+    // Not the USER_ID itself: a NETID of that name would be the same client, and its request would end the device's
+    // session.
+    let client_id = match usual.user_id.as_str() {
+        MACHINE => ClientId::WithMachine("device".to_owned()),
+        id if id.contains(MACHINE) => {
+            let text = format!("USER_ID `{id}`: {MACHINE}, the machine's name, stands alone");
+            return Err(usage(text));
+        }
+        id => ClientId::Is(format!("device-{id}")),
+    };
     Ok(Invocation::Device {
-        // Not the USER_ID itself: a NETID of that name would be the same client, and its request would end the
-        // device's session.
-        connection: options
-            .connection
-            .named(&format!("device-{}", usual.user_id))?,
+        connection: options.connection.config(client_id)?,
         config: DeviceConfig {
             qos: options.qos.unwrap_or(usual.qos),
             timeout: timeout.unwrap_or(usual.timeout),

@@ -43,7 +43,8 @@ pub enum ClientId {
     /// This one.
     Is(String),
     /// This, a hyphen and the machine's name. Each service of a group needs an id of its own, and the same
-    /// after a restart: a cluster keeps the place of a client that is gone until its id is back.
+    /// after a restart: a cluster keeps the place of a client that is gone until its id is back. So does a device that
+    /// goes by its machine.
     WithMachine(String),
 }
 
@@ -148,7 +149,8 @@ impl ConnectionOptions {
         })
     }
 
-    fn config(self, usual_id: ClientId) -> Result<ConnectionConfig, Failure> {
+    /// The connection of a command whose client id is `usual_id`, unless --id names another.
+    pub fn config(self, usual_id: ClientId) -> Result<ConnectionConfig, Failure> {
         let tls = self.tls()?;
         let usual = if tls.is_some() { PORT_TLS } else { PORT };
         let named = match (self.hosts.is_empty(), &self.url) {

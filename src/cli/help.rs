@@ -12,7 +12,8 @@ Usage: mqtt_client [OPTIONS] NETID ACTION MESSAGE
                          ACTION is uppercase, lowercase, title-case, reverse or
                          shuffle; MESSAGE - is standard input, less a line feed
                          at its end (also: request NETID ACTION MESSAGE)
-  device USER_ID         log in, answer commands until \"Well done my IoT!\"
+  device USER_ID         log in, answer commands until \"Well done my IoT!\";
+                         USER_ID %H is the machine's name
   controller             hand out unique ids, send commands, check the replies
   responder              answer text requests
   demo                   all of it around an embedded broker (feature `demo`)

@@ -20,7 +20,7 @@ pub use connection::{ClientId, ConnectionConfig, HOST, PORT, PORT_TLS};
 pub use help::HELP;
 pub use login::{LoginConfig, PasswordSource};
 pub use table::{COMMANDS, Command, Group, OPTIONS, OptionSpec, variable};
-pub use variables::unknown_variables;
+pub use variables::{UnknownVariable, unknown_variables};
 
 use crate::device_session::controller::Plan;
 use crate::device_session::device::DeviceConfig;
@@ -32,6 +32,10 @@ use crate::text_request::responder::ResponderConfig;
 use commands::ServiceOptions;
 use nearest::nearest;
 use values::Values;
+
+/// The USER_ID of a device that goes by the name of its machine: as in a unit, whose systemd calls it so
+/// (systemd.unit(5), specifiers), and in its settings, where systemd leaves it as it is.
+pub const MACHINE: &str = "%H";
 
 /// What to do.
 #[derive(Debug)]
@@ -55,7 +59,8 @@ pub enum Invocation {
     Device {
         /// The way to the broker.
         connection: ConnectionConfig,
-        /// What it does, but for the replies of the file.
+        /// What it does, but for the replies of the file, and for the name of the machine where the USER_ID is
+        /// [`MACHINE`].
         config: DeviceConfig,
         /// What answers its commands, before the table.
         programs: Option<ProgramOptions>,

@@ -1,6 +1,7 @@
 //! The environment's variables that are meant for this program and that it does not know.
 
 use std::ffi::OsString;
+use std::fmt;
 
 use super::nearest::nearest;
 use super::table::{OPTIONS, variable};
@@ -10,9 +11,31 @@ const PREFIX: &str = "MQTT_CLIENT_";
 /// The shipped unit passes it on as an argument.
 const USER_ID: &str = "MQTT_CLIENT_USER_ID";
 
-/// A line for each variable that has this program's prefix and stands in for no option: it does nothing, and was
-/// perhaps to do something.
-pub fn unknown_variables(names: impl IntoIterator<Item = OsString>) -> Vec<String> {
+/// A variable that has this program's prefix and stands in for no option: it does nothing, and was perhaps to do
+/// something. It displays as a line that says so, with the variable that was meant.
+#[derive(Debug)]
+pub struct UnknownVariable {
+    /// Its name.
+    pub name: String,
+    meant: Option<String>,
+}
+
+impl fmt::Display for UnknownVariable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.name;
+        write!(
+            f,
+            "the variable {name} stands in for no option, and does nothing: "
+        )?;
+        match &self.meant {
+            Some(meant) => write!(f, "did you mean {meant}?"),
+            None => f.write_str("see --help for the options"),
+        }
+    }
+}
+
+/// Those among `names`, in the order of the alphabet.
+pub fn unknown_variables(names: impl IntoIterator<Item = OsString>) -> Vec<UnknownVariable> {
     let of_options = OPTIONS.iter().filter(|option| option.has_variable);
     let mut known: Vec<String> = of_options.map(|option| variable(option.long)).collect();
     known.push(USER_ID.to_owned());
@@ -25,14 +48,12 @@ pub fn unknown_variables(names: impl IntoIterator<Item = OsString>) -> Vec<Strin
         unknown.insert(at, name);
     }
     let rests = || known.iter().filter_map(|name| name.strip_prefix(PREFIX));
-    let line = |name: String| {
+    let with_meant = |name: String| {
         let meant = nearest(&name[PREFIX.len()..], rests());
-        let meant = meant.map_or("see --help for the options".to_owned(), |rest| {
-            format!("did you mean {PREFIX}{rest}?")
-        });
-        format!("the variable {name} stands in for no option, and does nothing: {meant}")
+        let meant = meant.map(|rest| format!("{PREFIX}{rest}"));
+        UnknownVariable { name, meant }
     };
-    unknown.into_iter().map(line).collect()
+    unknown.into_iter().map(with_meant).collect()
 }
 
 #[cfg(test)]
@@ -46,7 +67,7 @@ mod tests {
         let mut names: Vec<OsString> = known.map(OsString::from).collect();
         let others = [USER_ID, "MQTT_CLIENT", "PATH", "mqtt_client_host", ""];
         names.extend(others.map(OsString::from));
-        assert_eq!(unknown_variables(names.clone()), [""; 0]);
+        assert!(unknown_variables(names.clone()).is_empty());
         let slips = ["HSOT", "PASSWORDFILE", "LINES", "X"];
         names.extend(slips.map(|slip| OsString::from(format!("{PREFIX}{slip}"))));
         let ends = [
@@ -57,7 +78,9 @@ mod tests {
         ];
         let found = unknown_variables(names);
         assert_eq!(found.len(), ends.len(), "{found:?}");
-        for (line, end) in found.iter().zip(ends) {
+        for (variable, end) in found.iter().zip(ends) {
+            let line = variable.to_string();
+            assert!(line.contains(&variable.name), "{line}");
             assert!(line.ends_with(end), "{line}");
         }
     }

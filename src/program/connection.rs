@@ -5,9 +5,9 @@ use std::path::Path;
 
 use log::warn;
 
-use super::password;
 use super::prompt::ask_password;
 use super::systemd::Systemd;
+use super::{machine, password};
 use crate::cli::{ClientId, ConnectionConfig};
 use crate::link::{Login, Options, Refusals, Session, Stop, Tls};
 use crate::role::{Failure, Kind};
@@ -110,11 +110,7 @@ fn look_at_key(key: &Path) {
 fn client_id(id: ClientId) -> Result<String, Failure> {
     let machine = match id {
         ClientId::Is(_) => String::new(),
-        // Not from /proc, which has no more than processes in a service that is locked in (ProcSubset=pid).
-        ClientId::WithMachine(_) => nix::unistd::gethostname()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned(),
+        ClientId::WithMachine(_) => machine::name(),
     };
     id.on_machine(&machine).ok_or_else(|| {
         let text =

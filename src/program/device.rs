@@ -9,7 +9,7 @@ use log::info;
 use super::connection::Connection;
 use super::state_dir::StateDir;
 use super::systemd::Systemd;
-use super::{DONE, old_session, output, programs, replies, signals};
+use super::{DONE, machine, old_session, output, programs, replies, signals};
 use crate::Seconds;
 use crate::cli::{ConnectionConfig, StateConfig};
 use crate::device_session::LAST_WORDS;
@@ -31,9 +31,15 @@ pub fn run(
     again: Option<Duration>,
     state: Option<StateConfig>,
 ) -> Result<u8, Failure> {
+    // First: without a name the machine has no client id for it, either.
+    let user_id = machine::user_id(config.user_id)?;
     let connection = Connection::load(connection)?;
     let replies = replies::load(replies.as_deref(), config.replies)?;
-    let config = DeviceConfig { replies, ..config };
+    let config = DeviceConfig {
+        user_id,
+        replies,
+        ..config
+    };
     let usual: Vec<&str> = config.replies.commands().map(Level::as_str).collect();
     let programs = programs::open(programs, &usual)?;
     let state = state.map(StateDir::lock).transpose()?;

@@ -6,6 +6,7 @@ mod connection;
 mod controller;
 mod device;
 mod journal_file;
+mod machine;
 pub mod old_session;
 pub mod output;
 mod password;
@@ -25,8 +26,9 @@ pub(crate) use share::Probe;
 
 use log::warn;
 
-use crate::cli::{self, HELP, Invocation};
+use crate::cli::{self, HELP, Invocation, UnknownVariable, Verbosity};
 use crate::role::Failure;
+use systemd::Systemd;
 
 /// The exit code of a run that did what it was asked for, and of a service that a signal ended.
 const DONE: u8 = 0;
@@ -34,17 +36,44 @@ const DONE: u8 = 0;
 /// The exit code of a request that Ctrl-C interrupted: 128 and the number of SIGINT.
 const INTERRUPTED: u8 = 130;
 
+/// Says what there is to say beside `failure` where the command line was not understood: a variable with a slip in its
+/// name may be why something is missing.
+pub fn misunderstood(failure: &Failure) {
+    output::start_log(Verbosity::Normal);
+    for variable in unknown_variables() {
+        warn!("{variable}");
+    }
+    Systemd::failed(failure);
+}
+
+fn unknown_variables() -> Vec<UnknownVariable> {
+    cli::unknown_variables(std::env::vars_os().map(|(name, _)| name))
+}
+
 /// Runs `invocation` to its end; the exit code where it did not fail.
 ///
 /// # Errors
 /// Why it failed, and with it the exit code.
 pub fn run(invocation: Invocation) -> Result<u8, Failure> {
-    if !matches!(invocation, Invocation::Help | Invocation::Version) {
-        let names = std::env::vars_os().map(|(name, _)| name);
-        for line in cli::unknown_variables(names) {
-            warn!("{line}");
+    use Invocation::{Controller, Device, Help, Responder, Version};
+    if !matches!(invocation, Help | Version) {
+        for variable in unknown_variables() {
+            warn!("{variable}");
         }
     }
+    let is_service = matches!(
+        invocation,
+        Device { .. } | Controller { .. } | Responder { .. }
+    );
+    let outcome = carry_out(invocation);
+    match &outcome {
+        Err(failure) if is_service => Systemd::failed(failure),
+        _ => {}
+    }
+    outcome
+}
+
+fn carry_out(invocation: Invocation) -> Result<u8, Failure> {
     match invocation {
         Invocation::Help => output::print(HELP.trim_end().as_bytes()).map(|()| DONE),
         Invocation::Version => {

@@ -7,7 +7,11 @@ use std::time::{Duration, Instant};
 use log::{Level, debug};
 use sd_notify::NotifyState;
 
+use super::unknown_variables;
+use crate::cli::UnknownVariable;
 use crate::link::Watcher;
+use crate::mqtt::one_line;
+use crate::role::Failure;
 
 /// The shortest time between two status lines: systemd keeps the last one only.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
@@ -19,6 +23,8 @@ pub struct Systemd {
     feed_every: Option<Duration>,
     fed: Option<Instant>,
     status: StatusLine,
+    /// What every status ends with.
+    remark: String,
     /// Whether systemd started this process and wants to be notified.
     present: bool,
 }
@@ -78,7 +84,16 @@ impl Systemd {
         Self {
             feed_every: sd_notify::watchdog_enabled().map(|limit| limit / 3),
             present,
+            remark: remark(&unknown_variables()),
             ..Self::default()
+        }
+    }
+
+    /// Tells systemd why a service ends. `systemctl status` shows it until the service starts again.
+    pub fn failed(failure: &Failure) {
+        if Self::is_present() {
+            let status = format!("{failure}{}", remark(&unknown_variables()));
+            send(&[NotifyState::Status(&status)]);
         }
     }
 
@@ -87,6 +102,18 @@ impl Systemd {
         if Self::is_present() {
             send(&[NotifyState::Stopping]);
         }
+    }
+}
+
+/// What is to be seen of settings that do nothing for as long as they stand there: the journal has them at the start
+/// only.
+fn remark(ignored: &[UnknownVariable]) -> String {
+    let names: Vec<&str> = ignored.iter().map(|variable| &*variable.name).collect();
+    let names = one_line(&names.join(", "));
+    match ignored.len() {
+        0 => String::new(),
+        1 => format!("; 1 setting is ignored: {names}"),
+        count => format!("; {count} settings are ignored: {names}"),
     }
 }
 
@@ -119,7 +146,8 @@ impl Watcher for Systemd {
                 self.fed = Some(now);
             }
         }
-        self.status.update(now, status);
+        let remark = &self.remark;
+        self.status.update(now, &|| format!("{}{remark}", status()));
     }
 }
 

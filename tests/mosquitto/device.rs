@@ -5,6 +5,7 @@ use crate::peer;
 use harness::folder::Folder;
 use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, PAHO, missing};
+use harness::outcome::assert_fails;
 use harness::process::{Ended, Process};
 
 /// The table of the mission, written down here once more, so that a slip in the program's own shows.
@@ -46,6 +47,27 @@ fn session(qos: &str, commands: &[&str], device: &[&str]) -> (Ended, Json) {
     let args = ["device", "alice"].iter().chain(device).copied();
     let ended = Process::start(broker.client(args)).end();
     (ended, peer::report(controller))
+}
+
+/// `%H`: under the name of this machine, where that is one of its own.
+#[test]
+fn a_device_goes_by_the_name_of_its_machine() {
+    if missing(&[MOSQUITTO]) {
+        return;
+    }
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let name = name.trim();
+    let broker = Mosquitto::open();
+    let plan = "-v controller --sessions 1 --commands 1 --delay 1 --report -";
+    let controller = Process::start(broker.client(plan.split(' ')));
+    controller.wait_for_stderr("waiting for logins");
+    let device = Process::start(broker.client(["device", "%H"])).end();
+    if ["(none)", "localhost"].contains(&name) {
+        return assert_fails(&device, 78, &[name, "hostnamectl set-hostname"]);
+    }
+    assert_eq!(device.code, Some(0), "{device:?}");
+    let report = Json::read(&controller.end().stdout);
+    assert_eq!(report.get("user_id").text(), name);
 }
 
 fn assert_every_reply_once_and_in_order(qos: &str, commands: &[&str]) {

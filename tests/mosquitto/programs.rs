@@ -339,6 +339,7 @@ fn a_program_that_a_crash_has_interrupted_runs_again_or_not() {
         std::fs::write(shelf.file("go"), "").unwrap();
         let next = device(&board.broker, &shelf, &more);
         std::mem::replace(&mut board.device, next).end();
+        board.device.wait_for_stderr("U1/SLOW, confirmed");
         assert_eq!(board.reply("SLOW"), reply);
         assert_eq!(board.reply("SLOW"), "done");
         let runs = shelf.read("runs");

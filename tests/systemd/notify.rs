@@ -8,7 +8,7 @@ use crate::notices::Notices;
 use harness::folder::Folder;
 use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, MOSQUITTO_PASSWD, MOSQUITTO_PUB, missing};
-use harness::process::{NO_BROKER, Process, mqtt_client, run};
+use harness::process::{Ended, NO_BROKER, Process, mqtt_client, run};
 
 /// What a pipe takes until somebody reads (pipe(7)).
 const PIPE: usize = 65_536;
@@ -35,6 +35,19 @@ fn a_service_is_ready_without_any_broker() {
     }
 }
 
+/// What a service that ends before it is ready tells systemd: why, as it tells the journal.
+fn assert_fails_as_it_says(notices: &Notices, ended: &Ended) {
+    let why = ended.stderr.lines().find_map(|line| {
+        let line = line.strip_prefix("mqtt_client: ")?;
+        (!line.starts_with("warning: ")).then_some(line)
+    });
+    let why = why.unwrap_or_else(|| panic!("{ended:?}"));
+    let [notice] = &notices.arrived()[..] else {
+        panic!("not one notice for {ended:?}");
+    };
+    assert!(notice.starts_with(&format!("STATUS={why}")), "{notice}");
+}
+
 #[test]
 fn a_service_that_is_told_nonsense_is_never_ready() {
     let folder = Folder::new();
@@ -53,7 +66,7 @@ fn a_service_that_is_told_nonsense_is_never_ready() {
         let notices = Notices::new();
         let ended = run(notices.of(without_broker(args.iter().copied())));
         assert_eq!(ended.code, Some(code), "{args:?}: {ended:?}");
-        assert_eq!(notices.arrived(), Vec::<String>::new(), "{args:?}");
+        assert_fails_as_it_says(&notices, &ended);
     }
 }
 
@@ -65,7 +78,54 @@ fn a_wrong_variable_of_the_environment_file_is_never_ready() {
     let ended = run(command);
     assert_eq!(ended.code, Some(78), "{ended:?}");
     assert!(ended.stderr.contains("MQTT_CLIENT_QOS"), "{ended:?}");
-    assert_eq!(notices.arrived(), Vec::<String>::new());
+    assert_fails_as_it_says(&notices, &ended);
+}
+
+#[test]
+fn variables_that_contradict_each_other_are_never_ready() {
+    let notices = Notices::new();
+    let mut command = notices.of(mqtt_client(["device", "alice"]));
+    command.env("MQTT_CLIENT_HOST", "a");
+    command.env("MQTT_CLIENT_URL", "mqtt://b");
+    let ended = run(command);
+    assert_eq!(ended.code, Some(78), "{ended:?}");
+    assert!(ended.stderr.contains("contradict"), "{ended:?}");
+    assert_fails_as_it_says(&notices, &ended);
+}
+
+/// A slip in the name of a variable: the journal has a warning at the start, and the status has it for as long as the
+/// program runs.
+#[test]
+fn the_status_names_the_settings_that_do_nothing() {
+    let notices = Notices::new();
+    let mut command = notices.of(without_broker(["device", "alice"]));
+    command.env("MQTT_CLIENT_HOTS", "pi.local");
+    let device = Process::start(command);
+    notices.wait_for("STATUS=connecting to 127.0.0.1:1; 1 setting is ignored: MQTT_CLIENT_HOTS");
+    device.signal("TERM");
+    let ended = device.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let warning = "mqtt_client: warning: the variable MQTT_CLIENT_HOTS stands in for no option";
+    assert!(ended.stderr.starts_with(warning), "{ended:?}");
+}
+
+/// As the unit starts a device whose name was written under a wrong one.
+#[test]
+fn a_device_without_a_name_says_which_setting_was_ignored() {
+    let notices = Notices::new();
+    let mut command = notices.of(without_broker(["device", ""]));
+    command.env("MQTT_CLIENT_USERID", "alice");
+    command.env("MQTT_CLIENT_HOTS", "pi.local");
+    let ended = run(command);
+    assert_eq!(ended.code, Some(64), "{ended:?}");
+    let meant = "did you mean MQTT_CLIENT_USER_ID?";
+    assert!(ended.stderr.contains(meant), "{ended:?}");
+    let [notice] = &notices.arrived()[..] else {
+        panic!("not one notice for {ended:?}");
+    };
+    assert!(notice.starts_with("STATUS=USER_ID is empty"), "{notice}");
+    let end = "; 2 settings are ignored: MQTT_CLIENT_HOTS, MQTT_CLIENT_USERID\n";
+    assert!(notice.ends_with(end), "{notice}");
 }
 
 #[test]
@@ -115,6 +175,26 @@ fn a_refused_login_of_a_service_is_tried_again_later() {
         assert_eq!(ended.code, Some(0), "{role:?}");
         assert_eq!(ended.stderr, format!("mqtt_client: warning: {why}\n"));
     }
+}
+
+/// A time limit ends it all the same: as a refusal, and not as a controller that is silent.
+#[test]
+fn a_refused_login_of_a_service_with_a_time_limit_ends_as_a_refusal() {
+    if missing(&[MOSQUITTO, MOSQUITTO_PASSWD]) {
+        return;
+    }
+    let broker = Mosquitto::with_login("pi", "secret");
+    let notices = Notices::new();
+    let wrong = ["-u", "pi", "-P", "wrong", "-W", "1", "device", "alice"];
+    let ended = run(notices.of(broker.client(wrong)));
+    assert_eq!(ended.code, Some(77), "{ended:?}");
+    let why = format!(
+        "broker at 127.0.0.1:{} refused the login as user pi: check --username and the password",
+        broker.port()
+    );
+    let last = format!("mqtt_client: {why}\n");
+    assert!(ended.stderr.ends_with(&last), "{ended:?}");
+    notices.wait_for(&format!("STATUS={why}"));
 }
 
 /// The pause is an hour: the status says so, the watchdog is fed, nothing is left in the state folder, and a stop ends

@@ -208,6 +208,16 @@ fn several_brokers_may_be_named_with_ports_of_their_own() {
 }
 
 #[test]
+fn a_device_may_go_by_the_name_of_its_machine() {
+    let id = |args: &[&str]| connection(args, &[]).client_id;
+    let named = id(&["device", "%H"]);
+    assert_eq!(named, ClientId::WithMachine("device".to_owned()));
+    assert_eq!(named.on_machine("pi"), Some("device-pi".to_owned()));
+    let typed = id(&["-i", "mine", "device", "%H"]);
+    assert_eq!(typed, ClientId::Is("mine".to_owned()));
+}
+
+#[test]
 fn each_of_a_group_has_a_client_id_of_its_own_and_of_its_machine() {
     for role in ["responder", "controller"] {
         let id = |args: &[&str]| connection(args, &[]).client_id;

@@ -53,6 +53,8 @@ fn wrong_usage_names_the_thing_and_the_remedy() {
         (&["device"], "one USER_ID, not 0"),
         (&["device", "a", "b"], "one USER_ID, not 2"),
         (&["device", "a/b"], "USER_ID"),
+        (&["device", ""], "MQTT_CLIENT_USER_ID"),
+        (&["device", "pi-%H"], "%H, the machine's name, stands alone"),
         (&["responder", "x"], "takes no argument `x`"),
         (&["-P", "x", "responder"], "a password without a user name"),
         (

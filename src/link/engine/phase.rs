@@ -168,9 +168,7 @@ impl Engine<'_> {
             _ => return failure,
         };
         match failure.kind {
-            Kind::NoAnswer => {
-                Failure::new(Kind::Unreachable, self.reconnect.why_offline(under_way))
-            }
+            Kind::NoAnswer => self.reconnect.why_offline(under_way),
             _ => failure,
         }
     }

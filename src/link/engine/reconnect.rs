@@ -274,10 +274,11 @@ impl Reconnect {
         log!(level, "{line}");
     }
 
-    /// Why there is no connection, where the time limit comes first. While an attempt is `under_way` to a
-    /// broker that has not failed yet, its silence is part of the reason.
+    /// Why there is no connection, where the time limit comes first: a refusal, where that is what every broker has
+    /// for this client. While an attempt is `under_way` to a broker that has not failed yet, its silence is part of
+    /// the reason.
     #[must_use]
-    pub fn why_offline(&self, under_way: bool) -> String {
+    pub fn why_offline(&self, under_way: bool) -> Failure {
         let mut why: Vec<String> = self.brokers.troubles().map(str::to_owned).collect();
         if why.is_empty() || under_way && self.brokers.is_untried() {
             why.push(format!(
@@ -285,7 +286,11 @@ impl Reconnect {
                 self.broker()
             ));
         }
-        why.join("; ")
+        let kind = match self.is_refused {
+            true => Kind::Refused,
+            false => Kind::Unreachable,
+        };
+        Failure::new(kind, why.join("; "))
     }
 }
 
@@ -309,7 +314,7 @@ mod tests {
             reconnect.connected(false);
             let next = reconnect.failed(now, closed(), lasted(Duration::from_millis(10)), None);
             assert!(matches!(next, Next::Attempt(at) if at > now), "{next:?}");
-            let said = reconnect.why_offline(false);
+            let said = reconnect.why_offline(false).text;
             assert!(said.starts_with("pi.local:1883 closed"), "{said}");
             let hint = said.contains("another client using the client id alice?");
             assert_eq!(hint, times == SUSPICIOUS, "{said}");
@@ -339,7 +344,7 @@ mod tests {
                 panic!("{next:?}");
             };
             assert!(at <= now + Duration::from_secs(2), "{:?}", at - now);
-            let said = reconnect.why_offline(false);
+            let said = reconnect.why_offline(false).text;
             assert_eq!(
                 said.contains("set -k below 4"),
                 times >= IDLE_ENDS,

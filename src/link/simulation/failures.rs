@@ -97,6 +97,38 @@ fn a_service_outlasts_a_refusal_with_few_attempts() {
     });
 }
 
+/// `-W`, by which a service that outlasts refusals ends all the same: before the second attempt, and after some.
+#[test]
+fn a_time_limit_that_ends_a_refused_service_names_the_refusal() {
+    for seconds in [3, 600] {
+        for refuses_logins in [true, false] {
+            let mut world = World::new(1);
+            world.broker().oddities = Oddities {
+                refuses_logins,
+                refuses_subscriptions: !refuses_logins,
+                ..Oddities::default()
+            };
+            let mut options = options("alice", PERSISTENT);
+            options.refusals = Refusals::RetrySlowly;
+            let timeout = Duration::from_secs(seconds);
+            let role = device(QoS::ExactlyOnce, Some(timeout), None, world.now);
+            let device = world.begin(role, &options, |_| Ok(()));
+            assert!(world.run(Duration::from_secs(3600)), "it does not end");
+            let Some(Err(failure)) = world.end(device) else {
+                panic!("{:?}", world.end(device));
+            };
+            assert_eq!(failure.kind, Kind::Refused, "{failure}");
+            let what = if refuses_logins {
+                "login"
+            } else {
+                "subscription"
+            };
+            assert!(failure.text.contains(what), "{failure}");
+            assert!(world.now - world.start <= timeout + Duration::from_secs(1));
+        }
+    }
+}
+
 #[test]
 fn an_hour_of_outage_costs_few_attempts_and_nothing_else() {
     each_seed(
