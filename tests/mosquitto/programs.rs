@@ -136,6 +136,12 @@ fn a_program_answers_its_command_and_the_table_the_others() {
     shelf.add("CMD2", "echo Tiger");
     shelf.add("FAIL", "echo half; echo no sensor >&2; exit 3");
     shelf.add("QUIET", "exit 0");
+    shelf.add("SELF", "kill -9 $$");
+    // What a shell would take for a program in C: it has no first line that names the interpreter.
+    std::fs::write(shelf.programs().join("BARE"), "echo bare").unwrap();
+    mode(&shelf.programs().join("BARE"), 0o755);
+    // SIGTERM reaches what a program starts, as from a shell.
+    shelf.add("TIMEOUT", "timeout 0.1 sleep 60; echo $?");
     shelf.add(
         "SECRETS",
         "env | grep -c -e MQTT -e secret -e NOTIFY; exit 0",
@@ -159,6 +165,12 @@ fn a_program_answers_its_command_and_the_table_the_others() {
         ("CMD2", "Tiger"),
         ("FAIL", "error: exit code 3: half"),
         ("QUIET", ""),
+        ("SELF", "error: signal 9"),
+        (
+            "BARE",
+            "error: it cannot be run: Exec format error (does its first line begin with #! ?)",
+        ),
+        ("TIMEOUT", "124"),
         ("SECRETS", "0"),
     ] {
         board.command(command);
