@@ -94,6 +94,7 @@ impl Connection {
             reconnect_delay: self.config.reconnect_delay,
             give_up_at_once,
             refusals,
+            presence: None,
         }))
     }
 }
