@@ -71,6 +71,9 @@ pub struct Presence {
     /// The run has an end: this one.
     end: Option<Result<End, Failure>>,
     suspect: Option<Suspect>,
+    /// The present connection has outlived the suspect, though the broker has not confirmed it: nothing waits for that any
+    /// more.
+    is_outlived: bool,
     will: Will,
 }
 
@@ -91,8 +94,15 @@ impl Presence {
             next_look: now,
             end: None,
             suspect: None,
+            is_outlived: false,
             will: Will::Carried,
         }
+    }
+
+    /// Whether the broker has to have the DISCONNECT, lest the last will put something where nothing is to be.
+    #[must_use]
+    pub fn must_be_heard(&self) -> bool {
+        self.wanted.at_end == AtEnd::Clear
     }
 
     /// The status topic.
@@ -173,6 +183,7 @@ impl Presence {
         self.status = None;
         self.details = None;
         self.in_flight.clear();
+        self.is_outlived = false;
         if let Some(suspect) = &mut self.suspect {
             suspect.connected();
         }
@@ -265,7 +276,7 @@ impl Presence {
     /// Whether all is said and confirmed.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.status.is_none() && self.details.is_none() && self.in_flight.is_empty()
+        self.has_sent_all() && self.in_flight.is_empty()
     }
 
     /// The next of its messages, and its packet identifier. While the role's messages are under suspicion, or these
@@ -294,7 +305,11 @@ impl Presence {
         if self.details.take().is_none() {
             self.status = None;
         }
-        self.suspect.is_some()
+        self.suspect.is_some() && self.has_sent_all()
+    }
+
+    fn has_sent_all(&self) -> bool {
+        self.status.is_none() && self.details.is_none()
     }
 
     /// PUBACK came. Whether it was for one of these.
@@ -310,7 +325,8 @@ impl Presence {
     /// What may be sent while these messages are under suspicion.
     #[must_use]
     pub fn permits(&self) -> Option<Permitted> {
-        self.suspect.as_ref().map(Suspect::permits)
+        let suspect = self.suspect.as_ref().filter(|_| !self.is_outlived);
+        suspect.map(Suspect::permits)
     }
 
     /// PINGREQ went out.
@@ -322,13 +338,10 @@ impl Presence {
 
     /// PINGRESP came.
     pub fn answered(&mut self) {
-        let all_sent = self.status.is_none() && self.details.is_none();
-        match &mut self.suspect {
-            Some(suspect) if all_sent && suspect.permits() == Permitted::Only(ANY) => {
-                self.suspect = None;
-            }
-            Some(suspect) => suspect.answered(),
-            None => {}
+        let is_on_its_way = self.permits() == Some(Permitted::Only(ANY)) && self.has_sent_all();
+        self.is_outlived |= is_on_its_way;
+        if let Some(suspect) = &mut self.suspect {
+            suspect.answered();
         }
     }
 
