@@ -147,7 +147,7 @@ pub mod cli;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod device_session;
-
+pub mod fleet;
 mod json;
 pub mod link;
 pub mod mqtt;

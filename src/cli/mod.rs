@@ -6,6 +6,7 @@ mod connection;
 mod help;
 mod login;
 mod nearest;
+mod presence;
 mod table;
 mod url;
 mod values;
@@ -18,11 +19,13 @@ use std::time::Duration;
 pub use connection::{ClientId, ConnectionConfig, HOST, PORT, PORT_TLS};
 pub use help::HELP;
 pub use login::{LoginConfig, PasswordSource};
+pub use presence::PresenceConfig;
 pub use table::{COMMANDS, Command, Group, OPTIONS, OptionSpec, variable};
 pub use variables::unknown_variables;
 
 use crate::device_session::controller::Plan;
 use crate::device_session::device::DeviceConfig;
+use crate::fleet::FleetConfig;
 use crate::role::{Failure, Kind};
 use crate::text_request::MAX_TEXT;
 use crate::text_request::requester::RequestConfig;
@@ -83,6 +86,15 @@ pub enum Invocation {
         config: ResponderConfig,
         /// Where it remembers what is not answered.
         state: Option<StateConfig>,
+    },
+    /// Watch who is up.
+    Fleet {
+        /// The way to the broker.
+        connection: ConnectionConfig,
+        /// Whom, and how long.
+        config: FleetConfig,
+        /// In JSON.
+        json: bool,
     },
 }
 

@@ -2,6 +2,8 @@
 //! begins another one after the last words.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use log::info;
@@ -15,7 +17,7 @@ use crate::cli::{ConnectionConfig, StateConfig};
 use crate::device_session::LAST_WORDS;
 use crate::device_session::device::{Device, DeviceConfig, Progress, Resume};
 use crate::link::engine::journal::Journal;
-use crate::link::{End, Run, Session, Stop, Watcher};
+use crate::link::{End, Presence, Run, Session, Stop, Watcher};
 use crate::mqtt::Level;
 use crate::role::Failure;
 
@@ -31,6 +33,13 @@ pub fn run(
     state: Option<StateConfig>,
 ) -> Result<u8, Failure> {
     let connection = Connection::load(connection)?;
+    let presence = connection.presence(&format!("device {}", config.user_id))?;
+    let sessions = Arc::new(AtomicU32::new(0));
+    let presence = presence.map(|presence| Presence {
+        pause: again,
+        sessions: Some(Arc::clone(&sessions)),
+        ..presence
+    });
     let replies = replies::load(replies.as_deref(), config.replies)?;
     let config = DeviceConfig { replies, ..config };
     let state = state.map(StateDir::lock).transpose()?;
@@ -38,6 +47,7 @@ pub fn run(
         let Some(mut options) = connection.for_service(Session::Clean, stop)? else {
             return Ok(End::Stopped);
         };
+        options.presence = presence;
         let mut systemd = Systemd::ready();
         loop {
             let (journal, resume) = recall(state.as_ref(), &config.user_id, &options.client_id);
@@ -59,7 +69,10 @@ pub fn run(
             // never.
             let end = run.carry(role, |progress| match progress {
                 Progress::LoggedIn(_) => Ok(()),
-                Progress::Done => output::print(LAST_WORDS.as_bytes()),
+                Progress::Done => {
+                    sessions.fetch_add(1, Ordering::Relaxed);
+                    output::print(LAST_WORDS.as_bytes())
+                }
             })?;
             let (End::Finished, Some(pause)) = (end, again) else {
                 return Ok(end);

@@ -5,6 +5,7 @@ mod byte_order_mark;
 mod connection;
 mod controller;
 mod device;
+mod fleet;
 mod journal_file;
 pub mod old_session;
 pub mod output;
@@ -75,6 +76,11 @@ pub fn run(invocation: Invocation) -> Result<u8, Failure> {
             config,
             state,
         } => responder::run(connection, config, state),
+        Invocation::Fleet {
+            connection,
+            config,
+            json,
+        } => fleet::run(connection, config, json),
     }
 }
 

@@ -1,0 +1,155 @@
+//! The command `fleet`: who is up, as a table, as lines, or in JSON.
+
+mod table;
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Write};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use log::warn;
+
+use super::connection::Connection;
+use super::{DONE, INTERRUPTED, output, signals};
+use crate::cli::ConnectionConfig;
+use crate::fleet::{Board, Fleet, FleetConfig, Seen, gone_to_json};
+use crate::link::{End, Run, Session};
+use crate::mqtt::{TopicName, one_line};
+use crate::role::{Failure, Kind};
+use table::{Screen, line, table};
+
+/// Runs it: until it has shown all, or for as long as nobody interrupts it.
+///
+/// # Errors
+/// Why there is nothing to see.
+pub fn run(
+    connection: ConnectionConfig,
+    config: FleetConfig,
+    json: bool,
+) -> Result<u8, Failure> {
+    let connection = Connection::load(connection)?;
+    // Who watches has seen enough; who waits for the one table has not.
+    let stopped = match config.is_once {
+        true => INTERRUPTED,
+        false => DONE,
+    };
+    signals::until_signal(stopped, move |stop| {
+        let echo = format!("mqtt_client/{}/fleet", connection.client_id());
+        let echo = TopicName::new(echo).map_err(|why| {
+            let text = format!("--id: the client id is part of a topic name here: {why}");
+            Failure::new(Kind::Config, text)
+        })?;
+        let Some(options) = connection.for_person(Session::Clean, stop)? else {
+            return Ok(End::Stopped);
+        };
+        let mut view = View::new(&config, json);
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH);
+        let unix = unix.unwrap_or_default().as_secs();
+        let role = Fleet::new(config, echo, Instant::now(), unix);
+        let end = Run::new(&options, stop).carry(role, |seen| {
+            if !view.show(seen)? {
+                stop.request();
+            }
+            Ok(())
+        })?;
+        Ok(match view.has_reader {
+            true => end,
+            false => End::Finished,
+        })
+    })
+}
+
+/// How it is shown.
+enum Form {
+    /// One object a line.
+    Json,
+    /// One line for each change.
+    Lines,
+    /// The table, once.
+    Table,
+    /// The table, again and again in the same place.
+    Screen(Screen),
+}
+
+struct View {
+    filter: String,
+    form: Form,
+    boards: BTreeMap<TopicName, Board>,
+    has_reader: bool,
+}
+
+impl View {
+    fn new(config: &FleetConfig, json: bool) -> Self {
+        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        Self {
+            filter: config.filter.to_string(),
+            form: match (json, config.is_once) {
+                (true, _) => Form::Json,
+                (false, true) => Form::Table,
+                (false, false) if io::stdout().is_terminal() && !is_dumb => {
+                    Form::Screen(Screen::default())
+                }
+                (false, false) => Form::Lines,
+            },
+            boards: BTreeMap::new(),
+            has_reader: true,
+        }
+    }
+
+    /// Shows it. Whether there is still a reader.
+    fn show(&mut self, seen: Seen) -> Result<bool, Failure> {
+        let mut lines = Vec::new();
+        match seen {
+            Seen::All { boards, is_certain } => {
+                if !is_certain {
+                    warn!(
+                        "not all may be shown: no message to oneself came back on mqtt_client/CLIENT_ID/fleet, which would tell that the broker has sent everything; may the user publish and read there?"
+                    );
+                }
+                if boards.is_empty() {
+                    warn!("nobody has left a presence on {}", self.filter);
+                }
+                for board in boards {
+                    lines.push(self.line(&board));
+                    self.boards.insert(board.topic.clone(), board);
+                }
+            }
+            Seen::Changed(board) => {
+                lines.push(self.line(&board));
+                self.boards.insert(board.topic.clone(), board);
+            }
+            Seen::Gone(topic) => {
+                let known = self.boards.remove(&topic);
+                let name = known.as_ref().map_or(topic.as_str(), Board::name);
+                lines.push(match self.form {
+                    Form::Json => gone_to_json(&topic),
+                    _ => format!("{} gone", one_line(name)),
+                });
+            }
+        }
+        let mut boards: Vec<&Board> = self.boards.values().collect();
+        boards.sort_by(|one, other| one.name().cmp(other.name()));
+        let text = match &mut self.form {
+            Form::Json | Form::Lines => lines.join("\n"),
+            Form::Table if boards.is_empty() => String::new(),
+            Form::Table => table(&boards, None).join("\n"),
+            Form::Screen(screen) => {
+                let drawn = screen.draw(&boards);
+                let mut out = io::stdout().lock();
+                let written = out.write_all(drawn.as_bytes()).and_then(|()| out.flush());
+                self.has_reader = written.is_ok();
+                return Ok(self.has_reader);
+            }
+        };
+        if !text.is_empty() {
+            self.has_reader = self.has_reader && output::print_to_reader(text.as_bytes())?;
+        }
+        Ok(self.has_reader)
+    }
+
+    fn line(&self, board: &Board) -> String {
+        match self.form {
+            Form::Json => board.to_json(),
+            _ => line(board),
+        }
+    }
+}
