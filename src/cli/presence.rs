@@ -24,9 +24,13 @@ impl PresenceConfig {
         let at_end_is_typed = values.is_typed("--presence-end");
         let topic = values.get("--presence", |text| {
             let topic = topic(text, "x").map_err(|why| format!("a topic name: {why}"))?;
-            let other = text.replace(CLIENT_ID, "").contains('%');
-            match other || topic.as_str().starts_with('$') {
-                true => Err("a topic of your own: %c is the client id, no other % and no $ at the beginning".to_owned()),
+            let is_odd = |c: char| c == '%' || c.is_control();
+            let is_odd = text.replace(CLIENT_ID, "").contains(is_odd);
+            match is_odd || topic.as_str().starts_with('$') {
+                true => Err(
+                    "a topic for this: %c is the client id; no other %, no control character, and no $ at the beginning"
+                        .to_owned(),
+                ),
                 false => Ok(text.to_owned()),
             }
         })?;

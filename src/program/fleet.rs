@@ -3,7 +3,7 @@
 mod table;
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use log::warn;
@@ -15,7 +15,7 @@ use crate::fleet::{Board, Fleet, FleetConfig, Seen, gone_to_json};
 use crate::link::{End, Run, Session};
 use crate::mqtt::{TopicName, one_line};
 use crate::role::{Failure, Kind};
-use table::{Screen, line, table};
+use table::{drawn, line, table};
 
 /// Runs it: until it has shown all, or for as long as nobody interrupts it.
 ///
@@ -67,7 +67,7 @@ enum Form {
     /// The table, once.
     Table,
     /// The table, again and again in the same place.
-    Screen(Screen),
+    Screen,
 }
 
 struct View {
@@ -85,9 +85,7 @@ impl View {
             form: match (json, config.is_once) {
                 (true, _) => Form::Json,
                 (false, true) => Form::Table,
-                (false, false) if io::stdout().is_terminal() && !is_dumb => {
-                    Form::Screen(Screen::default())
-                }
+                (false, false) if io::stdout().is_terminal() && !is_dumb => Form::Screen,
                 (false, false) => Form::Lines,
             },
             boards: BTreeMap::new(),
@@ -128,22 +126,20 @@ impl View {
         }
         let mut boards: Vec<&Board> = self.boards.values().collect();
         boards.sort_by(|one, other| one.name().cmp(other.name()));
-        let text = match &mut self.form {
-            Form::Json | Form::Lines => lines.join("\n"),
-            Form::Table if boards.is_empty() => String::new(),
-            Form::Table => table(&boards, None).join("\n"),
-            Form::Screen(screen) => {
-                let drawn = screen.draw(&boards);
-                let mut out = io::stdout().lock();
-                let written = out.write_all(drawn.as_bytes()).and_then(|()| out.flush());
-                self.has_reader = written.is_ok();
-                return Ok(self.has_reader);
-            }
-        };
-        if !text.is_empty() {
-            self.has_reader = self.has_reader && output::print_to_reader(text.as_bytes())?;
+        match self.form {
+            Form::Json | Form::Lines if lines.is_empty() => {}
+            Form::Table if boards.is_empty() => {}
+            Form::Json | Form::Lines => self.write(lines.join("\n") + "\n")?,
+            Form::Table => self.write(table(&boards, None).join("\n") + "\n")?,
+            Form::Screen => self.write(drawn(&boards))?,
         }
         Ok(self.has_reader)
+    }
+
+    /// What others have chosen in it has no control characters any more.
+    fn write(&mut self, text: String) -> Result<(), Failure> {
+        self.has_reader = self.has_reader && output::write_to_reader(text.as_bytes())?;
+        Ok(())
     }
 
     fn line(&self, board: &Board) -> String {

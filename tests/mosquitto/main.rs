@@ -7,6 +7,7 @@
 //! - `json`: what they report, read
 //! - `request`, `device`, `controller`: the protocols, end against end; `bytes`: a request, byte by byte
 //! - `login`, `subscription`, `retained`: what a broker refuses or keeps
+//! - `fleet`: who says that it is there, and who sees it
 //! - `share`, `brokers`: several of a kind, several brokers, and one of them killed
 //! - `socket`, `honest`: a Unix socket as host; where other clients fail
 //! - `unreachable`, `stop`: no broker, no more
@@ -20,6 +21,7 @@ mod brokers;
 mod bytes;
 mod controller;
 mod device;
+mod fleet;
 mod honest;
 mod json;
 mod login;

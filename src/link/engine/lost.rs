@@ -62,8 +62,8 @@ impl Engine<'_> {
             reason = Reason::Suspect;
             given_up = confirmed;
         }
-        if trouble.closed && self.presence_closed(now, &mut trouble, reason == Reason::Suspect) {
-            reason = Reason::Suspect;
+        if trouble.closed && self.presence_closed(now) && reason == Reason::Unknown {
+            reason = Reason::Presence;
         }
         let end = ConnectionEnd {
             lasted: online,
@@ -98,21 +98,18 @@ impl Engine<'_> {
     }
 
     /// The broker closed the connection. Whether it did so at a message of the run's presence, as far as one can tell.
-    fn presence_closed(&mut self, now: Instant, trouble: &mut Trouble, is_told: bool) -> bool {
+    fn presence_closed(&mut self, now: Instant) -> bool {
         let Some(presence) = &mut self.delivery.presence else {
             return false;
         };
         let Some(finding) = presence.closed() else {
             return false;
         };
-        let topic = presence.topic();
-        if !is_told {
-            trouble.text = format!("{}, right after publishing {topic}", trouble.text);
-        }
         if finding == Finding::Guilty {
             warn!(
-                "going on without --presence: the broker at {} closes the connection at a retained message on {topic}; allow it there, or choose another topic",
+                "going on without --presence: the broker at {} closes the connection at a retained message on {}; allow it there, or choose another topic",
                 self.reconnect.broker(),
+                presence.topic()
             );
             presence.give_up(now);
         }

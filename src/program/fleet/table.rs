@@ -14,37 +14,24 @@ const USUAL_SIZE: (usize, usize) = (80, 24);
 /// The narrowest that the first column becomes.
 const NARROW: usize = 12;
 
-/// A terminal with the table on it.
-#[derive(Default)]
-pub struct Screen {
-    /// How many lines of it are there.
-    drawn: usize,
-}
-
-impl Screen {
-    /// What draws the table over the one that is there: in one piece, line over line, so that nothing flickers.
-    pub fn draw(&mut self, boards: &[&Board]) -> String {
-        let (columns, rows) = size();
-        let mut lines = table(boards, Some(columns));
-        // The cursor cannot go back to a line that has left the screen.
-        let most = rows.saturating_sub(1).max(2);
-        if lines.len() > most {
-            let hidden = lines.len() - (most - 1);
-            lines.truncate(most - 1);
-            lines.push(format!("… and {hidden} more"));
-        }
-        let mut text = match self.drawn {
-            0 => String::new(),
-            lines => format!("\x1b[{lines}A\r"),
-        };
-        for line in &lines {
-            text.push_str(line);
-            text.push_str("\x1b[K\n");
-        }
-        text.push_str("\x1b[J");
-        self.drawn = lines.len();
-        text
+/// What draws the table on a terminal, from the top: in one piece, line over line, so that nothing flickers, and so that a
+/// warning of the connection that came in between is drawn over, too.
+pub fn drawn(boards: &[&Board]) -> String {
+    let (columns, rows) = size();
+    let mut lines = table(boards, Some(columns));
+    let most = rows.saturating_sub(1).max(2);
+    if lines.len() > most {
+        let hidden = lines.len() - (most - 1);
+        lines.truncate(most - 1);
+        lines.push(format!("… and {hidden} more"));
     }
+    let mut text = String::from("\x1b[H");
+    for line in &lines {
+        text.push_str(line);
+        text.push_str("\x1b[K\n");
+    }
+    text.push_str("\x1b[J");
+    text
 }
 
 /// Columns and rows of the terminal on standard output.
