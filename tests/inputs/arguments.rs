@@ -223,6 +223,13 @@ fn any_command_line_is_understood_or_refused() {
                     ..
                 },
             )) => ("responder", Some(options)),
+            Ok((
+                _,
+                Invocation::Fleet {
+                    connection: options,
+                    ..
+                },
+            )) => ("fleet", Some(options)),
         };
         *understood.entry(name).or_insert(0) += 1;
         if let Some(options) = &options {
@@ -242,6 +249,7 @@ fn any_command_line_is_understood_or_refused() {
         "device",
         "controller",
         "responder",
+        "fleet",
     ] {
         assert!(understood.contains_key(name), "{understood:?}");
     }
