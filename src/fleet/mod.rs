@@ -2,8 +2,8 @@
 //! in its last will.
 //!
 //! The broker sends what it has retained after SUBACK, and says not when that was all. So this role publishes to itself
-//! once its subscriptions are granted: the broker delivers in order (MQTT 3.1.1, section 4.6), and what it has
-//! retained comes before that.
+//! once its subscriptions are granted: mosquitto and others deliver in order, and what is retained comes before
+//! that. aedes fetches it meanwhile. So the role does it again, until nothing has come between [`QUIET`] of them.
 
 mod board;
 
@@ -20,7 +20,10 @@ use crate::role::{Effect, Event, Failure, Kind, Reaction, Role};
 /// end of one connection and the next.
 const SETTLE: Duration = Duration::from_millis(200);
 
-/// How long the message to oneself is awaited where no limit is given: the user may not be allowed to publish it.
+/// After how many messages to itself without anything between them all is in.
+const QUIET: u32 = 3;
+
+/// How long the messages to oneself are awaited where no limit is given: the user may not be allowed to publish it.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What is looked at, and how.
@@ -87,8 +90,11 @@ pub struct Fleet {
     connections: u64,
     /// Of the present connection.
     granted: BTreeSet<TopicFilter>,
-    /// The message to itself is awaited until then.
+    /// The messages to itself are awaited until then.
     echo_until: Option<Instant>,
+    /// Messages to itself so far, and how many of the last of them came back with nothing before them.
+    echoes: u64,
+    quiet: u32,
     is_complete: bool,
     changed: BTreeSet<TopicName>,
     settled_at: Option<Instant>,
@@ -112,6 +118,8 @@ impl Fleet {
             connections: 0,
             granted: BTreeSet::new(),
             echo_until: None,
+            echoes: 0,
+            quiet: 0,
             is_complete: false,
             changed: BTreeSet::new(),
             settled_at: None,
@@ -155,21 +163,35 @@ impl Fleet {
         if !self.filters().all(|filter| self.granted.contains(&filter)) {
             return Vec::new();
         }
+        self.quiet = 0;
+        self.call(now)
+    }
+
+    fn call(&mut self, now: Instant) -> Effects {
         self.echo_until = now.checked_add(PATIENCE);
-        let payload = self.connections.to_string();
+        self.echoes += 1;
+        let payload = self.echoes.to_string();
         let echo = Message::new(self.echo.clone(), payload, QoS::AtLeastOnce);
         vec![Effect::Publish(echo)]
     }
 
     fn received(&mut self, now: Instant, message: &Message) -> Effects {
         if message.topic == self.echo {
-            let is_it = message.payload == self.connections.to_string().as_bytes();
-            return match is_it && !message.retain {
+            let is_it = message.payload == self.echoes.to_string().as_bytes();
+            if !is_it || self.echo_until.is_none() {
+                return Vec::new();
+            }
+            self.quiet += 1;
+            return match self.quiet > QUIET {
                 true => self.complete(now, true),
-                false => Vec::new(),
+                false => self.call(now),
             };
         }
-        if self.take(now, message).is_some() && self.is_complete {
+        let is_taken = self.take(now, message).is_some();
+        if message.retain {
+            self.quiet = 0;
+        }
+        if is_taken && self.is_complete {
             self.settled_at = self.settled_at.or(now.checked_add(SETTLE));
         }
         Vec::new()
