@@ -84,19 +84,21 @@ impl Rest<'_> {
         loop {
             text.push(match self.0.next()? {
                 '"' => return Some(text),
-                '\\' => match self.0.next()? {
-                    c @ ('"' | '\\' | '/') => c,
-                    'b' => '\u{8}',
-                    'f' => '\u{c}',
-                    'n' => '\n',
-                    'r' => '\r',
-                    't' => '\t',
-                    // Half of a pair is no character: what is written here has none.
-                    'u' => char::from_u32((0..4).try_fold(0, |code, _| {
-                        Some(code * 16 + self.0.next()?.to_digit(16)?)
-                    })?)?,
-                    _ => return None,
-                },
+                '\\' => {
+                    match self.0.next()? {
+                        c @ ('"' | '\\' | '/') => c,
+                        'b' => '\u{8}',
+                        'f' => '\u{c}',
+                        'n' => '\n',
+                        'r' => '\r',
+                        't' => '\t',
+                        // Half of a pair is no character: what is written here has none.
+                        'u' => char::from_u32((0..4).try_fold(0, |code, _| {
+                            Some(code * 16 + self.0.next()?.to_digit(16)?)
+                        })?)?,
+                        _ => return None,
+                    }
+                }
                 c if c < ' ' => return None,
                 c => c,
             });
@@ -120,10 +122,7 @@ mod tests {
         assert_eq!(members("{}").unwrap(), []);
         let escapes = r#"{"a":"\b\f\n\r\t\/\u00e9","n":null,"z":0}"#;
         let read = members(escapes).unwrap();
-        assert_eq!(
-            read[0].1,
-            Value::Text("\u{8}\u{c}\n\r\t/é".to_owned())
-        );
+        assert_eq!(read[0].1, Value::Text("\u{8}\u{c}\n\r\t/é".to_owned()));
         assert_eq!((&read[1].1, &read[2].1), (&Value::Null, &Value::Number(0)));
     }
 

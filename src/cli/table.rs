@@ -193,8 +193,12 @@ pub static OPTIONS: [OptionSpec; 34] = {
             "controller",
             "responder",
         ]),
-        flag(Output, "--once").only_for(&["fleet"]).without_variable(),
-        flag(Output, "--json").only_for(&["fleet"]).without_variable(),
+        flag(Output, "--once")
+            .only_for(&["fleet"])
+            .without_variable(),
+        flag(Output, "--json")
+            .only_for(&["fleet"])
+            .without_variable(),
         flag(Output, "--verbose").short("-v"),
         flag(Output, "--quiet"),
         flag(Output, "--help").without_variable(),

@@ -131,7 +131,10 @@ impl Fleet {
     fn filters(&self) -> impl Iterator<Item = TopicFilter> {
         let echo = TopicFilter::exactly(&self.echo);
         let status = self.config.filter.clone();
-        [status].into_iter().chain(self.config.about()).chain([echo])
+        [status]
+            .into_iter()
+            .chain(self.config.about())
+            .chain([echo])
     }
 
     fn unix(&self, now: Instant) -> u64 {

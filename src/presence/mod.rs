@@ -131,7 +131,10 @@ mod tests {
         );
         assert_eq!(Details::read(json.as_bytes()), Some(details));
         let few = Details::read(br#"{"role":"x","end":null,"later":"y"}"#).unwrap();
-        assert_eq!((few.role.as_str(), few.end, few.sessions), ("x", None, None));
+        assert_eq!(
+            (few.role.as_str(), few.end, few.sessions),
+            ("x", None, None)
+        );
         assert_eq!(Details::read(b"online"), None);
         assert_eq!(Details::read(b"\xff"), None);
     }

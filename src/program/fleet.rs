@@ -21,11 +21,7 @@ use table::{drawn, line, table};
 ///
 /// # Errors
 /// Why there is nothing to see.
-pub fn run(
-    connection: ConnectionConfig,
-    config: FleetConfig,
-    json: bool,
-) -> Result<u8, Failure> {
+pub fn run(connection: ConnectionConfig, config: FleetConfig, json: bool) -> Result<u8, Failure> {
     let connection = Connection::load(connection)?;
     // Who watches has seen enough; who waits for the one table has not.
     let stopped = match config.is_once {

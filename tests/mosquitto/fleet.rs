@@ -271,7 +271,8 @@ fn a_terminal_gets_a_table_and_no_orders_of_others() {
     broker.retain("mqtt_client/x/status/about", details);
     let command = broker.client(["fleet", "--once"]);
     let on_terminal = |setting: (&str, &str)| {
-        let script = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+        let script =
+            "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
         let mut terminal = Command::new(PYTHON.path());
         terminal.args(["-c", script]).env("TERM", "xterm");
         terminal.env(setting.0, setting.1);

@@ -2,8 +2,8 @@
 
 use rumqttc::mqttbytes::QoS as WireQoS;
 use rumqttc::{
-    LastWill, MqttOptions, Packet, PubAck, PubComp, PubRec, PubRel, Publish, Subscribe, SubscribeReasonCode,
-    Transport, Unsubscribe,
+    LastWill, MqttOptions, Packet, PubAck, PubComp, PubRec, PubRel, Publish, Subscribe,
+    SubscribeReasonCode, Transport, Unsubscribe,
 };
 
 use crate::link::engine::{Incoming, Outgoing};

@@ -24,6 +24,9 @@ impl Engine<'_> {
                 self.keep_alive.pinged(now);
                 self.delivery.ask_for_ping();
                 self.refresh_presence(now);
+                if let Some(presence) = &mut self.delivery.presence {
+                    presence.on_ping(now);
+                }
             }
             Due::GiveUp => {
                 let text = format!(

@@ -100,7 +100,7 @@ impl<'a> Engine<'a> {
     ) -> Self {
         let mut delivery = Delivery::new(options.session, journal);
         let presence = options.presence.as_ref();
-        delivery.presence = presence.map(|wanted| Presence::new(wanted, &options.client_id, now));
+        delivery.presence = presence.map(|wanted| Presence::new(wanted, options, now));
         Self {
             role,
             client_id: options.client_id.clone(),
@@ -264,7 +264,13 @@ impl<'a> Engine<'a> {
     fn on_connected(&mut self, now: Instant, session_present: bool) {
         self.keep_alive.connected(now);
         match &mut self.phase {
-            Phase::Connecting if self.delivery.presence.as_mut().is_some_and(Presence::is_trial) => {
+            Phase::Connecting
+                if self
+                    .delivery
+                    .presence
+                    .as_mut()
+                    .is_some_and(Presence::is_trial) =>
+            {
                 debug!("accepted without a last will: once more with it");
                 self.phase = Phase::Waiting { until: now };
             }

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use super::Trouble;
 use super::delivery::IDENTIFIERS;
 use super::suspect::{Finding, Permitted, Suspect};
-use crate::link::presence::{AtEnd, Presence as Wanted};
-use crate::link::End;
+use crate::link::presence::Presence as Wanted;
+use crate::link::{AtEnd, End, Options};
 use crate::mqtt::{Message, QoS, TopicName};
 use crate::presence::{Details, FINISHED, OFFLINE, ONLINE, STOPPED, about};
 use crate::role::{Failure, Kind};
@@ -65,6 +65,11 @@ pub struct Presence {
     status: Option<Message>,
     details: Option<Message>,
     in_flight: Vec<u16>,
+    /// How long after a connection an old one's last will may come, where there are several brokers: a node that is cut off
+    /// from its cluster sends it one and a half keep alives after the last packet.
+    late_wills: Option<Duration>,
+    /// Then it is said once more that the client is there.
+    again_at: Option<Instant>,
     /// What the details said last.
     told: (String, Option<u32>),
     next_look: Instant,
@@ -80,11 +85,14 @@ pub struct Presence {
 impl Presence {
     /// Nothing is said yet.
     #[must_use]
-    pub fn new(wanted: &Wanted, client_id: &str, now: Instant) -> Self {
+    pub fn new(wanted: &Wanted, options: &Options, now: Instant) -> Self {
+        let is_cluster = !options.others.is_empty() && !options.keep_alive.is_zero();
         Self {
             about: about(&wanted.topic),
             wanted: wanted.clone(),
-            client_id: client_id.to_owned(),
+            client_id: options.client_id.clone(),
+            late_wills: is_cluster.then(|| options.keep_alive * 3 / 2),
+            again_at: None,
             clock: (now, 0),
             since: now,
             status: None,
@@ -194,8 +202,17 @@ impl Presence {
         self.since = now;
         // Once soon, when the run has found its feet.
         self.next_look = now;
+        self.again_at = self.late_wills.map(|late| now + late);
         if !self.is_refused(now) {
             self.say_details(now, doing);
+            self.status = Some(retained(self.topic(), ONLINE));
+        }
+    }
+
+    /// A PINGREQ is due.
+    pub fn on_ping(&mut self, now: Instant) {
+        let is_over = self.again_at.take_if(|at| *at <= now).is_some();
+        if is_over && !self.is_refused(now) {
             self.status = Some(retained(self.topic(), ONLINE));
         }
     }

@@ -200,9 +200,7 @@ impl Reconnect {
         }
         // After a connection that broke, the others may be flooded by all that it broke for.
         let wait = match all_failed || end.lasted.is_some() {
-            true if matches!(end.reason, Reason::Suspect | Reason::Presence) => {
-                self.shortest_delay
-            }
+            true if matches!(end.reason, Reason::Suspect | Reason::Presence) => self.shortest_delay,
             true => self.backoff.next(),
             false => Duration::ZERO,
         };

@@ -22,7 +22,8 @@ const STRIKES: [Strike; 4] = [
     Strike::Forget,
 ];
 
-fn present(session: Session, world: &World) -> Options {
+/// A device that says it is there.
+pub fn present(session: Session, world: &World) -> Options {
     let topic = TopicName::new(STATUS).unwrap();
     let presence = Presence::new(topic, "device alice", world.now);
     let mut options = options("alice", session);
@@ -43,6 +44,13 @@ fn responder(world: &mut World, options: &Options) -> usize {
 
 fn status(world: &World) -> String {
     world.brokers[""].retained_on(STATUS)
+}
+
+/// The device has ended: nobody believes anything else.
+pub fn assert_offline(world: &mut World) {
+    // Where the last connection was silent, the broker waits for its keep alive.
+    world.run_for(Options::KEEP_ALIVE * 2);
+    assert_ne!(status(world), ONLINE);
 }
 
 fn details(world: &World) -> Details {
@@ -81,9 +89,7 @@ fn every_promise_holds_with_it_and_nobody_stays_online_whatever_happens_after_an
         |case| {
             let mut sessions = sessions(QoS::ExactlyOnce).with_strikes(&[case]);
             sessions.assert_exactly_once();
-            // Where the last connection was silent, the broker waits for its keep alive.
-            sessions.world.run_for(Duration::from_secs(60));
-            assert_eq!(status(&sessions.world), OFFLINE);
+            assert_offline(&mut sessions.world);
             if !sessions.world.struck_while_closing {
                 assert_eq!(end(&sessions.world).as_deref(), Some(FINISHED));
             }
@@ -113,8 +119,12 @@ fn a_service_is_online_while_it_is_connected_and_not_when_it_is_lost() {
             };
             let mut number = responder(&mut world, &options);
             for _ in 0..random.u8(1..4) {
-                let strikes = (0..random.u32(0..=3))
-                    .map(|_| (world.arrived + random.u32(1..20), STRIKES[random.usize(0..4)]));
+                let strikes = (0..random.u32(0..=3)).map(|_| {
+                    (
+                        world.arrived + random.u32(1..20),
+                        STRIKES[random.usize(0..4)],
+                    )
+                });
                 let mut strikes: Vec<_> = strikes.collect();
                 strikes.sort_by_key(|(after, _)| *after);
                 world.strikes = strikes.into();

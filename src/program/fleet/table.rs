@@ -167,8 +167,7 @@ fn minute(unix: u64) -> String {
     const ERA: u64 = 146_097;
     let days = unix / 86_400 + DAYS_TO_1970;
     let (era, day_of_era) = (days / ERA, days % ERA);
-    let year =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
     let month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month + 2) / 5 + 1;

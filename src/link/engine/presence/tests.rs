@@ -1,10 +1,11 @@
 use super::*;
+use crate::link::Address;
 use crate::mqtt::Message;
 
 fn presence(now: Instant) -> Presence {
     let topic = TopicName::new("who/alice/status").unwrap();
     let wanted = Wanted::new(topic, "device alice", now);
-    Presence::new(&wanted, "alice", now)
+    Presence::new(&wanted, &Options::new("a", 1883, "alice"), now)
 }
 
 fn unanswered() -> Trouble {
@@ -53,15 +54,28 @@ fn what_fails_without_a_last_will_too_is_no_fault_of_it() {
     let down = Trouble::new("no TCP".to_owned());
     assert_eq!(presence.attempt_failed(now, &down), Attempt::Counts);
     // A proxy whose broker was not there, and then was.
-    assert_eq!(
-        presence.attempt_failed(now, &unanswered()),
-        Attempt::Again
-    );
+    assert_eq!(presence.attempt_failed(now, &unanswered()), Attempt::Again);
     assert!(presence.is_trial());
     assert!(!presence.is_trial());
     presence.begin();
     presence.connected(now, "x".to_owned());
     assert!(presence.next(false).is_some());
+}
+
+#[test]
+fn in_a_cluster_it_is_said_again_once_no_older_will_can_come_any_more() {
+    let now = Instant::now();
+    let mut options = Options::new("a", 1883, "alice");
+    options.others = vec![Address::new("b", 1883)];
+    let wanted = presence(now).wanted;
+    let mut presence = Presence::new(&wanted, &options, now);
+    presence.begin();
+    presence.connected(now, "x".to_owned());
+    assert_eq!(payloads(&mut presence, false).len(), 2);
+    for (pings, said) in [(1, &[][..]), (2, &[ONLINE]), (3, &[])] {
+        presence.on_ping(now + options.keep_alive * pings);
+        assert_eq!(payloads(&mut presence, false), said, "{pings}");
+    }
 }
 
 fn payloads(presence: &mut Presence, others_are_suspect: bool) -> Vec<String> {

@@ -1,9 +1,9 @@
 //! What happens to a connection, a broker or a run, and when.
 
 use super::{Event, World};
+use crate::link::Options;
 use crate::link::simulation::broker::{Broker, Connection};
 use crate::link::simulation::client::Client;
-use crate::link::Options;
 use crate::role::{Failure, Kind};
 
 /// What ends a connection, or a run.
