@@ -119,6 +119,17 @@ impl<'a> Values<'a> {
         long: &'static str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<Option<T>, Failure> {
+        let Some((kind, name, text)) = self.find(long)? else {
+            return Ok(None);
+        };
+        parse(&text)
+            .map(Some)
+            .map_err(|why| unfit(kind, &name, &text, &why))
+    }
+
+    /// An option's text, what it is called where it stands, and what a wrong one is. Not part of [`Values::get`], which is
+    /// compiled once for each type of value.
+    fn find(&mut self, long: &'static str) -> Result<Option<(Kind, String, String)>, Failure> {
         let mut typed = self.typed(long)?.map(|text| (long, text));
         if let Some(short) = table::short_name(long) {
             if let Some(text) = self.typed(short)? {
@@ -129,16 +140,13 @@ impl<'a> Values<'a> {
                 typed = Some((short, text));
             }
         }
-        let (kind, name, text) = match typed {
-            Some((key, text)) => (Kind::Usage, key.to_owned(), text),
-            None => match self.variable(long)? {
-                Some((name, text)) => (Kind::Config, name, text),
-                None => return Ok(None),
-            },
-        };
-        parse(&text)
-            .map(Some)
-            .map_err(|why| unfit(kind, &name, &text, &why))
+        Ok(match typed {
+            Some((key, text)) => Some((Kind::Usage, key.to_owned(), text)),
+            None => {
+                let variable = self.variable(long)?;
+                variable.map(|(name, text)| (Kind::Config, name, text))
+            }
+        })
     }
 
     /// The state folder: as typed, or as systemd names it (STATE_DIRECTORY, systemd.exec(5)).

@@ -1,8 +1,10 @@
 //! One of the fleet, as it is to be seen: who it is, and what has become of it.
 
+use std::rc::Rc;
+
 use crate::json;
 use crate::mqtt::TopicName;
-use crate::presence::Details;
+use crate::presence::Said;
 
 /// How long after it was due a client is late, in seconds: it has to connect first, and two clocks differ.
 pub const GRACE: u64 = 30;
@@ -49,7 +51,7 @@ pub struct Board {
     /// Since when; `None` where nobody knows.
     pub since: Option<u64>,
     /// What it has said of itself.
-    pub details: Option<Details>,
+    pub said: Option<Rc<Said>>,
 }
 
 impl Board {
@@ -58,57 +60,68 @@ impl Board {
     pub fn new(
         topic: TopicName,
         is_online: bool,
-        details: Option<Details>,
+        said: Option<Rc<Said>>,
         lost_at: Option<u64>,
         now: u64,
     ) -> Self {
-        let (state, since) = match (&details, is_online) {
-            (Some(details), true) => (State::Online, Some(details.since)),
-            (None, true) => (State::Online, None),
-            (None, false) => (State::Offline, lost_at),
-            (Some(Details { end: None, .. }), false) => (State::Lost, lost_at),
-            (Some(details), false) => {
-                let state = match details.next {
+        let number = |name| said.as_ref()?.number(name);
+        let has_ended = said.as_ref().is_some_and(|said| said.text("end").is_some());
+        let (state, since) = match (is_online, &said) {
+            (true, _) => (State::Online, number("since")),
+            (false, None) => (State::Offline, lost_at),
+            (false, Some(_)) if !has_ended => (State::Lost, lost_at),
+            (false, Some(_)) => {
+                let state = match number("next") {
                     None => State::Ended,
                     Some(next) if now <= next.saturating_add(GRACE) => State::Paused,
                     Some(_) => State::Late,
                 };
-                (state, Some(details.at))
+                (state, number("at"))
             }
         };
         Self {
             topic,
             state,
             since,
-            details,
+            said,
         }
+    }
+
+    /// A text that it has said of itself; empty where it has not.
+    #[must_use]
+    pub fn text(&self, name: &str) -> &str {
+        let said = self.said.as_ref();
+        said.and_then(|said| said.text(name)).unwrap_or_default()
+    }
+
+    /// A number that it has said of itself.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.said.as_ref()?.number(name)
     }
 
     /// When it will be late, if it does not come.
     #[must_use]
     pub fn is_late_at(&self) -> Option<u64> {
-        let next = self.details.as_ref()?.next?;
-        let is_paused = self.state == State::Paused;
-        is_paused.then(|| next.saturating_add(GRACE + 1))
+        let next = self.number("next").filter(|_| self.state == State::Paused);
+        next.map(|next| next.saturating_add(GRACE + 1))
     }
 
     /// What to call it: its client id, or where it does not say that its topic.
     #[must_use]
     pub fn name(&self) -> &str {
-        let id = self.details.as_ref().map(|details| details.id.as_str());
-        id.filter(|id| !id.is_empty())
-            .unwrap_or_else(|| self.topic.as_str())
+        match self.text("id") {
+            "" => self.topic.as_str(),
+            id => id,
+        }
     }
 
     /// How it ended, or what it is doing, or was when it was heard of last.
     #[must_use]
     pub fn doing(&self) -> &str {
-        let Some(details) = &self.details else {
-            return "";
-        };
-        match (self.state, &details.end) {
-            (State::Online, _) | (_, None) => &details.doing,
-            (_, Some(end)) => end,
+        match (self.state, self.text("end")) {
+            (State::Online, _) | (_, "") => self.text("doing"),
+            (_, end) => end,
         }
     }
 
@@ -116,15 +129,14 @@ impl Board {
     #[must_use]
     pub fn to_json(&self) -> String {
         let since = self.since.map(|since| since.to_string());
-        let details = self.details.as_ref().map(Details::members);
+        let said = self.said.as_ref().map(|said| said.members());
         format!(
-            "{{\"who\":{},\"topic\":{},\"state\":\"{}\",\"state_since\":{}{}{}}}",
+            "{{\"who\":{},\"topic\":{},\"state\":\"{}\",\"state_since\":{}{}}}",
             json::quoted(self.name()),
             json::quoted(self.topic.as_str()),
             self.state.name(),
             since.as_deref().unwrap_or("null"),
-            if details.is_some() { "," } else { "" },
-            details.unwrap_or_default(),
+            said.unwrap_or_default(),
         )
     }
 }

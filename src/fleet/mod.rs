@@ -7,13 +7,13 @@
 
 mod board;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 pub use board::{Board, GRACE, State, gone_to_json};
 
 use crate::mqtt::{Message, QoS, TopicFilter, TopicName};
-use crate::presence::{ABOUT, Details, OFFLINE, ONLINE};
+use crate::presence::{ABOUT, OFFLINE, ONLINE, Said};
 use crate::role::{Effect, Event, Failure, Kind, Reaction, Role};
 
 /// How long after its last word a change is shown: what belongs together comes together, a status and its details, or the
@@ -66,11 +66,13 @@ pub enum Seen {
     Gone(TopicName),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Entry {
+    topic: TopicName,
+    is_changed: bool,
     /// Whether it is online; `None` while only its details are known.
     status: Option<bool>,
-    details: Option<Details>,
+    said: Option<Rc<Said>>,
     lost_at: Option<u64>,
     shown: Option<Board>,
     /// The number of the connection on which it was heard of last.
@@ -85,18 +87,18 @@ pub struct Fleet {
     /// An instant, and what the clock on the wall said then, in seconds since 1970.
     clock: (Instant, u64),
     limit: Option<Instant>,
-    entries: BTreeMap<TopicName, Entry>,
+    /// Sorted by topic. (A map of the standard library would be several kB of the binary.)
+    entries: Vec<Entry>,
     /// Connections so far.
     connections: u64,
     /// Of the present connection.
-    granted: BTreeSet<TopicFilter>,
+    granted: Vec<TopicFilter>,
     /// The messages to itself are awaited until then.
     echo_until: Option<Instant>,
     /// Messages to itself so far, and how many of the last of them came back with nothing before them.
     echoes: u64,
     quiet: u32,
     is_complete: bool,
-    changed: BTreeSet<TopicName>,
     settled_at: Option<Instant>,
     late_at: Option<Instant>,
     is_done: bool,
@@ -114,14 +116,13 @@ impl Fleet {
             limit: timeout.and_then(|timeout| now.checked_add(timeout)),
             config,
             echo,
-            entries: BTreeMap::new(),
+            entries: Vec::new(),
             connections: 0,
-            granted: BTreeSet::new(),
+            granted: Vec::new(),
             echo_until: None,
             echoes: 0,
             quiet: 0,
             is_complete: false,
-            changed: BTreeSet::new(),
             settled_at: None,
             late_at: None,
             is_done: false,
@@ -162,7 +163,7 @@ impl Fleet {
     }
 
     fn subscribed(&mut self, now: Instant, filter: &TopicFilter) -> Effects {
-        self.granted.insert(filter.clone());
+        self.granted.push(filter.clone());
         if !self.filters().all(|filter| self.granted.contains(&filter)) {
             return Vec::new();
         }
@@ -203,16 +204,13 @@ impl Fleet {
     /// Takes a status, or details. `None` for what is neither.
     fn take(&mut self, now: Instant, message: &Message) -> Option<()> {
         let Message { topic, payload, .. } = message;
-        let details = Details::read(payload);
+        let said = Said::read(payload);
         let base = topic.as_str().strip_suffix(ABOUT);
         let base = base.and_then(|base| base.strip_suffix('/'));
-        let base = base.filter(|_| details.is_some() || payload.is_empty());
+        let base = base.filter(|_| said.is_some() || payload.is_empty());
         let base = base.and_then(|base| TopicName::new(base).ok());
         if let Some(base) = base.filter(|base| self.config.filter.matches(base)) {
-            let entry = self.entries.entry(base.clone()).or_default();
-            entry.details = details;
-            entry.heard_on = self.connections;
-            self.changed.insert(base);
+            self.entry(&base).said = said.map(Rc::new);
             return Some(());
         }
         let status = match payload.as_slice() {
@@ -225,16 +223,36 @@ impl Fleet {
             return None;
         }
         let unix = self.unix(now);
-        let entry = self.entries.entry(topic.clone()).or_default();
+        let entry = self.entry(topic);
         entry.lost_at = match (status, entry.status) {
             (Some(false), Some(false)) => entry.lost_at,
             (Some(false), _) => (!message.retain).then_some(unix),
             _ => None,
         };
         entry.status = status;
-        entry.heard_on = self.connections;
-        self.changed.insert(topic.clone());
         Some(())
+    }
+
+    /// The entry of this topic, of which something has been heard.
+    fn entry(&mut self, topic: &TopicName) -> &mut Entry {
+        let at = self.entries.partition_point(|entry| entry.topic < *topic);
+        let is_known = self.entries.get(at).is_some_and(|at| at.topic == *topic);
+        if !is_known {
+            let entry = Entry {
+                topic: topic.clone(),
+                is_changed: true,
+                status: None,
+                said: None,
+                lost_at: None,
+                shown: None,
+                heard_on: 0,
+            };
+            self.entries.insert(at, entry);
+        }
+        let entry = &mut self.entries[at];
+        entry.is_changed = true;
+        entry.heard_on = self.connections;
+        entry
     }
 
     /// What was retained is in.
@@ -245,10 +263,10 @@ impl Fleet {
         self.echo_until = None;
         if is_certain {
             // The broker has forgotten it while there was no connection.
-            for (topic, entry) in &mut self.entries {
+            for entry in &mut self.entries {
                 if entry.heard_on != self.connections {
                     entry.status = None;
-                    self.changed.insert(topic.clone());
+                    entry.is_changed = true;
                 }
             }
         }
@@ -256,7 +274,7 @@ impl Fleet {
             return self.show(now);
         }
         self.show(now);
-        let boards = self.entries.values();
+        let boards = self.entries.iter();
         let boards = boards.filter_map(|entry| entry.shown.clone()).collect();
         let all = Effect::Emit(Seen::All { boards, is_certain });
         match self.config.is_once {
@@ -273,13 +291,14 @@ impl Fleet {
         self.settled_at = None;
         let unix = self.unix(now);
         let mut effects = Vec::new();
-        for topic in std::mem::take(&mut self.changed) {
-            let Some(entry) = self.entries.get_mut(&topic) else {
+        for entry in &mut self.entries {
+            if !std::mem::take(&mut entry.is_changed) {
                 continue;
-            };
+            }
+            let topic = &entry.topic;
             let board = entry.status.map(|is_online| {
-                let details = entry.details.clone();
-                Board::new(topic.clone(), is_online, details, entry.lost_at, unix)
+                let said = entry.said.clone();
+                Board::new(topic.clone(), is_online, said, entry.lost_at, unix)
             });
             if board == entry.shown {
                 continue;
@@ -287,12 +306,12 @@ impl Fleet {
             entry.shown = board.clone();
             effects.push(Effect::Emit(match board {
                 Some(board) => Seen::Changed(board),
-                None => Seen::Gone(topic),
+                None => Seen::Gone(entry.topic.clone()),
             }));
         }
         self.entries
-            .retain(|_, entry| entry.status.is_some() || entry.details.is_some());
-        let shown = self.entries.values().flat_map(|entry| &entry.shown);
+            .retain(|entry| entry.status.is_some() || entry.said.is_some());
+        let shown = self.entries.iter().flat_map(|entry| &entry.shown);
         let late_at = shown.filter_map(Board::is_late_at).min();
         self.late_at = late_at.and_then(|unix| self.instant(unix));
         effects
@@ -310,7 +329,9 @@ impl Fleet {
             return Ok(self.complete(now, false));
         }
         if is_over(self.late_at) {
-            self.changed.extend(self.entries.keys().cloned());
+            for entry in &mut self.entries {
+                entry.is_changed = true;
+            }
         }
         Ok(self.show(now))
     }

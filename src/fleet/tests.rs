@@ -1,4 +1,5 @@
 use super::*;
+use crate::presence::Details;
 
 const STATUS: &str = "mqtt_client/alice/status";
 const ABOUT_IT: &str = "mqtt_client/alice/status/about";
@@ -271,8 +272,8 @@ fn where_the_message_to_itself_does_not_come_the_limit_ends_the_wait() {
 
 #[test]
 fn a_board_is_one_line_of_json() {
-    let details = Details::read(there(5).as_bytes());
-    let board = Board::new(name("a\"b"), true, details, None, UNIX);
+    let said = Said::read(there(5).as_bytes()).map(Rc::new);
+    let board = Board::new(name("a\"b"), true, said, None, UNIX);
     assert_eq!(
         board.to_json(),
         r#"{"who":"device-alice","topic":"a\"b","state":"online","state_since":5,"role":"","id":"device-alice","version":"","started":0,"since":5,"at":0,"doing":"waiting","sessions":null,"end":null,"next":null}"#

@@ -31,7 +31,7 @@ pub fn about(status: &TopicName) -> TopicName {
 }
 
 /// What a client says of itself, beside being there. Times are whole seconds since 1970 (Unix time) by the client's clock.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Details {
     /// `device alice`, `controller`, `responder`.
     pub role: String,
@@ -59,16 +59,10 @@ impl Details {
     /// The details as a line of JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
-        format!("{{{}}}", self.members())
-    }
-
-    /// The members of that object.
-    #[must_use]
-    pub fn members(&self) -> String {
         let or_null = |value: Option<String>| value.unwrap_or_else(|| "null".to_owned());
         let number = |value: Option<u64>| or_null(value.map(|number| number.to_string()));
         format!(
-            "\"role\":{},\"id\":{},\"version\":{},\"started\":{},\"since\":{},\"at\":{},\"doing\":{},\"sessions\":{},\"end\":{},\"next\":{}",
+            "{{\"role\":{},\"id\":{},\"version\":{},\"started\":{},\"since\":{},\"at\":{},\"doing\":{},\"sessions\":{},\"end\":{},\"next\":{}}}",
             json::quoted(&self.role),
             json::quoted(&self.id),
             json::quoted(&self.version),
@@ -81,28 +75,59 @@ impl Details {
             number(self.next),
         )
     }
+}
 
-    /// The details in a payload; `None` where it has none. Members that this version does not know are passed over, and
-    /// those that are missing are empty.
+/// The details as somebody else has written them: perhaps another version, so that members may be missing or unknown.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Said(Vec<(String, Value)>);
+
+impl Said {
+    /// The details in a payload; `None` where it has none.
     #[must_use]
     pub fn read(payload: &[u8]) -> Option<Self> {
-        let mut details = Self::default();
-        for (name, value) in json::members(std::str::from_utf8(payload).ok()?)? {
-            match (name.as_str(), value) {
-                ("role", Value::Text(role)) => details.role = role,
-                ("id", Value::Text(id)) => details.id = id,
-                ("version", Value::Text(version)) => details.version = version,
-                ("started", Value::Number(at)) => details.started = at,
-                ("since", Value::Number(at)) => details.since = at,
-                ("at", Value::Number(at)) => details.at = at,
-                ("doing", Value::Text(doing)) => details.doing = doing,
-                ("sessions", Value::Number(count)) => details.sessions = Some(count),
-                ("end", Value::Text(end)) => details.end = Some(end),
-                ("next", Value::Number(at)) => details.next = Some(at),
-                _ => {}
+        json::members(std::str::from_utf8(payload).ok()?).map(Self)
+    }
+
+    fn get(&self, name: &str) -> Option<&Value> {
+        let mut members = self.0.iter();
+        members
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value)
+    }
+
+    /// The text of this name.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        match self.get(name)? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The number of this name.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<u64> {
+        match self.get(name)? {
+            Value::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// Its members in JSON, each with a comma before it.
+    #[must_use]
+    pub fn members(&self) -> String {
+        let mut members = String::new();
+        for (name, value) in &self.0 {
+            let value = match value {
+                Value::Text(text) => json::quoted(text),
+                Value::Number(number) => number.to_string(),
+                Value::Null => "null".to_owned(),
+            };
+            for part in [",", &json::quoted(name), ":", &value] {
+                members.push_str(part);
             }
         }
-        Some(details)
+        members
     }
 }
 
@@ -129,14 +154,15 @@ mod tests {
             json,
             r#"{"role":"device al\"ice","id":"device-al\"ice","version":"1","started":1,"since":2,"at":3,"doing":"12 commands answered","sessions":4,"end":"failed: no answer","next":5}"#
         );
-        assert_eq!(Details::read(json.as_bytes()), Some(details));
-        let few = Details::read(br#"{"role":"x","end":null,"later":"y"}"#).unwrap();
-        assert_eq!(
-            (few.role.as_str(), few.end, few.sessions),
-            ("x", None, None)
-        );
-        assert_eq!(Details::read(b"online"), None);
-        assert_eq!(Details::read(b"\xff"), None);
+        let said = Said::read(json.as_bytes()).unwrap();
+        assert_eq!(said.members(), format!(",{}", &json[1..json.len() - 1]));
+        assert_eq!(said.text("id"), Some("device-al\"ice"));
+        assert_eq!((said.text("at"), said.number("at")), (None, Some(3)));
+        assert_eq!(said.number("id"), None);
+        let few = Said::read(br#"{"end":null,"later":"y"}"#).unwrap();
+        assert_eq!((few.text("end"), few.text("id")), (None, None));
+        assert_eq!(Said::read(b"online"), None);
+        assert_eq!(Said::read(b"\xff"), None);
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 mod table;
 
-use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -69,7 +68,8 @@ enum Form {
 struct View {
     filter: String,
     form: Form,
-    boards: BTreeMap<TopicName, Board>,
+    /// Sorted by name.
+    boards: Vec<Board>,
     has_reader: bool,
 }
 
@@ -84,7 +84,7 @@ impl View {
                 (false, false) if io::stdout().is_terminal() && !is_dumb => Form::Screen,
                 (false, false) => Form::Lines,
             },
-            boards: BTreeMap::new(),
+            boards: Vec::new(),
             has_reader: true,
         }
     }
@@ -104,15 +104,16 @@ impl View {
                 }
                 for board in boards {
                     lines.push(self.line(&board));
-                    self.boards.insert(board.topic.clone(), board);
+                    self.put(board);
                 }
             }
             Seen::Changed(board) => {
                 lines.push(self.line(&board));
-                self.boards.insert(board.topic.clone(), board);
+                self.remove(&board.topic);
+                self.put(board);
             }
             Seen::Gone(topic) => {
-                let known = self.boards.remove(&topic);
+                let known = self.remove(&topic);
                 let name = known.as_ref().map_or(topic.as_str(), Board::name);
                 lines.push(match self.form {
                     Form::Json => gone_to_json(&topic),
@@ -120,14 +121,12 @@ impl View {
                 });
             }
         }
-        let mut boards: Vec<&Board> = self.boards.values().collect();
-        boards.sort_by(|one, other| one.name().cmp(other.name()));
         match self.form {
             Form::Json | Form::Lines if lines.is_empty() => {}
-            Form::Table if boards.is_empty() => {}
+            Form::Table if self.boards.is_empty() => {}
             Form::Json | Form::Lines => self.write(lines.join("\n") + "\n")?,
-            Form::Table => self.write(table(&boards, None).join("\n") + "\n")?,
-            Form::Screen => self.write(drawn(&boards))?,
+            Form::Table => self.write(table(&self.boards, None).join("\n") + "\n")?,
+            Form::Screen => self.write(drawn(&self.boards))?,
         }
         Ok(self.has_reader)
     }
@@ -136,6 +135,19 @@ impl View {
     fn write(&mut self, text: String) -> Result<(), Failure> {
         self.has_reader = self.has_reader && output::write_to_reader(text.as_bytes())?;
         Ok(())
+    }
+
+    /// Sorted as it comes: a sort would be some kB of the binary.
+    fn put(&mut self, board: Board) {
+        let at = self
+            .boards
+            .partition_point(|other| (other.name(), &other.topic) < (board.name(), &board.topic));
+        self.boards.insert(at, board);
+    }
+
+    fn remove(&mut self, topic: &TopicName) -> Option<Board> {
+        let at = self.boards.iter().position(|board| board.topic == *topic)?;
+        Some(self.boards.remove(at))
     }
 
     fn line(&self, board: &Board) -> String {

@@ -9,7 +9,7 @@ use super::world::{Strike, World};
 use super::{each_case, each_seed};
 use crate::link::{AtEnd, End, Options, Presence, Session};
 use crate::mqtt::{QoS, TopicName};
-use crate::presence::{Details, FINISHED, OFFLINE, ONLINE, STOPPED};
+use crate::presence::{FINISHED, OFFLINE, ONLINE, STOPPED, Said};
 use crate::text_request::responder::{Responder, ResponderConfig};
 
 const STATUS: &str = "who/alice/status";
@@ -53,12 +53,17 @@ pub fn assert_offline(world: &mut World) {
     assert_ne!(status(world), ONLINE);
 }
 
-fn details(world: &World) -> Details {
-    Details::read(world.brokers[""].retained_on(ABOUT).as_bytes()).unwrap_or_default()
+fn said(world: &World) -> Option<Said> {
+    Said::read(world.brokers[""].retained_on(ABOUT).as_bytes())
 }
 
 fn end(world: &World) -> Option<String> {
-    details(world).end
+    said(world)?.text("end").map(str::to_owned)
+}
+
+fn doing(world: &World) -> String {
+    let said = said(world).expect("no details");
+    said.text("doing").unwrap().to_owned()
 }
 
 #[test]
@@ -143,7 +148,7 @@ fn a_service_is_online_while_it_is_connected_and_not_when_it_is_lost() {
             world.run_for(Duration::from_secs(300));
             assert_eq!(status(&world), ONLINE, "{:?}", world.said_on(STATUS));
             assert_eq!(end(&world), None);
-            assert_eq!(details(&world).doing, "0 requests answered");
+            assert_eq!(doing(&world), "0 requests answered");
             match random.u8(0..3) {
                 0 => {
                     world.stop(number);
@@ -205,7 +210,7 @@ fn a_message_of_the_role_that_the_broker_does_not_take_costs_nobody_their_presen
     let attempts = world.clients[number].attempts;
     world.run_for(Duration::from_secs(600));
     assert_eq!(world.clients[number].attempts, attempts);
-    assert_eq!(details(&world).doing, "1 requests answered");
+    assert_eq!(doing(&world), "1 requests answered");
 }
 
 #[test]
@@ -220,7 +225,7 @@ fn what_is_to_be_cleared_is_and_a_pause_says_until_when() {
     world.stop(number);
     world.wait_for_end(number);
     assert_eq!(world.end(number), Some(&Ok(End::Stopped)));
-    assert_eq!((status(&world), details(&world)), Default::default());
+    assert_eq!((status(&world), said(&world)), Default::default());
 
     let world = World::new(1);
     let mut options = present(PERSISTENT, &world);
@@ -231,9 +236,10 @@ fn what_is_to_be_cleared_is_and_a_pause_says_until_when() {
     let mut sessions = Sessions::with_options(world, 1, QoS::ExactlyOnce, 4, &options);
     sessions.assert_exactly_once();
     assert_eq!(status(&sessions.world), OFFLINE);
-    let details = details(&sessions.world);
-    assert_eq!(details.end.as_deref(), Some(FINISHED));
-    assert_eq!(details.next, Some(details.at + 300));
+    let said = said(&sessions.world).expect("no details");
+    assert_eq!(said.text("end"), Some(FINISHED));
+    let back = said.number("at").map(|at| at + 300);
+    assert_eq!(said.number("next"), back);
 }
 
 /// Minutes of work are a few details, and an idle client says nothing.
@@ -254,5 +260,5 @@ fn details_follow_what_it_does_at_most_once_a_minute() {
     let busy = world.said_on(ABOUT).len() - idle;
     assert!((9..=11).contains(&busy), "{busy}");
     world.run_for(Duration::from_secs(120));
-    assert_eq!(details(&world).doing, "600 requests answered");
+    assert_eq!(doing(&world), "600 requests answered");
 }

@@ -16,7 +16,7 @@ const NARROW: usize = 12;
 
 /// What draws the table on a terminal, from the top: in one piece, line over line, so that nothing flickers, and so that a
 /// warning of the connection that came in between is drawn over, too.
-pub fn drawn(boards: &[&Board]) -> String {
+pub fn drawn(boards: &[Board]) -> String {
     let (columns, rows) = size();
     let mut lines = table(boards, Some(columns));
     let most = rows.saturating_sub(1).max(2);
@@ -46,7 +46,7 @@ fn size() -> (usize, usize) {
 }
 
 /// A heading, and a line for each; in `columns` columns, where there is such a limit.
-pub fn table(boards: &[&Board], columns: Option<usize>) -> Vec<String> {
+pub fn table(boards: &[Board], columns: Option<usize>) -> Vec<String> {
     let is_coloured = io::stdout().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
         && std::env::var_os("TERM").is_some_and(|term| term != "dumb");
@@ -108,7 +108,7 @@ fn shortened(text: &str, width: usize) -> String {
 }
 
 fn cells(board: &Board) -> [String; 5] {
-    let sessions = board.details.as_ref().and_then(|details| details.sessions);
+    let sessions = board.number("sessions");
     let sessions = sessions.map_or("-".to_owned(), |sessions| sessions.to_string());
     let cells = [
         board.name().to_owned(),
@@ -122,18 +122,15 @@ fn cells(board: &Board) -> [String; 5] {
 
 /// Of one that was lost, all that is known may be when it was heard of last.
 fn since(board: &Board) -> String {
-    match (board.since, &board.details) {
-        (Some(at), _) => minute(at),
-        (None, Some(details)) if board.state == State::Lost => {
-            format!("after {}", minute(details.at))
-        }
+    match (board.since, board.number("at")) {
+        (Some(since), _) => minute(since),
+        (None, Some(at)) if board.state == State::Lost => format!("after {}", minute(at)),
         _ => "-".to_owned(),
     }
 }
 
 fn doing(board: &Board) -> String {
-    let next = board.details.as_ref().and_then(|details| details.next);
-    match (board.state, next) {
+    match (board.state, board.number("next")) {
         (State::Paused, Some(next)) => format!("back at {}", minute(next)),
         (State::Late, Some(next)) => format!("was to be back at {}", minute(next)),
         _ => board.doing().to_owned(),
@@ -183,7 +180,8 @@ fn minute(unix: u64) -> String {
 mod tests {
     use super::*;
     use crate::mqtt::TopicName;
-    use crate::presence::Details;
+    use crate::presence::{Details, Said};
+    use std::rc::Rc;
 
     #[test]
     fn a_time_is_a_day_and_a_minute() {
@@ -209,7 +207,8 @@ mod tests {
             ..Details::default()
         };
         let topic = TopicName::new("x").unwrap();
-        Board::new(topic, is_online, Some(details), None, 0)
+        let said = Said::read(details.to_json().as_bytes()).map(Rc::new);
+        Board::new(topic, is_online, said, None, 0)
     }
 
     #[test]
@@ -220,7 +219,6 @@ mod tests {
             board(&long, false, &long),
             board("\x1b[2J", true, "a\nb"),
         ];
-        let boards: Vec<&Board> = boards.iter().collect();
         let all = table(&boards, None);
         assert_eq!(all.len(), 4);
         assert!(all[2].contains(&long), "{all:?}");
@@ -233,10 +231,10 @@ mod tests {
             assert!(lines[2].contains("x…"), "{lines:?}");
         }
         assert_eq!(
-            line(boards[0]),
+            line(&boards[0]),
             "device-alice online since 1970-01-01 00:00 UTC, 3 sessions: 12 commands answered"
         );
-        let lost = line(boards[1]);
+        let lost = line(&boards[1]);
         assert!(lost.contains("x lost after 1970-01-01 00:00 UTC"), "{lost}");
     }
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::link::Address;
 use crate::mqtt::Message;
+use crate::presence::Said;
 
 fn presence(now: Instant) -> Presence {
     let topic = TopicName::new("who/alice/status").unwrap();
@@ -107,8 +108,9 @@ fn what_was_said_on_one_connection_is_said_anew_on_the_next() {
     presence.begin();
     presence.connected(later, "serving".to_owned());
     let said = payloads(&mut presence, false);
-    let details = Details::read(said[0].as_bytes()).unwrap();
-    assert_eq!((details.started, details.since), (1_000, 1_007));
+    let details = Said::read(said[0].as_bytes()).unwrap();
+    assert_eq!(details.number("started"), Some(1_000));
+    assert_eq!(details.number("since"), Some(1_007));
     assert_eq!(said[1], ONLINE);
     for pkid in IDENTIFIERS + 1..=IDENTIFIERS + 2 {
         assert!(presence.acknowledged(pkid));
@@ -122,7 +124,7 @@ fn what_was_said_on_one_connection_is_said_anew_on_the_next() {
     assert!(!presence.ended(later, &Err(failure), "x".to_owned()));
     // At the end nothing waits for the suspects of others.
     let said = payloads(&mut presence, true);
-    let details = Details::read(said[0].as_bytes()).unwrap();
-    assert_eq!(details.end.as_deref(), Some("failed: no answer"));
+    let details = Said::read(said[0].as_bytes()).unwrap();
+    assert_eq!(details.text("end"), Some("failed: no answer"));
     assert_eq!(said[1], OFFLINE);
 }
