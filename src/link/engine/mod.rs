@@ -19,6 +19,9 @@
 //! 6. With a journal (`journal`) all that holds across the end of the process, too: a later one goes on with the same
 //!    packet identifiers.
 //! 7. At the end (`phase`): every confirmation, no session and no subscription left, DISCONNECT.
+//!
+//! Beside the role's messages, and outside of these promises, it says that the client is there (`presence`), and a last
+//! will that it is not.
 
 mod backoff;
 mod brokers;
