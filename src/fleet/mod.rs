@@ -3,7 +3,7 @@
 //!
 //! The broker sends what it has retained after SUBACK, and says not when that was all. So this role publishes to itself
 //! once its subscriptions are granted: mosquitto and others deliver in order, and what is retained comes before
-//! that. aedes fetches it meanwhile. So the role does it again, until nothing has come between [`QUIET`] of them.
+//! that. aedes fetches it meanwhile. So the role does it again, until nothing has come between several of them.
 
 mod board;
 

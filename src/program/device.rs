@@ -11,7 +11,7 @@ use log::info;
 use super::connection::Connection;
 use super::state_dir::StateDir;
 use super::systemd::Systemd;
-use super::{DONE, old_session, output, replies, signals};
+use super::{DONE, farewell, old_session, output, replies, signals};
 use crate::Seconds;
 use crate::cli::{ConnectionConfig, StateConfig};
 use crate::device_session::LAST_WORDS;
@@ -78,6 +78,7 @@ pub fn run(
                 return Ok(end);
             };
             if wait(pause, stop, &mut systemd) {
+                farewell::say(options);
                 return Ok(End::Stopped);
             }
         }

@@ -5,6 +5,7 @@ mod byte_order_mark;
 mod connection;
 mod controller;
 mod device;
+mod farewell;
 mod fleet;
 mod journal_file;
 pub mod old_session;

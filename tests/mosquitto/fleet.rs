@@ -181,8 +181,10 @@ fn a_device_in_its_pause_says_when_it_is_back() {
     let pause = alice.get("next").number() - alice.get("at").number();
     assert_eq!(pause, 600.0);
     assert_eq!(state(&found, "mqtt_client-controller"), "online");
+    // Stopped in its pause, it will not be back, and says so.
     device.signal("TERM");
     assert_eq!(device.end().code, Some(0));
+    fleet.wait_for_stdout("alice ended since ");
     controller.signal("TERM");
     let ended = fleet.wait_for_stdout("mqtt_client-controller ended since ");
     assert!(ended.contains(", 1 session: stopped"), "{ended}");
