@@ -1,6 +1,6 @@
 # fish completion for mqtt_client
 complete -c mqtt_client -f
-complete -c mqtt_client -n __fish_is_first_arg -a 'device controller responder request demo'
+complete -c mqtt_client -n __fish_is_first_arg -a 'device controller responder request fleet demo'
 complete -c mqtt_client -n 'not __fish_is_first_arg' -a 'uppercase lowercase title-case reverse shuffle'
 complete -c mqtt_client -s h -l host -x -a '(__fish_print_hostnames)' -d 'Broker'
 complete -c mqtt_client -s p -l port -x -d 'Port of the broker'
@@ -34,6 +34,10 @@ complete -c mqtt_client -l program-output -x -d 'Bytes of output that count'
 complete -c mqtt_client -l programs-at-once -x -d 'How many may run at once'
 complete -c mqtt_client -l at-most-once -d 'No program runs again after a crash'
 complete -c mqtt_client -l any-action -d 'ACTION of a folder of programs'
+complete -c mqtt_client -l presence -x -d 'Say there who is up'
+complete -c mqtt_client -l presence-end -x -a 'offline clear' -d 'What stays there'
+complete -c mqtt_client -l once -d 'Print the table once'
+complete -c mqtt_client -l json -d 'A line of JSON for each'
 complete -c mqtt_client -s v -l verbose -d 'Say what happens'
 complete -c mqtt_client -l quiet -d 'No warnings'
 complete -c mqtt_client -l help -d 'Show a summary'

@@ -11,6 +11,7 @@ use super::inbound::{Arrival, Inbound};
 use super::jobs::Jobs;
 use super::journal::{Entry, Journal};
 use super::outbox::{By, Confirmed, Outbox, Packet, Replay, WINDOW};
+use super::presence::Presence;
 use super::subscriptions::Subscriptions;
 use super::suspect::{Finding, Rejections, Suspect};
 use crate::mqtt::{MAX_PAYLOAD, Message, QoS, TopicFilter};
@@ -90,6 +91,8 @@ pub struct Delivery {
     congested: bool,
     /// Where it is, a later process goes on with all of this.
     journal: Option<Journal>,
+    /// What the broker is told of this client itself, if anything.
+    pub presence: Option<Presence>,
 }
 
 impl Delivery {
@@ -115,6 +118,9 @@ impl Delivery {
         self.acquit();
         if let Some(suspect) = &mut self.suspect {
             suspect.connected();
+        }
+        if let Some(presence) = &mut self.presence {
+            presence.begin();
         }
         if session_present {
             if (was_down || was_releasing) && !self.must_release {
@@ -324,6 +330,18 @@ impl Delivery {
             .take_if(|suspect| !self.outbox.holds(suspect.serial()));
     }
 
+    /// PUBACK came. Whether it was for what the broker is told of this client itself.
+    pub fn presence_acknowledged(&mut self, pkid: u16) -> bool {
+        let presence = self.presence.as_mut();
+        presence.is_some_and(|presence| presence.acknowledged(pkid))
+    }
+
+    /// Whether the broker has confirmed all that it is told of this client itself.
+    #[must_use]
+    pub fn has_said_all(&self) -> bool {
+        self.presence.as_ref().is_none_or(Presence::is_settled)
+    }
+
     /// PUBREC came. One that comes again is answered again: its PUBREL may be lost (MQTT 3.1.1, section 4.3.3).
     pub fn pub_rec(&mut self, pkid: u16) {
         if let Some(serial) = self.outbox.received(pkid) {
@@ -383,12 +401,18 @@ impl Delivery {
         if let Some(suspect) = &mut self.suspect {
             suspect.pinged();
         }
+        if let Some(presence) = &mut self.presence {
+            presence.pinged();
+        }
     }
 
     /// PINGRESP came: the broker has read what was sent before the PINGREQ.
     pub fn ping_answered(&mut self) {
         if let Some(suspect) = &mut self.suspect {
             suspect.answered();
+        }
+        if let Some(presence) = &mut self.presence {
+            presence.answered();
         }
         self.pings = self.pings.saturating_sub(1);
         if self.pings == 0 {
@@ -418,7 +442,11 @@ impl Delivery {
     /// Whether the broker has still to send something that this end knows of.
     #[must_use]
     pub fn owes_nothing(&self) -> bool {
-        self.is_settled() && self.is_released() && self.releasing.is_empty() && self.pings == 0
+        self.is_settled()
+            && self.is_released()
+            && self.releasing.is_empty()
+            && self.pings == 0
+            && self.has_said_all()
     }
 
     /// Whether the broker has released every message that it sent with QoS 2, and has its PUBCOMP.
