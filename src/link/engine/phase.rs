@@ -2,11 +2,13 @@
 //! the broker, DISCONNECT.
 
 mod leaving;
+mod steps;
 
 use std::time::{Duration, Instant};
 
 use leaving::{LAST_READ, Quiet};
 use log::{info, warn};
+pub use steps::{Emptying, Step};
 
 use super::outbox::Packet;
 use super::reconnect::ConnectionEnd;
@@ -51,36 +53,6 @@ pub enum Phase {
     },
     /// All is done.
     Ended(Outcome),
-}
-
-/// The steps of [`Phase::Emptying`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Emptying {
-    /// The driver is to connect.
-    Connect,
-    /// An attempt is under way.
-    Connecting,
-    /// The broker accepted the connection: the driver is to send DISCONNECT.
-    Disconnect,
-    /// The broker has until then to end the connection.
-    Disconnecting { until: Instant },
-}
-
-/// The steps of [`Phase::Closing`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// Until everything is confirmed.
-    Confirming,
-    /// The connection broke meanwhile: the driver is to connect once more.
-    Reconnect,
-    /// That attempt is under way.
-    Reconnecting,
-    /// Until every UNSUBSCRIBE is confirmed.
-    Unsubscribing,
-    /// The driver is to send DISCONNECT.
-    Disconnect,
-    /// The broker has until then to end the connection.
-    Disconnecting { until: Instant },
 }
 
 impl Phase {
@@ -419,3 +391,6 @@ impl Engine<'_> {
         };
     }
 }
+
+#[cfg(test)]
+mod tests;
