@@ -345,7 +345,7 @@ fn a_program_that_a_crash_has_interrupted_runs_again_or_not() {
         let (runs, go) = (runs.display(), go.display());
         shelf.add(
             "SLOW",
-            &format!("echo $DELIVERY_ID >> {runs}\necho begun >&2\nuntil [ -e {go} ]; do sleep 0.05; done\necho done"),
+            &format!("echo $DELIVERY_ID >> {runs}\necho begun >&2\nwhile [ -e $0 -a ! -e {go} ]; do sleep 0.05; done\necho done"),
         );
         let state = shelf.file("state");
         std::fs::create_dir(&state).unwrap();
@@ -390,7 +390,7 @@ fn a_stop_waits_for_the_program_that_runs() {
     let shelf = Shelf::new();
     let go = shelf.file("go");
     let script = format!(
-        "echo begun $1 >&2\nuntil [ -e {} ]; do sleep 0.02; done\necho $1",
+        "echo begun $1 >&2\nwhile [ -e $0 -a ! -e {} ]; do sleep 0.02; done\necho $1",
         go.display()
     );
     shelf.add("SLOW", &script);
