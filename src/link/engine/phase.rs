@@ -147,11 +147,18 @@ impl Engine<'_> {
 
     /// The run's end is decided. Where there is a connection, it is closed well.
     pub(super) fn end(&mut self, now: Instant, end: Outcome) {
+        self.delivery.put_off_programs();
         let Phase::Online { .. } = self.phase else {
-            self.phase = Phase::Ended(end);
+            self.phase = match self.delivery.running_programs() {
+                0 => Phase::Ended(end),
+                _ => Phase::Closing {
+                    step: Step::Running,
+                    deadline: now + CLOSING_LIMIT - LEAVING_LATE,
+                    end,
+                },
+            };
             return;
         };
-        self.delivery.put_off_programs();
         // Together with the last acknowledgements: to wait for the confirmations first would be a round trip more.
         if self.leaves_nothing(&end) {
             self.unsubscribe_all();
@@ -181,6 +188,9 @@ impl Engine<'_> {
                 self.end(now, Ok(End::Finished));
             }
         }
+        if self.is_at(Step::Running) && self.delivery.running_programs() == 0 {
+            self.on_programs_over();
+        }
         let is_over = is_settled && self.delivery.is_released() && self.delivery.has_said_all();
         if is_over && self.is_at(Step::Confirming) {
             self.on_confirmed_all(now);
@@ -201,6 +211,7 @@ impl Engine<'_> {
                 deadline,
                 end,
             } => match *step {
+                Step::Running => Output::Pause(Some(*deadline)),
                 Step::Confirming => Output::Wait(Some(*deadline - leaving)),
                 Step::Unsubscribing | Step::Reconnecting => Output::Wait(Some(*deadline)),
                 Step::Reconnect => {
@@ -300,6 +311,7 @@ impl Engine<'_> {
         let leaving = self.leaving();
         match &mut self.phase {
             Phase::Closing { step, deadline, .. } => match *step {
+                Step::Running if now >= *deadline => self.on_programs_over(),
                 Step::Confirming if now >= *deadline - leaving => self.on_confirmed_all(now),
                 Step::Unsubscribing if now >= *deadline => *step = Step::Disconnect,
                 Step::Reconnecting if now >= *deadline => self.on_closed(),
@@ -340,6 +352,13 @@ impl Engine<'_> {
                 _ => self.on_emptied(now, true),
             },
             _ => {}
+        }
+    }
+
+    /// What the programs have come to is written down, or they have no time left.
+    fn on_programs_over(&mut self) {
+        if let Phase::Closing { end, .. } = &self.phase {
+            self.phase = Phase::Ended(end.clone());
         }
     }
 

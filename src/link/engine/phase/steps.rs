@@ -18,6 +18,8 @@ pub enum Emptying {
 /// The steps of [`Phase::Closing`](super::Phase::Closing).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
+    /// There is no connection: until the programs that run have ended. A later process answers.
+    Running,
     /// Until everything is confirmed.
     Confirming,
     /// The connection broke meanwhile: the driver is to connect once more.
