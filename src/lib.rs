@@ -145,6 +145,7 @@ pub mod cli;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod device_session;
+mod json;
 pub mod link;
 pub mod mqtt;
 pub mod program;
