@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 
 use super::commands::{self, ServiceOptions};
+use super::doctor;
 use super::{Failure, Invocation};
 
 /// A command, as its first argument names it.
@@ -19,7 +20,7 @@ pub struct Command {
 }
 
 /// All commands. The first is meant where the first argument is not the name of a command.
-pub static COMMANDS: [Command; 5] = [
+pub static COMMANDS: [Command; 6] = [
     Command {
         name: "request",
         arguments: "NETID ACTION MESSAGE",
@@ -39,6 +40,11 @@ pub static COMMANDS: [Command; 5] = [
         name: "responder",
         arguments: "",
         parse: commands::responder,
+    },
+    Command {
+        name: doctor::NAME,
+        arguments: "[COMMAND]",
+        parse: doctor::parse,
     },
     Command {
         name: "demo",
@@ -147,7 +153,7 @@ pub fn variable(long: &str) -> String {
 }
 
 /// All options, in the order of the help text.
-pub static OPTIONS: [OptionSpec; 36] = {
+pub static OPTIONS: [OptionSpec; 38] = {
     use Group::{Connection, Login, Message, Output, Programs, Tls};
     const fn flag(group: Group, long: &'static str) -> OptionSpec {
         OptionSpec::flag(group, long)
@@ -163,6 +169,9 @@ pub static OPTIONS: [OptionSpec; 36] = {
         valued(Connection, "--keepalive", "S").short("-k"),
         valued(Connection, "--timeout", "S").short("-W"),
         valued(Connection, "--reconnect-delay", "S"),
+        flag(Connection, "--service")
+            .only_for(&["doctor"])
+            .without_variable(),
         valued(Login, "--username", "NAME").short("-u"),
         valued(Login, "--password-file", "F"),
         valued(Login, "--password", "WORD").short("-P"),
@@ -191,6 +200,9 @@ pub static OPTIONS: [OptionSpec; 36] = {
         flag(Programs, "--at-most-once").only_for(&["device", "responder"]),
         flag(Programs, "--any-action")
             .only_for(&["request"])
+            .without_variable(),
+        flag(Output, "--json")
+            .only_for(&["doctor"])
             .without_variable(),
         flag(Output, "--verbose").short("-v"),
         flag(Output, "--quiet"),

@@ -5,6 +5,7 @@ mod byte_order_mark;
 mod connection;
 mod controller;
 mod device;
+mod doctor;
 mod journal_file;
 mod machine;
 pub mod old_session;
@@ -107,6 +108,7 @@ fn carry_out(invocation: Invocation) -> Result<u8, Failure> {
             programs,
             state,
         } => responder::run(connection, config, programs, state),
+        Invocation::Doctor { patient, json } => doctor::run(patient, json),
     }
 }
 
