@@ -13,11 +13,11 @@ _mqtt_client() {
         -p|--port|-L|--url|-i|--id|-k|--keepalive|-W|--timeout|--reconnect-delay|-u|--username|-P|--password|--again|--commands|--delay|--seed|--sessions|--share)
             return ;;
     esac
-    local words="device controller responder request demo uppercase lowercase title-case reverse shuffle"
+    local words="device controller responder request doctor demo uppercase lowercase title-case reverse shuffle"
     if [[ $current == -* ]]; then
-        words="--host --port --url --tls --cafile --cert --key --id --keepalive --timeout --reconnect-delay --username --password-file
+        words="--host --port --url --tls --cafile --cert --key --id --keepalive --timeout --reconnect-delay --service --username --password-file
             --password --qos --lines --replies --again --state-dir --sync --commands --delay --seed --sessions --report --share
-            --verbose --quiet --help --version"
+            --json --verbose --quiet --help --version"
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }

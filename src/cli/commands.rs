@@ -56,7 +56,9 @@ impl ServiceOptions {
         };
         Ok(Self {
             settings,
-            user_id: values.variable(doctor::USER_ID)?.map(|(_, user_id)| user_id),
+            user_id: values
+                .variable(doctor::USER_ID)?
+                .map(|(_, user_id)| user_id),
             service: values.count("--service") > 0,
             json: values.count("--json") > 0,
             connection: ConnectionOptions::read(values)?,

@@ -82,7 +82,10 @@ pub const USER_ID: &str = "--user-id";
 /// What is set, in the order of the help text; of what the commands take, not of what is said.
 pub fn settings(values: &Values<'_>) -> Result<Vec<Setting>, Failure> {
     let mut settings = Vec::new();
-    for option in OPTIONS.iter().filter(|option| option.group != Group::Output) {
+    for option in OPTIONS
+        .iter()
+        .filter(|option| option.group != Group::Output)
+    {
         let (value, source) = match (values.typed_value(option), values.variable(option.long)?) {
             (Some(value), _) => (value, Source::CommandLine),
             (None, Some((name, value))) if option.has_variable => (value, Source::Variable(name)),
@@ -102,7 +105,9 @@ fn harmless(option: &OptionSpec, value: String) -> String {
     match option.long {
         "--password" => "***".to_owned(),
         "--url" => {
-            let login = value.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@'));
+            let login = value
+                .split_once("://")
+                .and_then(|(_, rest)| rest.rsplit_once('@'));
             let password = login.and_then(|(login, _)| login.split_once(':'));
             match password {
                 Some((_, password)) => value.replace(&format!(":{password}@"), ":***@"),
@@ -125,11 +130,13 @@ pub fn parse(options: ServiceOptions, mut free: Vec<OsString>) -> Result<Invocat
     let json = options.json;
     let settings = options.settings.clone();
     if options.service {
-        let typed = |setting: &&Setting| {
-            setting.source == Source::CommandLine && setting.name != "service"
-        };
+        let typed =
+            |setting: &&Setting| setting.source == Source::CommandLine && setting.name != "service";
         if let Some(typed) = settings.iter().find(typed) {
-            let text = format!("--service takes the unit's settings: leave --{} away", typed.name);
+            let text = format!(
+                "--service takes the unit's settings: leave --{} away",
+                typed.name
+            );
             return Err(usage(text));
         }
         let patient = Patient::Unit(unit(&free)?);
@@ -209,7 +216,10 @@ fn with_defaults(mut settings: Vec<Setting>, run: &Examined) -> Vec<Setting> {
         source: Source::Default,
     };
     if usual_port && !has_port {
-        settings.insert(usize::from(has_host), usual("port", broker.port.to_string()));
+        settings.insert(
+            usize::from(has_host),
+            usual("port", broker.port.to_string()),
+        );
     }
     if !has_host {
         settings.insert(0, usual("host", broker.host.clone()));

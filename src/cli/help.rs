@@ -6,6 +6,7 @@ Usage: mqtt_client [OPTIONS] NETID ACTION MESSAGE
        mqtt_client [OPTIONS] device USER_ID
        mqtt_client [OPTIONS] controller
        mqtt_client [OPTIONS] responder
+       mqtt_client [OPTIONS] doctor [COMMAND]
        mqtt_client demo
 
   NETID ACTION MESSAGE   ask the text service on the broker, print the answer;
@@ -16,6 +17,9 @@ Usage: mqtt_client [OPTIONS] NETID ACTION MESSAGE
                          USER_ID %H is the machine's name
   controller             hand out unique ids, send commands, check the replies
   responder              answer text requests
+  doctor [COMMAND]       find out why COMMAND (device USER_ID, controller,
+                         responder, NETID ACTION) does not work: a line a step,
+                         the first that fails with its remedy
   demo                   all of it around an embedded broker (feature `demo`)
 
 Options may stand anywhere; after -- nothing is an option.
@@ -36,6 +40,7 @@ Connection:
                          seconds without the next reply (60); 0 for no limit
       --reconnect-delay S
                          seconds before a new attempt, doubling to 60 (1)
+      --service          doctor: with the settings of the systemd unit
 
 Login:
   -u, --username NAME    user name
@@ -85,6 +90,7 @@ Programs:
       --any-action       request: ACTION may be one of the responder's --actions
 
 Output:
+      --json             doctor: an object of JSON a step
   -v, --verbose          say what happens; -vv: every packet
       --quiet            no warnings
       --help             this text

@@ -42,7 +42,9 @@ fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
             let (bytes, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
             // No certificate is longer than three bytes can say.
             let fits = bytes.len() <= 3;
-            let length = bytes.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+            let length = bytes
+                .iter()
+                .fold(0, |sum, byte| sum << 8 | usize::from(*byte));
             (Some(length).filter(|_| fits)?, rest)
         }
     };
@@ -106,7 +108,14 @@ mod tests {
 
     #[test]
     fn what_is_no_certificate_has_no_dates() {
-        for der in [&b""[..], b"0", b"0\xff", b"0\x84\xff\xff\xff\xff", b"0\x02\x30\x80", b"\x30\x05hello"] {
+        for der in [
+            &b""[..],
+            b"0",
+            b"0\xff",
+            b"0\x84\xff\xff\xff\xff",
+            b"0\x02\x30\x80",
+            b"\x30\x05hello",
+        ] {
             assert_eq!(validity(der), None, "{der:?}");
         }
     }

@@ -136,10 +136,15 @@ impl<'a> Broker<'a> {
             Some(login) => format!("as user {}", login.username),
             None => "without a user name".to_owned(),
         };
-        let text = format!("{} accepts client {} {user}", self.options.address(), self.options.client_id);
+        let text = format!(
+            "{} accepts client {} {user}",
+            self.options.address(),
+            self.options.client_id
+        );
         self.report.good("connect", &text)?;
         if let Some(Finding::Unanswered(filter)) = found.findings.last() {
-            let text = format!("the broker does not answer a SUBSCRIBE to {filter}: is it overloaded?");
+            let text =
+                format!("the broker does not answer a SUBSCRIBE to {filter}: is it overloaded?");
             let failure = Failure::new(Kind::NoAnswer, text);
             return self.report.bad("subscribe", &failure).map(|()| Next::Leave);
         }
@@ -147,7 +152,8 @@ impl<'a> Broker<'a> {
             Err(failure) => self.report.bad("subscribe", &failure).map(|()| Next::GoOn),
             Ok(_) if self.plan.filters.is_empty() => Ok(Next::GoOn),
             Ok(_) => {
-                let filters: Vec<&str> = self.plan.filters.iter().map(TopicFilter::as_str).collect();
+                let filters: Vec<&str> =
+                    self.plan.filters.iter().map(TopicFilter::as_str).collect();
                 let granted = found.granted().map_or(0, QoS::level);
                 let text = format!("{}: QoS {granted} granted", filters.join(", "));
                 self.report.fact("subscribe", &text).map(|()| Next::GoOn)
@@ -171,7 +177,11 @@ impl<'a> Broker<'a> {
             }
             first.get_or_insert(found);
         }
-        let user = self.options.login.as_ref().map_or("", |login| &login.username);
+        let user = self
+            .options
+            .login
+            .as_ref()
+            .map_or("", |login| &login.username);
         let topics: Vec<&str> = self.plan.loops.iter().map(TopicName::as_str).collect();
         let failure = match first.map(|found| (found.echo(QoS::AtMostOnce), found.end)) {
             Some((None, Err(failure))) if failure.kind != Kind::Refused => failure,
@@ -256,7 +266,8 @@ impl<'a> Broker<'a> {
                     "at least {}, but not {name}",
                     largest.unwrap_or("some bytes")
                 );
-                let remedy = "a larger message is dropped (mosquitto: max_packet_size, message_size_limit)";
+                let remedy =
+                    "a larger message is dropped (mosquitto: max_packet_size, message_size_limit)";
                 self.report.note("size", &text, remedy)
             }
             (None, None) => Ok(()),
@@ -311,7 +322,9 @@ impl<'a> Broker<'a> {
             return Ok(());
         }
         match second.findings.contains(&kept) {
-            true => self.report.fact("session", "kept over the end of a connection"),
+            true => self
+                .report
+                .fact("session", "kept over the end of a connection"),
             false => self.report.note(
                 "session",
                 "the broker keeps none over the end of a connection",
@@ -330,8 +343,18 @@ impl<'a> Broker<'a> {
         Ok(Next::GoOn)
     }
 
-    fn ask_responder(&mut self, action: crate::text_request::Action, qos: QoS) -> Result<(), Failure> {
-        let Some(own) = self.plan.loops.iter().rev().find_map(|topic| Level::new(topic.levels().last()?).ok()) else {
+    fn ask_responder(
+        &mut self,
+        action: crate::text_request::Action,
+        qos: QoS,
+    ) -> Result<(), Failure> {
+        let Some(own) = self
+            .plan
+            .loops
+            .iter()
+            .rev()
+            .find_map(|topic| Level::new(topic.levels().last()?).ok())
+        else {
             return Ok(());
         };
         let config = RequestConfig {
@@ -340,9 +363,12 @@ impl<'a> Broker<'a> {
             ..RequestConfig::new(own.clone(), action)
         };
         self.report.begin();
-        let (answers, end) = self.carry(Requester::new(config, "doctor".to_owned(), Instant::now()));
+        let (answers, end) =
+            self.carry(Requester::new(config, "doctor".to_owned(), Instant::now()));
         match (answers.first(), end) {
-            (Some(_), _) => self.report.good("responder", &format!("answers NETID {own}")),
+            (Some(_), _) => self
+                .report
+                .good("responder", &format!("answers NETID {own}")),
             (None, Ok(_)) => Ok(()),
             (None, Err(failure)) => {
                 let text = format!(

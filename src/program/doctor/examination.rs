@@ -116,9 +116,7 @@ impl Examination {
                 Effect::Publish(Message::new(topic.clone(), payload(*qos, *size), *qos))
             }
             Task::Retain(topic) => Effect::Publish(retained(topic, "doctor")),
-            Task::Recall(topic) => {
-                Effect::Subscribe(TopicFilter::exactly(topic), QoS::AtLeastOnce)
-            }
+            Task::Recall(topic) => Effect::Subscribe(TopicFilter::exactly(topic), QoS::AtLeastOnce),
             Task::Forget(topic) => Effect::Publish(retained(topic, "")),
             Task::Listen(filter) => Effect::Subscribe(filter.clone(), QoS::AtMostOnce),
             Task::Vanish => return Err(Failure::new(Kind::Unreachable, "as was intended")),
@@ -192,7 +190,8 @@ impl Examination {
             Some(Task::Echo(_, qos, size)) => Finding::Echo(*qos, *size, Err(why)),
             Some(Task::Retain(_)) if why == Silence::Rejected => {
                 // There is nothing to recall, and nothing to forget.
-                self.tasks.retain(|task| !matches!(task, Task::Recall(_) | Task::Forget(_)));
+                self.tasks
+                    .retain(|task| !matches!(task, Task::Recall(_) | Task::Forget(_)));
                 Finding::Retains(false)
             }
             Some(Task::Recall(_)) => Finding::Retains(false),

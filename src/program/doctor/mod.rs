@@ -85,9 +85,13 @@ fn of_unit(name: &str) -> Result<(Examined, Vec<Setting>, Unit), Failure> {
     let arguments = unit.arguments.iter().map(OsString::from);
     let arguments = std::iter::once("doctor".into()).chain(arguments);
     match cli::parse(arguments, &|name| unit.environment(name))? {
-        (_, Invocation::Doctor { patient: Patient::Run { run, settings }, .. }) => {
-            Ok((run, settings, unit))
-        }
+        (
+            _,
+            Invocation::Doctor {
+                patient: Patient::Run { run, settings },
+                ..
+            },
+        ) => Ok((run, settings, unit)),
         _ => {
             let text = format!("{name} runs what is no device, controller or responder");
             Err(Failure::new(crate::role::Kind::Config, text))
@@ -136,7 +140,12 @@ fn prepare(run: &Examined, own: &Level) -> Result<(Plan, Connection), Failure> {
     let mut user_id = None;
     if let Examined::Role(run) = run {
         match &**run {
-            Invocation::Device { config, replies, programs, .. } => {
+            Invocation::Device {
+                config,
+                replies,
+                programs,
+                ..
+            } => {
                 user_id = Some(machine::user_id(config.user_id.clone())?);
                 replies::load(replies.as_deref(), config.replies.clone())?;
                 programs::open(programs.clone(), &[])?;
@@ -152,7 +161,10 @@ fn prepare(run: &Examined, own: &Level) -> Result<(Plan, Connection), Failure> {
     }
     let plan = Plan::new(run, user_id.as_ref(), own);
     let connection = run.connection().cloned().ok_or_else(|| {
-        Failure::new(crate::role::Kind::Usage, "there is no connection to examine")
+        Failure::new(
+            crate::role::Kind::Usage,
+            "there is no connection to examine",
+        )
     })?;
     Ok((plan, Connection::load(connection)?))
 }

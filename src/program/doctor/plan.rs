@@ -60,7 +60,8 @@ impl Plan {
         }
         plan.loops.push(doctor.clone());
         plan.loops.push(doctor.join(&Level::known("doctor")));
-        plan.loops.push(TopicName::of(&Level::known("mqtt_client")).join(own));
+        plan.loops
+            .push(TopicName::of(&Level::known("mqtt_client")).join(own));
         plan
     }
 
@@ -81,7 +82,8 @@ impl Plan {
             Invocation::Device { config, .. } => {
                 let user_id = user_id.unwrap_or(&config.user_id);
                 self.title = format!("device {user_id}");
-                self.filters.push(TopicFilter::exactly(&unique_id_topic(user_id)));
+                self.filters
+                    .push(TopicFilter::exactly(&unique_id_topic(user_id)));
                 // A UNIQUE ID is any level: this stands for all of them.
                 self.filters.push(TopicFilter::exactly(&TopicName::of(own)));
                 self.loops.push(TopicName::of(user_id).join(own));
@@ -105,7 +107,8 @@ impl Plan {
                     true => self.filters.push(all_requests_filter()),
                     false => self.filters.extend(Action::ALL.map(request_filter)),
                 }
-                self.loops.push(response_topic(own, ActionName::new(own.clone())));
+                self.loops
+                    .push(response_topic(own, ActionName::new(own.clone())));
                 self.qos = Some(config.qos);
                 self.share = config.share.clone();
                 self.lasts = config.share.is_none();

@@ -72,10 +72,7 @@ fn property<'a>(shown: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
 
 impl Unit {
     /// Reads what `systemctl show` has said, and the files that it names.
-    fn parse(
-        shown: &str,
-        read: impl Fn(&Path) -> std::io::Result<String>,
-    ) -> Result<Self, String> {
+    fn parse(shown: &str, read: impl Fn(&Path) -> std::io::Result<String>) -> Result<Self, String> {
         let mut unit = Self::default();
         for words in property(shown, "Environment") {
             for word in self::words(words) {
@@ -90,8 +87,11 @@ impl Unit {
                         unit.set(&line, path);
                     }
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound && flags.contains("yes") => {}
-                Err(error) => return Err(format!("the settings in {path} cannot be read: {error}")),
+                Err(error)
+                    if error.kind() == std::io::ErrorKind::NotFound && flags.contains("yes") => {}
+                Err(error) => {
+                    return Err(format!("the settings in {path} cannot be read: {error}"));
+                }
             }
         }
         let argv = property(shown, "ExecStart").find_map(|exec| exec.split_once("argv[]="));
@@ -160,15 +160,21 @@ impl Unit {
         match name {
             "CREDENTIALS_DIRECTORY" => self.credentials.as_ref().map(OsString::from),
             "STATE_DIRECTORY" => self.state.as_ref().map(OsString::from),
-            _ => self.variable(name).map(|known| OsString::from(&known.value)),
+            _ => self
+                .variable(name)
+                .map(|known| OsString::from(&known.value)),
         }
     }
 
     /// An argument, which may be a variable (systemd.service(5), command lines).
     fn expanded(&self, word: &str) -> String {
-        let name = word.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+        let name = word
+            .strip_prefix("${")
+            .and_then(|rest| rest.strip_suffix('}'));
         match name.or(word.strip_prefix('$')) {
-            Some(name) => self.variable(name).map_or(String::new(), |known| known.value.clone()),
+            Some(name) => self
+                .variable(name)
+                .map_or(String::new(), |known| known.value.clone()),
             None => word.to_owned(),
         }
     }
