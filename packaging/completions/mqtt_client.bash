@@ -4,19 +4,20 @@ _mqtt_client() {
     case $previous in
         --password-file|--replies|--report|--cafile|--cert|--key)
             mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
-        --state-dir)
+        --state-dir|--commands|--actions)
             mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
         -h|--host)
             mapfile -t COMPREPLY < <(compgen -A hostname -- "$current"); return ;;
         -q|--qos)
             mapfile -t COMPREPLY < <(compgen -W "0 1 2" -- "$current"); return ;;
-        -p|--port|-L|--url|-i|--id|-k|--keepalive|-W|--timeout|--reconnect-delay|-u|--username|-P|--password|--again|--commands|--delay|--seed|--sessions|--share)
+        -p|--port|-L|--url|-i|--id|-k|--keepalive|-W|--timeout|--reconnect-delay|-u|--username|-P|--password|--again|--delay|--program-time|--program-output|--programs-at-once|--seed|--sessions|--share)
             return ;;
     esac
     local words="device controller responder request doctor demo uppercase lowercase title-case reverse shuffle"
     if [[ $current == -* ]]; then
         words="--host --port --url --tls --cafile --cert --key --id --keepalive --timeout --reconnect-delay --service --username --password-file
             --password --qos --lines --replies --again --state-dir --sync --commands --delay --seed --sessions --report --share
+            --actions --program-time --program-output --programs-at-once --at-most-once --any-action
             --json --verbose --quiet --help --version"
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")

@@ -21,6 +21,10 @@ use crate::role::Undeliverable;
 /// releases need.
 pub const IDENTIFIERS: u16 = 256;
 
+/// How often a broker gets a PUBREL that the standard does not ask for, where the connection ends at it: more often than
+/// chance would end it there.
+const MOST_RELEASES: u8 = 3;
+
 const _: () = assert!(WINDOW * 2 <= IDENTIFIERS as usize);
 
 /// What is answered to a packet of the broker's.
@@ -67,8 +71,9 @@ pub struct Delivery {
     must_release: bool,
     /// They were on the present connection.
     has_released: bool,
-    /// The broker ended a connection at such a PUBREL: it gets no more of them.
-    refuses_releases: bool,
+    /// How many connections in a row have ended before all of that was answered. A broker that ends them at such a PUBREL
+    /// gets no more of them in the end.
+    unanswered_releases: u8,
     /// Acknowledgements handed out before the last PINGREQ.
     acks_before_ping: u64,
     /// PINGREQs without their PINGRESP.
@@ -101,6 +106,8 @@ impl Delivery {
         self.pings = 0;
         self.wants_ping = false;
         self.answers.clear();
+        let was_releasing = self.is_releasing();
+        self.unanswered_releases += u8::from(was_releasing);
         self.releasing.clear();
         self.releases.clear();
         self.has_released = false;
@@ -110,7 +117,7 @@ impl Delivery {
             suspect.connected();
         }
         if session_present {
-            if was_down && !self.must_release {
+            if (was_down || was_releasing) && !self.must_release {
                 self.release_stale();
             }
             self.resume(subscriptions);
@@ -131,7 +138,7 @@ impl Delivery {
     ///
     /// It would take new messages under them for repetitions (MQTT 3.1.1, section 4.3.3); and mosquitto counts what it
     /// holds under them against its max_inflight_messages, and drops what is beyond that although it confirms it.
-    /// Identifiers that are in use are skipped: a PUBREL first would make the broker take a replay for a new message.
+    /// Identifiers of messages that are in flight are skipped: a PUBREL first would make the broker take a replay for a new message.
     ///
     /// The standard asks for no such PUBREL, and some brokers end the connection at one (NATS, aedes 0.51), or fall
     /// silent (RabbitMQ). So it is sent only where there is a need: for what an earlier process may have left, and to a
@@ -139,12 +146,20 @@ impl Delivery {
     fn release_stale(&mut self) {
         self.must_release = false;
         // Once a connection is enough.
-        if self.refuses_releases || std::mem::replace(&mut self.has_released, true) {
+        if self.unanswered_releases >= MOST_RELEASES
+            || std::mem::replace(&mut self.has_released, true)
+        {
             return;
         }
         let stale = self.stale_pkids.iter().copied();
-        let is_over = |pkid: &u16| !self.outbox.is_in_flight(*pkid);
+        // One of a SUBSCRIBE is released all the same: it says nothing of an old message.
+        let is_over = |pkid: &u16| !self.outbox.is_message_in_flight(*pkid);
         self.releases = stale.filter(is_over).collect();
+    }
+
+    /// Whether some of that has still to go out, or to be answered.
+    fn is_releasing(&self) -> bool {
+        !(self.releasing.is_empty() && self.releases.is_empty())
     }
 
     /// What is unconfirmed comes first, under its old identifiers (MQTT 3.1.1, section 4.4).
@@ -247,8 +262,8 @@ impl Delivery {
     /// The connection has ended, and `closed` by the other end. Says what was under way then, and whether the broker
     /// closes its connections at that message: it is given up then.
     pub fn connection_ended(&mut self, closed: bool) -> Option<(String, Vec<Confirmed>)> {
-        if closed && !std::mem::take(&mut self.releasing).is_empty() {
-            self.refuses_releases = true;
+        // More likely at one of those than at a message.
+        if closed && self.is_releasing() {
             return None;
         }
         let (serial, message) = self.outbox.oldest_unconfirmed().filter(|_| closed)?;
@@ -320,7 +335,8 @@ impl Delivery {
     /// PUBCOMP came. `None` where nothing waits for it.
     pub fn pub_comp(&mut self, pkid: u16) -> Option<Confirmed> {
         self.releasing.retain(|released| *released != pkid);
-        if self.has_released && self.releasing.is_empty() && self.releases.is_empty() {
+        if self.has_released && !self.is_releasing() {
+            self.unanswered_releases = 0;
             self.note(Entry::MayLack(false));
         }
         let confirmed = self.outbox.completed(pkid)?;
