@@ -172,7 +172,7 @@ impl<'a> Broker<'a> {
             if let Some(Ok(_)) = found.echo(QoS::AtMostOnce) {
                 self.say_loops(topic, &found)?;
                 self.share(topic)?;
-                self.session()?;
+                self.session(topic)?;
                 return Ok(Next::GoOn);
             }
             first.get_or_insert(found);
@@ -301,7 +301,7 @@ impl<'a> Broker<'a> {
     }
 
     /// Whether the broker keeps a session over the end of a connection. The second run leaves none.
-    fn session(&mut self) -> Result<(), Failure> {
+    fn session(&mut self, topic: &TopicName) -> Result<(), Failure> {
         if !self.plan.lasts {
             return Ok(());
         }
@@ -313,7 +313,9 @@ impl<'a> Broker<'a> {
             resume: true,
             keep: false,
         };
-        let first = self.run([Task::Vanish], begin);
+        // RabbitMQ has a session only where there is a subscription.
+        let subscribe = Task::Subscribe(TopicFilter::exactly(topic), QoS::AtLeastOnce);
+        let first = self.run([subscribe, Task::Vanish], begin);
         let second = self.run([], go_on);
         let kept = Finding::Connected {
             session_present: true,

@@ -129,7 +129,7 @@ impl Examination {
         // What is larger would fare no better, and where nothing comes back at all nothing else would.
         match &finding {
             Finding::Echo(QoS::AtMostOnce, _, Err(_)) => self.tasks.clear(),
-            Finding::Echo(_, size, Err(_)) => self.drop_larger(*size),
+            Finding::Echo(_, size, Err(_)) if *size > 0 => self.drop_larger(*size),
             Finding::Echo(_, size, Ok(time)) if *time > CHEAP => self.drop_larger(*size),
             _ => {}
         }
@@ -216,11 +216,7 @@ impl Role for Examination {
             Event::Connected { session_present } if !self.is_online => {
                 self.is_online = true;
                 let mut effects = vec![Effect::Emit(Finding::Connected { session_present })];
-                // At the next deadline: what is found so far is handed out before a task may fail the run.
-                match self.tasks.front() {
-                    Some(Task::Vanish) => self.deadline = Some(now),
-                    _ => effects.extend(self.begin(now)?),
-                }
+                effects.extend(self.begin(now)?);
                 Ok(effects)
             }
             // The broker closed the connection: the link tries again what was under way.
@@ -242,7 +238,6 @@ impl Role for Examination {
                 Kind::NoAnswer,
                 "the broker has not answered in time: is it overloaded?",
             )),
-            Event::Deadline if self.tasks.front() == Some(&Task::Vanish) => self.begin(now),
             Event::Deadline => self.given_up(now, Silence::Late),
             Event::Ran(..) | Event::Line(_) => Ok(Vec::new()),
         }
