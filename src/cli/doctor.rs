@@ -36,7 +36,7 @@ pub enum Examined {
     /// Nothing that the settings name: the way to the broker alone.
     Connection {
         /// The way.
-        connection: ConnectionConfig,
+        connection: Box<ConnectionConfig>,
         /// The QoS that was asked for.
         qos: Option<QoS>,
     },
@@ -150,7 +150,7 @@ pub fn parse(options: ServiceOptions, mut free: Vec<OsString>) -> Result<Invocat
     let run = match free.is_empty() {
         true => {
             let qos = options.qos;
-            let connection = options.connection.named("mqtt_client")?;
+            let connection = Box::new(options.connection.named("mqtt_client")?);
             Examined::Connection { connection, qos }
         }
         false => {

@@ -222,13 +222,16 @@ fn a_session_that_runs_goes_on_and_nothing_is_left() {
     );
     // What it had retained is retained no more, and of all that it published nothing reached the device.
     let by_doctor = format!("Received PUBLISH from {id} (");
-    let retained = log
+    let mut retained = log
         .lines()
         .filter(|line| line.contains(&by_doctor) && line.contains(", r1,"));
-    let last = retained.last().unwrap_or_default();
+    let last = retained.next_back().unwrap_or_default();
     assert!(last.contains("(0 bytes)"), "{last}");
     assert!(!log.contains("Sending PUBLISH to device-alice ("), "{log}");
-    assert!(!broker.session_present(id));
+    for id in [id, &format!("{id}-session")] {
+        assert!(log.contains(&format!(" as {id} (")), "{log}");
+        assert!(!broker.session_present(id), "{id}");
+    }
     let controller = ["controller", "--sessions", "1", "--delay", "0.1"];
     let controller = Process::start(broker.client(controller));
     let ended = device.end();

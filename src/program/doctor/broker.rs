@@ -9,6 +9,7 @@ use crate::link::{End, Options, Run, Session, Stop};
 use crate::mqtt::{Level, QoS, TopicFilter, TopicName};
 use crate::program::share::Probe;
 use crate::role::{Failure, Kind, Role};
+use crate::text_request::Action;
 use crate::text_request::requester::{RequestConfig, Requester};
 
 /// The sizes that are tried, in bytes, and what they are called.
@@ -94,10 +95,14 @@ impl<'a> Broker<'a> {
     }
 
     fn run(&self, tasks: impl IntoIterator<Item = Task>, session: Session) -> Found {
-        let options = Options {
+        let mut options = Options {
             session,
             ..self.options.clone()
         };
+        // RabbitMQ closes at a CleanSession 0 right after a CleanSession 1 of the same client.
+        if session != Session::Clean {
+            options.client_id.push_str("-session");
+        }
         let mut findings = Vec::new();
         let role = Examination::new(tasks, Instant::now());
         let end = Run::new(&options, self.stop).carry(role, |finding| {
@@ -142,11 +147,20 @@ impl<'a> Broker<'a> {
             self.options.client_id
         );
         self.report.good("connect", &text)?;
-        if let Some(Finding::Unanswered(filter)) = found.findings.last() {
-            let text =
-                format!("the broker does not answer a SUBSCRIBE to {filter}: is it overloaded?");
-            let failure = Failure::new(Kind::NoAnswer, text);
-            return self.report.bad("subscribe", &failure).map(|()| Next::Leave);
+        let unanswered = found.findings.iter().find_map(|finding| match finding {
+            Finding::Unanswered(filter, Silence::Rejected) => Some((
+                Kind::Refused,
+                format!("the broker closes the connection at a SUBSCRIBE to {filter}: has the user the right to read it?"),
+            )),
+            Finding::Unanswered(filter, _) => Some((
+                Kind::NoAnswer,
+                format!("the broker does not answer a SUBSCRIBE to {filter}: is it overloaded, or has the user no right to read it?"),
+            )),
+            _ => None,
+        });
+        if let Some((kind, text)) = unanswered {
+            let failure = Failure::new(kind, text);
+            return self.report.bad("subscribe", &failure).map(|()| Next::GoOn);
         }
         match found.end {
             Err(failure) => self.report.bad("subscribe", &failure).map(|()| Next::GoOn),
@@ -316,6 +330,10 @@ impl<'a> Broker<'a> {
         // RabbitMQ has a session only where there is a subscription.
         let subscribe = Task::Subscribe(TopicFilter::exactly(topic), QoS::AtLeastOnce);
         let first = self.run([subscribe, Task::Vanish], begin);
+        if let (false, Err(failure)) = (first.is_connected(), &first.end) {
+            let text = format!("not tried, as {}", failure.text);
+            return self.report.note("session", &text, "");
+        }
         let second = self.run([], go_on);
         let kept = Finding::Connected {
             session_present: true,
@@ -345,20 +363,8 @@ impl<'a> Broker<'a> {
         Ok(Next::GoOn)
     }
 
-    fn ask_responder(
-        &mut self,
-        action: crate::text_request::Action,
-        qos: QoS,
-    ) -> Result<(), Failure> {
-        let Some(own) = self
-            .plan
-            .loops
-            .iter()
-            .rev()
-            .find_map(|topic| Level::new(topic.levels().last()?).ok())
-        else {
-            return Ok(());
-        };
+    fn ask_responder(&mut self, action: Action, qos: QoS) -> Result<(), Failure> {
+        let own = &self.plan.own;
         let config = RequestConfig {
             qos,
             timeout: Some(ANSWER),
@@ -410,8 +416,8 @@ impl<'a> Broker<'a> {
         match (&up[..], &down[..]) {
             ([], []) => self.report.note(
                 STEP,
-                &format!("not seen: no {prefix}… says by a retained message that it is up"),
-                "a login would show more, and would begin a session",
+                &format!("no {prefix}… says by a retained message that it is up"),
+                "nothing but a login would show more, and that would begin a session",
             ),
             ([], [down, ..]) => {
                 let text = format!("{down} says that it is not up");

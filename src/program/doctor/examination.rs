@@ -16,6 +16,9 @@ const LISTENING: Duration = Duration::from_millis(500);
 /// How long all of it may take. A broker that closes the connection at a message takes several attempts.
 const ALL: Duration = Duration::from_secs(60);
 
+/// So many connections may end at a SUBSCRIBE: a broker closes them where the filter is not allowed (RabbitMQ).
+const MAX_ENDS: u32 = 3;
+
 /// An echo that took longer than this says that a larger one would take too long.
 const CHEAP: Duration = Duration::from_millis(500);
 
@@ -49,7 +52,7 @@ pub enum Finding {
     /// It granted the subscription with this QoS at most.
     Granted(TopicFilter, QoS),
     /// It answered the SUBSCRIBE with nothing.
-    Unanswered(TopicFilter),
+    Unanswered(TopicFilter, Silence),
     /// What was published came back, or not.
     Echo(QoS, usize, Result<Duration, Silence>),
     /// It retains messages.
@@ -76,6 +79,8 @@ pub struct Examination {
     is_online: bool,
     /// What was granted last.
     granted: QoS,
+    /// How many connections have ended in the present task.
+    ends: u32,
     begun: Instant,
     deadline: Option<Instant>,
     time_limit: Instant,
@@ -88,6 +93,7 @@ impl Examination {
             tasks: tasks.into_iter().collect(),
             is_online: false,
             granted: QoS::ExactlyOnce,
+            ends: 0,
             begun: now,
             deadline: None,
             time_limit: now + ALL,
@@ -97,6 +103,7 @@ impl Examination {
     /// Begins the first of the tasks that are left.
     fn begin(&mut self, now: Instant) -> Reaction<Finding> {
         self.begun = now;
+        self.ends = 0;
         self.deadline = Some(now + LIMIT);
         let Some(task) = self.tasks.front() else {
             self.deadline = None;
@@ -148,6 +155,19 @@ impl Examination {
         self.begin(now)
     }
 
+    /// The broker has closed the connection. The link tries again what was under way, and tells of a message at which
+    /// that happens again and again; of a SUBSCRIBE it does not.
+    fn connected_again(&mut self, now: Instant) -> Reaction<Finding> {
+        self.ends += 1;
+        self.deadline = self.deadline.map(|_| now + LIMIT);
+        match self.tasks.front() {
+            Some(Task::Subscribe(..) | Task::Listen(_)) if self.ends >= MAX_ENDS => {
+                self.given_up(now, Silence::Rejected)
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
     fn subscribed(&mut self, now: Instant, filter: &TopicFilter, qos: QoS) -> Reaction<Finding> {
         match self.tasks.front() {
             Some(Task::Subscribe(asked, _)) if asked == filter => {
@@ -186,7 +206,7 @@ impl Examination {
     /// Nothing has come of the present task.
     fn given_up(&mut self, now: Instant, why: Silence) -> Reaction<Finding> {
         let finding = match self.tasks.front() {
-            Some(Task::Subscribe(filter, _)) => Finding::Unanswered(filter.clone()),
+            Some(Task::Subscribe(filter, _)) => Finding::Unanswered(filter.clone(), why),
             Some(Task::Echo(_, qos, size)) => Finding::Echo(*qos, *size, Err(why)),
             Some(Task::Retain(_)) if why == Silence::Rejected => {
                 // There is nothing to recall, and nothing to forget.
@@ -219,11 +239,7 @@ impl Role for Examination {
                 effects.extend(self.begin(now)?);
                 Ok(effects)
             }
-            // The broker closed the connection: the link tries again what was under way.
-            Event::Connected { .. } => {
-                self.deadline = self.deadline.map(|_| now + LIMIT);
-                Ok(Vec::new())
-            }
+            Event::Connected { .. } => self.connected_again(now),
             Event::Subscribed { filter, granted } => self.subscribed(now, filter, granted),
             Event::Received(message) => self.received(now, message),
             Event::Confirmed(message) => match self.tasks.front() {

@@ -11,13 +11,14 @@ mod way;
 use std::ffi::OsString;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use super::connection::Connection;
 use super::{INTERRUPTED, machine, programs, replies, signals};
 use crate::cli::{self, Examined, Invocation, Patient, Setting, Source};
 use crate::link::{Address, End, Options, Session, Stop};
 use crate::mqtt::Level;
-use crate::role::Failure;
+use crate::role::{Failure, Kind};
 use broker::Broker;
 use plan::Plan;
 use report::Report;
@@ -94,7 +95,7 @@ fn of_unit(name: &str) -> Result<(Examined, Vec<Setting>, Unit), Failure> {
         ) => Ok((run, settings, unit)),
         _ => {
             let text = format!("{name} runs what is no device, controller or responder");
-            Err(Failure::new(crate::role::Kind::Config, text))
+            Err(Failure::new(Kind::Config, text))
         }
     }
 }
@@ -104,7 +105,6 @@ fn say_settings(
     settings: &[Setting],
     unit: Option<&Unit>,
 ) -> Result<(), Failure> {
-    let mut last = None;
     for setting in settings {
         let mut line = setting.to_string();
         if let (Source::Variable(name), Some(unit)) = (&setting.source, unit) {
@@ -112,9 +112,7 @@ fn say_settings(
             line = line.replace(&format!("({name})"), &format!("({name} in {place})"));
         }
         report.fact("setting", &line)?;
-        last = Some(setting);
     }
-    let _ = last;
     let unknown = match unit {
         Some(unit) => {
             let names = unit.variables.iter().map(|known| known.name.clone().into());
@@ -160,12 +158,10 @@ fn prepare(run: &Examined, own: &Level) -> Result<(Plan, Connection), Failure> {
         }
     }
     let plan = Plan::new(run, user_id.as_ref(), own);
-    let connection = run.connection().cloned().ok_or_else(|| {
-        Failure::new(
-            crate::role::Kind::Usage,
-            "there is no connection to examine",
-        )
-    })?;
+    let connection = run
+        .connection()
+        .cloned()
+        .ok_or_else(|| Failure::new(Kind::Usage, "there is no connection to examine"))?;
     Ok((plan, Connection::load(connection)?))
 }
 
@@ -178,7 +174,7 @@ fn options_for(options: &Options, broker: &Address, own: &Level) -> Options {
         others: Vec::new(),
         client_id: format!("{}-{own}", options.client_id),
         // A broker that closes the connection at a message is tried again, soon.
-        reconnect_delay: std::time::Duration::from_millis(20),
+        reconnect_delay: Duration::from_millis(20),
         ..options.clone()
     }
 }

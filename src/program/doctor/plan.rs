@@ -28,6 +28,8 @@ pub struct Plan {
     pub lasts: bool,
     /// Who is at the other end.
     pub other_end: OtherEnd,
+    /// A level that no other client has.
+    pub own: Level,
 }
 
 /// Who is at the other end, and how that shows.
@@ -53,6 +55,7 @@ impl Plan {
             share: None,
             lasts: false,
             other_end: OtherEnd::Nobody,
+            own: own.clone(),
         };
         match run {
             Examined::Connection { qos, .. } => plan.qos = *qos,
