@@ -340,7 +340,7 @@ fn without_systemd_or_without_the_unit_there_are_no_settings() {
     let doctor = ["doctor", "--service"];
     let none = "echo 'System has not been booted with systemd' >&2; exit 1";
     let ended = run(with_systemctl(&folder, none, &doctor));
-    assert_fails_at(&ended, 78, "settings", &["not been booted", "as options"]);
+    assert_fails_at(&ended, 78, "settings", &["exit code 1", "as options"]);
     let missing = "echo LoadState=not-found";
     let ended = run(with_systemctl(&folder, missing, &doctor));
     assert_fails_at(&ended, 78, "settings", &["no unit mqtt_client.service"]);

@@ -11,6 +11,7 @@ use rumqttc::ConnectionError;
 
 use super::errors;
 use super::way::{Failed, LOOK_UP};
+use crate::link::programs::spawn;
 use crate::link::{Address, Options};
 use crate::role::{Failure, Kind};
 
@@ -25,11 +26,10 @@ pub fn look_up(options: &Options) -> Result<Vec<SocketAddr>, Failure> {
     let (sender, found) = mpsc::channel();
     let (host, port) = (options.host.clone(), options.port);
     // The resolver's own limits may be minutes, and nothing ends it.
-    let thread = std::thread::Builder::new().name("look-up".to_owned());
-    let started = thread.spawn(move || {
+    let started = spawn(Box::new(move || {
         let addresses = (&*host, port).to_socket_addrs();
         let _ = sender.send(addresses.map(Iterator::collect::<Vec<_>>));
-    });
+    }));
     if let Err(error) = started {
         let text = format!("cannot start a thread: {error}");
         return Err(Failure::new(Kind::Config, text));

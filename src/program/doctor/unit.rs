@@ -2,9 +2,9 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use crate::role::{Failure, Kind};
+use crate::link::programs::ask;
+use crate::role::{Failure, Kind, Outcome};
 
 /// A unit's settings.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -40,20 +40,27 @@ const PROPERTIES: &str =
 /// There is no systemd or no such unit, or a file cannot be read.
 pub fn read(name: &str) -> Result<Unit, Failure> {
     let wrong = |text: String| Failure::new(Kind::Config, text);
-    let mut command = Command::new("systemctl");
-    command.args(["show", "--no-pager", "--property", PROPERTIES, "--", name]);
     let no_systemd = |why: &str| {
         wrong(format!(
             "--service: systemd does not tell the settings of {name} ({why}): give them as options, or as variables"
         ))
     };
-    let shown = command.output();
-    let shown = shown.map_err(|error| no_systemd(&format!("systemctl: {error}")))?;
-    if !shown.status.success() {
-        let said = String::from_utf8_lossy(&shown.stderr);
-        return Err(no_systemd(said.lines().next().unwrap_or("no answer")));
-    }
-    let shown = String::from_utf8_lossy(&shown.stdout);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut places = std::env::split_paths(&path).map(|folder| folder.join("systemctl"));
+    let Some(systemctl) = places.find(|file| file.exists()) else {
+        return Err(no_systemd("there is no systemctl"));
+    };
+    let shown = match ask(
+        &systemctl,
+        &["show", "--no-pager", "--property", PROPERTIES, "--", name],
+    ) {
+        Outcome::Done(shown) => shown,
+        Outcome::Failed { why, .. } => {
+            return Err(no_systemd(&format!("systemctl: {why}, -v shows more")));
+        }
+        Outcome::Missing => return Err(no_systemd("there is no systemctl")),
+    };
+    let shown = String::from_utf8_lossy(&shown);
     if property(&shown, "LoadState").any(|state| state == "not-found") {
         return Err(wrong(format!(
             "--service: there is no unit {name}: is the package installed? `systemctl list-units 'mqtt_client*'`"
