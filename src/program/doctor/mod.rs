@@ -58,7 +58,17 @@ fn examine(patient: Patient, report: &mut Report, stop: &Stop) -> Result<End, Fa
     let own = own_level();
     let (plan, connection) = match prepare(&run, &own) {
         Ok(ready) => ready,
-        Err(failure) => return report.bad("settings", &failure).map(|()| End::Finished),
+        Err(failure) => {
+            // A unit's password is root's.
+            let is_roots = unit.is_some() && failure.text.contains("Permission denied");
+            let remedy = if is_roots {
+                "; run it as root, by sudo"
+            } else {
+                ""
+            };
+            let failure = Failure::new(failure.kind, failure.text + remedy);
+            return report.bad("settings", &failure).map(|()| End::Finished);
+        }
     };
     report.fact("settings", &plan.title)?;
     let Some(options) = connection.for_person(Session::Clean, stop)? else {
