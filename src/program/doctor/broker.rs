@@ -1,22 +1,19 @@
 //! What a broker that can be reached allows: CONNECT, subscriptions, a message at each QoS, a session, and more.
 
+mod other_end;
+
 use std::time::{Duration, Instant};
 
 use super::examination::{Examination, Finding, Silence, Task};
-use super::plan::{OtherEnd, Plan};
+use super::plan::Plan;
 use super::report::Report;
 use crate::link::{End, Options, Run, Session, Stop};
 use crate::mqtt::{Level, QoS, TopicFilter, TopicName};
 use crate::program::share::Probe;
 use crate::role::{Failure, Kind, Role};
-use crate::text_request::Action;
-use crate::text_request::requester::{RequestConfig, Requester};
 
 /// The sizes that are tried, in bytes, and what they are called.
 const SIZES: [(usize, &str); 3] = [(4096, "4 kB"), (65_536, "64 kB"), (262_144, "256 kB")];
-
-/// How long the answer of a responder may take.
-const ANSWER: Duration = Duration::from_secs(5);
 
 const LEVELS: [QoS; 3] = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
 
@@ -350,80 +347,6 @@ impl<'a> Broker<'a> {
                 "the broker keeps none over the end of a connection",
                 "what comes during a cut is lost; allow it sessions (CleanSession 0)",
             ),
-        }
-    }
-
-    /// Whether anybody is there.
-    fn other_end(&mut self) -> Result<Next, Failure> {
-        match &self.plan.other_end {
-            OtherEnd::Nobody => {}
-            OtherEnd::Responder(action, qos) => self.ask_responder(*action, *qos)?,
-            OtherEnd::Clients(prefix) => self.look_for(prefix)?,
-        }
-        Ok(Next::GoOn)
-    }
-
-    fn ask_responder(&mut self, action: Action, qos: QoS) -> Result<(), Failure> {
-        let own = &self.plan.own;
-        let config = RequestConfig {
-            qos,
-            timeout: Some(ANSWER),
-            ..RequestConfig::new(own.clone(), action)
-        };
-        self.report.begin();
-        let (answers, end) =
-            self.carry(Requester::new(config, "doctor".to_owned(), Instant::now()));
-        match (answers.first(), end) {
-            (Some(_), _) => self
-                .report
-                .good("responder", &format!("answers NETID {own}")),
-            (None, Ok(_)) => Ok(()),
-            (None, Err(failure)) => {
-                let text = format!(
-                    "none answers NETID {own} within {} s: does `mqtt_client responder` run, and may user and responder use this NETID?",
-                    ANSWER.as_secs()
-                );
-                let kind = failure.kind;
-                self.report.bad("responder", &Failure::new(kind, text))
-            }
-        }
-    }
-
-    /// Looks at what clients retain of themselves, by `--presence`.
-    fn look_for(&mut self, prefix: &str) -> Result<(), Failure> {
-        const UP: &[u8] = b"online";
-        let Ok(filter) = TopicFilter::new("mqtt_client/+/status") else {
-            return Ok(());
-        };
-        let found = self.run([Task::Listen(filter)], Session::Clean);
-        if found.is_stopped() {
-            return Ok(());
-        }
-        let (mut up, mut down) = (Vec::new(), Vec::new());
-        for finding in found.findings {
-            let Finding::Heard(message) = finding else {
-                continue;
-            };
-            let client = message.topic.levels().nth(1).unwrap_or_default().to_owned();
-            if client.starts_with(prefix) {
-                match message.payload == UP {
-                    true => up.push(client),
-                    false => down.push(client),
-                }
-            }
-        }
-        const STEP: &str = "other end";
-        match (&up[..], &down[..]) {
-            ([], []) => self.report.note(
-                STEP,
-                &format!("no {prefix}… says by a retained message that it is up"),
-                "nothing but a login would show more, and that would begin a session",
-            ),
-            ([], [down, ..]) => {
-                let text = format!("{down} says that it is not up");
-                self.report.note(STEP, &text, "start it")
-            }
-            ([up, ..], _) => self.report.fact(STEP, &format!("{up} says that it is up")),
         }
     }
 }
