@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use libfuzzer_sys::fuzz_target;
-use mqtt_client::cli::{ClientId, Invocation, parse};
+use mqtt_client::cli::{ClientId, Invocation, Patient, parse};
 use mqtt_client::role::Kind;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -37,6 +37,13 @@ fuzz_target!(|bytes: &[u8]| {
         Ok((_, Invocation::Controller { connection, .. })) => connection,
         Ok((_, Invocation::Responder { connection, .. })) => connection,
         Ok((_, Invocation::Fleet { connection, .. })) => connection,
+        Ok((_, Invocation::Doctor { patient, .. })) => match patient {
+            Patient::Unit(_) => return,
+            Patient::Run { run, .. } => match run.connection() {
+                Some(connection) => connection.clone(),
+                None => return,
+            },
+        },
     };
     let (ClientId::Is(id) | ClientId::WithMachine(id)) = &connection.client_id;
     assert!(!id.is_empty());

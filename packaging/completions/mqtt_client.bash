@@ -15,9 +15,9 @@ _mqtt_client() {
         -p|--port|-L|--url|-i|--id|-k|--keepalive|-W|--timeout|--reconnect-delay|-u|--username|-P|--password|--again|--delay|--program-time|--program-output|--programs-at-once|--seed|--sessions|--share|--presence)
             return ;;
     esac
-    local words="device controller responder request fleet demo uppercase lowercase title-case reverse shuffle"
+    local words="device controller responder request fleet doctor demo uppercase lowercase title-case reverse shuffle"
     if [[ $current == -* ]]; then
-        words="--host --port --url --tls --cafile --cert --key --id --keepalive --timeout --reconnect-delay --username --password-file
+        words="--host --port --url --tls --cafile --cert --key --id --keepalive --timeout --reconnect-delay --service --username --password-file
             --password --qos --lines --replies --again --state-dir --sync --commands --delay --seed --sessions --report --share
             --actions --program-time --program-output --programs-at-once --at-most-once --any-action
             --presence --presence-end --once --json --verbose --quiet --help --version"

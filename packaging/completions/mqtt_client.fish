@@ -1,6 +1,6 @@
 # fish completion for mqtt_client
 complete -c mqtt_client -f
-complete -c mqtt_client -n __fish_is_first_arg -a 'device controller responder request fleet demo'
+complete -c mqtt_client -n __fish_is_first_arg -a 'device controller responder request fleet doctor demo'
 complete -c mqtt_client -n 'not __fish_is_first_arg' -a 'uppercase lowercase title-case reverse shuffle'
 complete -c mqtt_client -s h -l host -x -a '(__fish_print_hostnames)' -d 'Broker'
 complete -c mqtt_client -s p -l port -x -d 'Port of the broker'
@@ -13,6 +13,7 @@ complete -c mqtt_client -s i -l id -x -d 'Client id'
 complete -c mqtt_client -s k -l keepalive -x -d 'Seconds between signs of life'
 complete -c mqtt_client -s W -l timeout -x -d 'Time limit'
 complete -c mqtt_client -l reconnect-delay -x -d 'Shortest wait before a new attempt'
+complete -c mqtt_client -l service -d 'Settings of the systemd unit'
 complete -c mqtt_client -s u -l username -x -d 'User name'
 complete -c mqtt_client -l password-file -r -F -d 'File with the password'
 complete -c mqtt_client -s P -l password -x -d 'Password, visible to others'

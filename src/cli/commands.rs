@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::connection::{ClientId, ConnectionOptions};
+use super::doctor::{self, Setting};
 use super::nearest::nearest;
 use super::programs::ProgramLimits;
 use super::table::{COMMANDS, variable};
@@ -22,9 +23,9 @@ use crate::text_request::{Action, ActionName};
 
 /// The options, read before it is known which command they are for.
 pub struct ServiceOptions {
-    connection: ConnectionOptions,
-    lines: bool,
-    qos: Option<QoS>,
+    pub connection: ConnectionOptions,
+    pub lines: bool,
+    pub qos: Option<QoS>,
     replies: Option<PathBuf>,
     again: Option<Duration>,
     state: Option<StateConfig>,
@@ -40,12 +41,28 @@ pub struct ServiceOptions {
     report: Option<PathBuf>,
     share: Option<Level>,
     once: bool,
-    json: bool,
+    pub service: bool,
+    pub json: bool,
+    /// What is set, where a doctor is to say so.
+    pub settings: Vec<Setting>,
+    /// The variable that the unit of a device passes on as an argument.
+    pub user_id: Option<String>,
 }
 
 impl ServiceOptions {
     pub fn read(values: &mut Values<'_>) -> Result<Self, Failure> {
+        // First: reading an option takes it away.
+        let settings = match values.has_word(doctor::NAME) {
+            true => doctor::settings(values)?,
+            false => Vec::new(),
+        };
         Ok(Self {
+            settings,
+            user_id: values
+                .variable(doctor::USER_ID)?
+                .map(|(_, user_id)| user_id),
+            service: values.count("--service") > 0,
+            json: values.count("--json") > 0,
             connection: ConnectionOptions::read(values)?,
             lines: values.count("--lines") > 0,
             qos: values.get("--qos", values::qos)?,
@@ -64,7 +81,6 @@ impl ServiceOptions {
             report: values.get("--report", values::path)?,
             share: values.get("--share", values::share_name)?,
             once: values.count("--once") > 0,
-            json: values.count("--json") > 0,
         })
     }
 }

@@ -7,6 +7,7 @@ Usage: mqtt_client [OPTIONS] NETID ACTION MESSAGE
        mqtt_client [OPTIONS] controller
        mqtt_client [OPTIONS] responder
        mqtt_client [OPTIONS] fleet [FILTER]
+       mqtt_client [OPTIONS] doctor [COMMAND]
        mqtt_client demo
 
   NETID ACTION MESSAGE   ask the text service on the broker, print the answer;
@@ -19,6 +20,9 @@ Usage: mqtt_client [OPTIONS] NETID ACTION MESSAGE
   responder              answer text requests
   fleet [FILTER]         a live table of who is up, by their --presence; FILTER
                          has + and # (mqtt_client/+/status)
+  doctor [COMMAND]       find out why COMMAND (device USER_ID, controller,
+                         responder, NETID ACTION) does not work: a line a step,
+                         the first that fails with its remedy
   demo                   all of it around an embedded broker (feature `demo`)
 
 Options may stand anywhere; after -- nothing is an option.
@@ -41,6 +45,7 @@ Connection:
                          seconds for all of it (10); 0 for no limit
       --reconnect-delay S
                          seconds before a new attempt, doubling to 60 (1)
+      --service          doctor: with the settings of the systemd unit
 
 Login:
   -u, --username NAME    user name
@@ -97,7 +102,8 @@ Programs:
 
 Output:
       --once             fleet: print the table once, and exit
-      --json             fleet: a line of JSON for each, and for each change
+      --json             fleet, doctor: a line of JSON for each, and for each
+                         change; an object of JSON a step
   -v, --verbose          say what happens; -vv: every packet
       --quiet            no warnings
       --help             this text

@@ -3,6 +3,7 @@
 
 mod commands;
 mod connection;
+mod doctor;
 mod help;
 mod login;
 mod nearest;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use connection::{ClientId, ConnectionConfig, HOST, PORT, PORT_TLS};
+pub use doctor::{Examined, Patient, Setting, Source};
 pub use help::HELP;
 pub use login::{LoginConfig, PasswordSource};
 pub use presence::PresenceConfig;
@@ -107,6 +109,13 @@ pub enum Invocation {
         /// In JSON.
         json: bool,
     },
+    /// Examine the way to the broker, and what it allows.
+    Doctor {
+        /// For whom.
+        patient: Patient,
+        /// In JSON.
+        json: bool,
+    },
 }
 
 /// Where a run remembers what a later one goes on with.
@@ -182,17 +191,23 @@ pub fn parse(
     }
     free.extend(literal);
     let (command, free) = command(free)?;
-    if let Some(option) = restricted
-        .iter()
-        .find(|option| !option.only_for.contains(&command.name))
-    {
+    let examined = doctor::examined(command, &free);
+    let is_for = |option: &OptionSpec| {
+        let mut names = option.only_for.iter();
+        names.any(|name| [command.name, examined].contains(name))
+    };
+    if let Some(option) = restricted.iter().find(|option| !is_for(option)) {
         return Err(usage(format!(
-            "{} is for {}, not for {}",
+            "{} is for {}, not for {examined}",
             option.long,
             option.only_for.join(" and "),
-            command.name
         )));
     }
+    // What there is to warn of, a doctor says in lines of its own.
+    let verbosity = match (verbosity, command.name) {
+        (Verbosity::Normal, doctor::NAME) => Verbosity::Quiet,
+        (verbosity, _) => verbosity,
+    };
     Ok((verbosity, (command.parse)(options, free)?))
 }
 

@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 
 use super::commands::{self, ServiceOptions};
+use super::doctor;
 use super::{Failure, Invocation};
 
 /// A command, as its first argument names it.
@@ -19,7 +20,7 @@ pub struct Command {
 }
 
 /// All commands. The first is meant where the first argument is not the name of a command.
-pub static COMMANDS: [Command; 6] = [
+pub static COMMANDS: [Command; 7] = [
     Command {
         name: "request",
         arguments: "NETID ACTION MESSAGE",
@@ -44,6 +45,11 @@ pub static COMMANDS: [Command; 6] = [
         name: "fleet",
         arguments: "[FILTER]",
         parse: commands::fleet,
+    },
+    Command {
+        name: doctor::NAME,
+        arguments: "[COMMAND]",
+        parse: doctor::parse,
     },
     Command {
         name: "demo",
@@ -152,7 +158,7 @@ pub fn variable(long: &str) -> String {
 }
 
 /// All options, in the order of the help text.
-pub static OPTIONS: [OptionSpec; 40] = {
+pub static OPTIONS: [OptionSpec; 41] = {
     use Group::{Connection, Login, Message, Output, Programs, Tls};
     const fn flag(group: Group, long: &'static str) -> OptionSpec {
         OptionSpec::flag(group, long)
@@ -168,6 +174,9 @@ pub static OPTIONS: [OptionSpec; 40] = {
         valued(Connection, "--keepalive", "S").short("-k"),
         valued(Connection, "--timeout", "S").short("-W"),
         valued(Connection, "--reconnect-delay", "S"),
+        flag(Connection, "--service")
+            .only_for(&["doctor"])
+            .without_variable(),
         valued(Login, "--username", "NAME").short("-u"),
         valued(Login, "--password-file", "F"),
         valued(Login, "--password", "WORD").short("-P"),
@@ -207,7 +216,7 @@ pub static OPTIONS: [OptionSpec; 40] = {
             .only_for(&["fleet"])
             .without_variable(),
         flag(Output, "--json")
-            .only_for(&["fleet"])
+            .only_for(&["fleet", "doctor"])
             .without_variable(),
         flag(Output, "--verbose").short("-v"),
         flag(Output, "--quiet"),

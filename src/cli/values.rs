@@ -149,6 +149,27 @@ impl<'a> Values<'a> {
         })
     }
 
+    /// Whether this word is among the arguments. Takes nothing away.
+    pub fn has_word(&self, word: &str) -> bool {
+        self.args.clone().finish().iter().any(|arg| arg == word)
+    }
+
+    /// What was typed for an option, with commas between where it may stand there more than once; `yes` for a flag.
+    /// Takes nothing away.
+    pub fn typed_value(&self, option: &table::OptionSpec) -> Option<String> {
+        let mut args = self.args.clone();
+        let names = option.short.into_iter().chain([option.long]);
+        let mut typed: Vec<String> = Vec::new();
+        for name in names {
+            match option.value {
+                None if args.contains(name) => typed.push("yes".to_owned()),
+                None => {}
+                Some(_) => typed.extend(args.values_from_str::<_, String>(name).ok()?),
+            }
+        }
+        Some(typed.join(",")).filter(|_| !typed.is_empty())
+    }
+
     /// The state folder: as typed, or as systemd names it (STATE_DIRECTORY, systemd.exec(5)).
     pub fn state(&mut self) -> Result<Option<StateConfig>, Failure> {
         let given = self.get("--state-dir", path)?;

@@ -13,6 +13,7 @@ mod simulation;
 mod stop;
 mod watcher;
 
+pub use driver::stages;
 pub use driver::tls::{Tls, TlsFiles};
 pub use engine::CLOSING_LIMIT;
 pub use lines::Lines;

@@ -142,8 +142,9 @@ impl Options {
         Address::new(&self.host, self.port).to_string()
     }
 
-    /// The addresses of all brokers.
-    pub(super) fn brokers(&self) -> Vec<Address> {
+    /// The addresses of all brokers, the first one first.
+    #[must_use]
+    pub fn brokers(&self) -> Vec<Address> {
         let first = Address::new(&self.host, self.port);
         std::iter::once(first).chain(self.others.clone()).collect()
     }

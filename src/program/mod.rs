@@ -5,6 +5,7 @@ mod byte_order_mark;
 mod connection;
 mod controller;
 mod device;
+mod doctor;
 mod farewell;
 mod fleet;
 mod journal_file;
@@ -114,6 +115,7 @@ fn carry_out(invocation: Invocation) -> Result<u8, Failure> {
             config,
             json,
         } => fleet::run(connection, config, json),
+        Invocation::Doctor { patient, json } => doctor::run(patient, json),
     }
 }
 

@@ -28,6 +28,7 @@ fn try_promise(broker: &mut Broker, promise: Promise, expected: Expected) {
         Promise::Requests => request::each_action_is_answered(broker),
         Promise::Lines => request::each_line_is_answered(broker),
         Promise::WrongLogin => request::a_wrong_login_ends_every_role(broker, expected),
+        Promise::Doctor => request::a_doctor_finds_what_is_missing(broker, expected),
         Promise::Cuts(qos) => cuts::lose_nothing(broker, qos, expected),
         Promise::Kill(qos) => lives::go_on_after_kill_9(broker, qos, expected),
         Promise::Share => request::two_responders_share(broker, expected),

@@ -46,6 +46,25 @@ pub fn each_line_is_answered(broker: &Broker) {
     );
 }
 
+/// The way to the broker, a message at each QoS that a device needs, and more. The other end is a controller, which does
+/// not show.
+pub fn a_doctor_finds_what_is_missing(broker: &Broker, expected: Expected) {
+    let ended = run(broker.client(["doctor", "device", "alice"]));
+    eprintln!("{}", ended.stdout);
+    let first = ended.stdout.lines().find(|line| line.starts_with("FAIL"));
+    match (first, expected) {
+        (Some(first), Expected::HoldsOrNames(words)) => {
+            assert!(first.starts_with(words), "{ended:?}");
+            assert_eq!(ended.code, Some(77), "{ended:?}");
+        }
+        _ => assert_eq!((ended.code, first), (Some(0), None), "{ended:?}"),
+    }
+    for step in ["name", "tcp", "connect", "subscribe", "qos0", "qos1"] {
+        let good = format!("ok    {step} ");
+        assert!(ended.stdout.contains(&good), "no {step}: {ended:?}");
+    }
+}
+
 /// Code 77, and a line that names the user. A broker that only closes the connection leaves it open whether the
 /// login is the reason; the line must name it all the same.
 pub fn a_wrong_login_ends_every_role(broker: &Broker, expected: Expected) {

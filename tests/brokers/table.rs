@@ -38,6 +38,8 @@ pub enum Promise {
     Cuts(u8),
     /// A device is killed amid its replies, and goes on from its state folder.
     Kill(u8),
+    /// `doctor` finds nothing wrong for a device, and says what the broker lacks.
+    Doctor,
     /// Two responders of a group share the requests.
     Share,
     /// A fleet tells who is there, who was killed and who was stopped.
@@ -49,13 +51,14 @@ pub enum Promise {
 }
 
 /// All of them.
-pub const PROMISES: [Promise; 14] = [
+pub const PROMISES: [Promise; 15] = [
     Promise::Session(0),
     Promise::Session(1),
     Promise::Session(2),
     Promise::Requests,
     Promise::Lines,
     Promise::WrongLogin,
+    Promise::Doctor,
     Promise::Cuts(1),
     Promise::Cuts(2),
     Promise::Kill(1),
@@ -89,6 +92,8 @@ pub fn expected(kind: Kind, promise: Promise) -> Expected {
     match (kind, promise) {
         // It closes the connection at a publish at QoS 2, and grants 1 to a subscription.
         (Kind::Nats, Promise::Session(2)) => HoldsOrNames("-q 1"),
+        // A device works at QoS 2, unless it is told otherwise.
+        (Kind::Nats | Kind::RabbitMq, Promise::Doctor) => HoldsOrNames("FAIL  qos2"),
         (Kind::Nats, Promise::Cuts(2) | Promise::Kill(2)) => Impossible(NO_QOS_2),
         // It answers a publish at QoS 2 with PUBACK and delivers it at QoS 1.
         (Kind::RabbitMq, Promise::Cuts(2) | Promise::Kill(2)) => AtLeastOnce,

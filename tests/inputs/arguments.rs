@@ -6,7 +6,9 @@ use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
 use fastrand::Rng;
-use mqtt_client::cli::{ClientId, ConnectionConfig, Invocation, PasswordSource, Text, parse};
+use mqtt_client::cli::{
+    ClientId, ConnectionConfig, Invocation, PasswordSource, Patient, Text, parse,
+};
 use mqtt_client::mqtt::MAX_BYTES;
 use mqtt_client::role::Kind;
 use mqtt_client::text_request::MAX_TEXT;
@@ -23,8 +25,9 @@ fn options() -> Vec<&'static str> {
     options
 }
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 11] = [
     "net",
+    "doctor",
     "device",
     "controller",
     "responder",
@@ -238,6 +241,10 @@ fn any_command_line_is_understood_or_refused() {
                     ..
                 },
             )) => ("fleet", Some(options)),
+            Ok((_, Invocation::Doctor { patient, .. })) => match patient {
+                Patient::Unit(_) => ("doctor", None),
+                Patient::Run { run, .. } => ("doctor", run.connection().cloned()),
+            },
         };
         *understood.entry(name).or_insert(0) += 1;
         if let Some(options) = &options {

@@ -8,6 +8,7 @@
 //! - `request`, `device`, `controller`: the protocols, end against end; `bytes`: a request, byte by byte
 //! - `login`, `subscription`, `retained`: what a broker refuses or keeps
 //! - `programs`: commands and requests that programs answer
+//! - `doctor`: what is wrong with a way to a broker, found step by step
 //! - `fleet`: who says that it is there, and who sees it
 //! - `share`, `brokers`: several of a kind, several brokers, and one of them killed
 //! - `socket`, `honest`: a Unix socket as host; where other clients fail
@@ -22,6 +23,7 @@ mod brokers;
 mod bytes;
 mod controller;
 mod device;
+mod doctor;
 mod fleet;
 mod honest;
 mod json;

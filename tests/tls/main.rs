@@ -1,6 +1,7 @@
 //! TLS that works, and TLS that must not: certificates made here, shown to a real mosquitto.
 //!
 //! - `certificates`: an authority of the test's own, and what it signs
+//! - `doctor`: the same, found at its step
 //! - `encrypted`, `untrusted`, `handshake`, `identity`, `files`, `mismatch`: TLS that works, and TLS that must not
 #![cfg(feature = "tls")]
 #![expect(
@@ -9,6 +10,7 @@
 )]
 
 mod certificates;
+mod doctor;
 mod encrypted;
 mod files;
 mod handshake;

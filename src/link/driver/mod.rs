@@ -1,10 +1,15 @@
 //! Carries out what the engine wants over rumqttc. The only room that names rumqttc, reads the clock, or
 //! waits; it decides nothing.
 
+#[cfg(feature = "tls")]
+mod certificate;
 mod connection;
+#[cfg(feature = "tls")]
+mod date;
 mod errors;
 mod quick_ack;
 mod sending;
+pub mod stages;
 pub mod tls;
 mod unsent;
 mod way;

@@ -54,6 +54,7 @@ mod present {
         AlertDescription, CertificateError, ClientConfig, Error, RootCertStore, SignatureScheme,
     };
 
+    use super::super::date;
     use super::{Failure, TlsFiles};
     use crate::role::Kind;
 
@@ -140,6 +141,10 @@ mod present {
                 incomplete,
                 identity,
             })
+        }
+
+        pub(crate) fn config(&self) -> Arc<ClientConfig> {
+            Arc::clone(&self.config)
         }
 
         pub(crate) fn transport(&self) -> Transport {
@@ -241,13 +246,29 @@ mod present {
                     ),
                     final_,
                 ),
-                CertificateError::Expired | CertificateError::ExpiredContext { .. } => (
+                CertificateError::ExpiredContext { time, not_after } => (
+                    format!(
+                        "shows a certificate that has expired on {}: renew it there, or set the clock here, which says {}",
+                        date::of(not_after.as_secs()),
+                        date::of(time.as_secs())
+                    ),
+                    final_,
+                ),
+                CertificateError::Expired => (
                     "shows a certificate that has expired: renew it there, or set the clock here".to_owned(),
                     final_,
                 ),
                 // Waiting may mend this, because a Pi has no clock of its own: after a start its time is in the
                 // past, until it has asked the network.
-                CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => (
+                CertificateError::NotValidYetContext { time, not_before } => (
+                    format!(
+                        "shows a certificate that is not valid yet, but from {} on: is the clock here set? it says {}",
+                        date::of(not_before.as_secs()),
+                        date::of(time.as_secs())
+                    ),
+                    None,
+                ),
+                CertificateError::NotValidYet => (
                     "shows a certificate that is not valid yet: is the clock here set?".to_owned(),
                     None,
                 ),
@@ -255,8 +276,14 @@ mod present {
                     "shows a certificate without a subjectAltName: make it again with one for this host".to_owned(),
                     final_,
                 ),
-                CertificateError::NotValidForName
-                | CertificateError::NotValidForNameContext { .. } => (
+                CertificateError::NotValidForNameContext { presented, .. } => (
+                    format!(
+                        "shows a certificate for another name: use the host name that is in it ({}), or make it again with one for this host",
+                        names(presented)
+                    ),
+                    final_,
+                ),
+                CertificateError::NotValidForName => (
                     "shows a certificate for another name: use the host name that is in it".to_owned(),
                     final_,
                 ),
@@ -310,6 +337,15 @@ mod present {
             ),
             _ => return None,
         })
+    }
+
+    /// The names in a certificate, which rustls writes as `DnsName("pi.local")` and `IpAddress(192.0.2.7)`.
+    fn names(presented: &[String]) -> String {
+        let bare = |name: &String| {
+            let inside = name.split_once('(').map_or(&**name, |(_, inside)| inside);
+            inside.trim_matches(['"', ')']).to_owned()
+        };
+        presented.iter().map(bare).collect::<Vec<_>>().join(", ")
     }
 
     fn wants_certificate() -> (String, Option<Kind>) {

@@ -12,11 +12,12 @@ mod child;
 mod folder;
 mod streams;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::engine::{Rules, Start};
+use crate::mqtt::{Level, QoS, TopicName};
 use crate::role::{Failure, Job, Outcome};
 use folder::Folder;
 use nix::sys::signal::Signal;
@@ -60,6 +61,34 @@ impl ProgramOptions {
             is_at_most_once: false,
         }
     }
+}
+
+pub(in crate::link) use child::spawn;
+
+/// Runs the program at this path by itself, as a role's program is run, for what it prints.
+#[must_use]
+pub fn ask(program: &Path, arguments: &[&str]) -> Outcome {
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    let job = Job {
+        program: name.into_owned(),
+        arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
+        input: Vec::new(),
+        variables: Vec::new(),
+        // There is nobody to answer.
+        topic: TopicName::of(&Level::known("doctor")),
+        qos: QoS::AtMostOnce,
+    };
+    let start = Start {
+        number: 0,
+        delivery: 0,
+        job: Box::new(job),
+    };
+    child::run(
+        program,
+        &start,
+        ProgramOptions::TIME,
+        ProgramOptions::OUTPUT,
+    )
 }
 
 /// From SIGTERM to SIGKILL at the end of a run, which has waited already.
