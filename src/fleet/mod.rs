@@ -4,6 +4,11 @@
 //! The broker sends what it has retained after SUBACK, and says not when that was all. So this role publishes to itself
 //! once its subscriptions are granted: mosquitto and others deliver in order, and what is retained comes before
 //! that. aedes fetches it meanwhile. So the role does it again, until nothing has come between several of them.
+//!
+//! It subscribes with QoS 0, to one filter after the other. At QoS 1 mosquitto queues what is retained on a filter at once,
+//! and drops in silence what is more than its `max_queued_messages` (1000). At QoS 0 it writes to the connection, and only
+//! what a slow reader leaves waiting there counts. Then the confirmation or the message to itself is dropped, too, since it
+//! comes last.
 
 mod board;
 
@@ -91,6 +96,8 @@ pub struct Fleet {
     entries: Vec<Entry>,
     /// Connections so far.
     connections: u64,
+    /// How many of the filters have been subscribed to.
+    asked: usize,
     /// Of the present connection.
     granted: Vec<TopicFilter>,
     /// The messages to itself are awaited until then.
@@ -118,6 +125,7 @@ impl Fleet {
             echo,
             entries: Vec::new(),
             connections: 0,
+            asked: 0,
             granted: Vec::new(),
             echo_until: None,
             echoes: 0,
@@ -152,20 +160,30 @@ impl Fleet {
         self.connections += 1;
         self.granted.clear();
         self.echo_until = None;
-        match self.connections {
-            // Later the link subscribes again by itself.
-            1 => self
-                .filters()
-                .map(|filter| Effect::Subscribe(filter, QoS::AtLeastOnce))
-                .collect(),
+        match self.asked {
+            0 => self.ask(),
+            // The link subscribes again by itself.
             _ => Vec::new(),
         }
     }
 
+    /// Subscribes to the next filter.
+    fn ask(&mut self) -> Effects {
+        let next = self.filters().nth(self.asked);
+        self.asked += 1;
+        let next = next.map(|filter| Effect::Subscribe(filter, QoS::AtMostOnce));
+        next.into_iter().collect()
+    }
+
     fn subscribed(&mut self, now: Instant, filter: &TopicFilter) -> Effects {
         self.granted.push(filter.clone());
-        if !self.filters().all(|filter| self.granted.contains(&filter)) {
+        let mut asked = self.filters().take(self.asked);
+        if !asked.all(|filter| self.granted.contains(&filter)) {
             return Vec::new();
+        }
+        drop(asked);
+        if self.asked < self.filters().count() {
+            return self.ask();
         }
         self.quiet = 0;
         self.call(now)

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use rumqttc::{Client, Event, MqttOptions, Packet, QoS};
+
 use crate::json::Json;
 use harness::folder::Folder;
 use harness::mosquitto::Mosquitto;
@@ -205,6 +207,45 @@ fn nobody_is_no_failure() {
     fleet.wait_for_stderr("nobody has left a presence on mqtt_client/+/status");
     fleet.signal("INT");
     assert_eq!(fleet.end().code, Some(0));
+}
+
+/// The usual settings of mosquitto: what is queued beyond 1000 messages is dropped, and nobody hears of it.
+#[test]
+fn a_broker_with_a_short_queue_shows_each_of_six_hundred_with_its_details() {
+    if missing(&[MOSQUITTO]) {
+        return;
+    }
+    const BOARDS: usize = 600;
+    let settings = "allow_anonymous true\nmax_queued_messages 1000\n";
+    let broker = Mosquitto::with(Folder::new(), settings);
+    let mut options = MqttOptions::new("boards", "127.0.0.1", broker.port().parse().unwrap());
+    options.set_inflight(10);
+    let (client, mut connection) = Client::new(options, 2 * BOARDS);
+    for number in 0..BOARDS {
+        let status = format!("mqtt_client/d{number:03}/status");
+        let about = format!("{{\"id\":\"d{number:03}\",\"doing\":\"task {number}\"}}");
+        let said = [
+            (status.clone(), "online".to_owned()),
+            (status + "/about", about),
+        ];
+        for (topic, payload) in said {
+            client
+                .publish(topic, QoS::AtLeastOnce, true, payload)
+                .unwrap();
+        }
+    }
+    let mut confirmed = 0;
+    while confirmed < 2 * BOARDS {
+        if let Event::Incoming(Packet::PubAck(_)) = connection.recv().unwrap().unwrap() {
+            confirmed += 1;
+        }
+    }
+    let found = once(&broker);
+    assert_eq!(found.len(), BOARDS);
+    for number in 0..BOARDS {
+        let board = find(&found, &format!("d{number:03}"));
+        assert_eq!(board.get("doing").text(), format!("task {number}"));
+    }
 }
 
 /// A broker of this kind serves a device that says it is there, with one warning; and one that does not.
