@@ -280,6 +280,14 @@ fn a_board_is_one_line_of_json() {
         board.to_json(),
         r#"{"who":"device-alice","topic":"a\"b","state":"online","state_since":5,"role":"","id":"device-alice","version":"","started":0,"since":5,"at":0,"doing":"waiting","sessions":null,"end":null,"next":null}"#
     );
+    // It cannot pass for another.
+    let said = r#"{"who":"b","id":"a","topic":"y","id":"b","state":"online","state_since":7}"#;
+    let said = Said::read(said.as_bytes()).map(Rc::new);
+    let other = Board::new(name("x"), false, said, None, UNIX);
+    assert_eq!(
+        other.to_json(),
+        r#"{"who":"a","topic":"x","state":"lost","state_since":null,"id":"a"}"#
+    );
     let bare = Board::new(name("x"), false, None, None, UNIX);
     assert_eq!(
         bare.to_json(),
