@@ -1,5 +1,6 @@
 use super::*;
 use crate::presence::Details;
+use crate::role::Undeliverable;
 
 const STATUS: &str = "mqtt_client/alice/status";
 const ABOUT_IT: &str = "mqtt_client/alice/status/about";
@@ -56,6 +57,18 @@ impl Watch {
 
     /// Connects, and has all subscriptions granted: gives the message to itself.
     fn connect(&mut self) -> Message {
+        match self.connect_with().pop() {
+            Some(Effect::Publish(echo)) => echo,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The same, where there is none.
+    fn connect_mute(&mut self) {
+        assert_eq!(self.connect_with(), []);
+    }
+
+    fn connect_with(&mut self) -> Effects {
         let event = Event::Connected {
             session_present: false,
         };
@@ -69,10 +82,7 @@ impl Watch {
             let filter = &filter;
             effects = self.handle(Event::Subscribed { filter, granted });
         }
-        match effects.pop() {
-            Some(Effect::Publish(echo)) => echo,
-            other => panic!("{other:?}"),
-        }
+        effects
     }
 
     fn receive(&mut self, topic: &str, payload: &str, retain: bool) -> Effects {
@@ -85,6 +95,7 @@ impl Watch {
     fn echo(&mut self, first: &Message) -> Effects {
         let mut echo = first.clone();
         for _ in 0..=QUIET {
+            assert_eq!(self.handle(Event::Confirmed(&echo)), []);
             let mut effects = self.handle(Event::Received(&echo));
             match effects.pop() {
                 Some(Effect::Publish(next)) => echo = next,
@@ -270,6 +281,63 @@ fn where_the_message_to_itself_does_not_come_the_limit_ends_the_wait() {
     watch.now += Duration::from_secs(10);
     let failure = watch.fleet.handle(watch.now, Event::Deadline).unwrap_err();
     assert_eq!(failure.kind, Kind::NoAnswer);
+}
+
+/// mosquitto confirms what it does not allow, and then closes the connection, or not.
+#[test]
+fn where_the_message_to_itself_is_not_allowed_it_is_not_sent_for_ever() {
+    let mut watch = Watch::new(false);
+    for _ in 0..CLOSED {
+        let echo = watch.connect();
+        watch.handle(Event::Confirmed(&echo));
+    }
+    watch.connect_mute();
+    watch.receive(STATUS, "online", true);
+    let seen = watch.wait();
+    let [Seen::All { boards, is_certain }] = &seen[..] else {
+        panic!("{seen:?}");
+    };
+    assert_eq!((boards.len(), *is_certain), (1, false));
+    watch.connect_mute();
+    watch.receive(STATUS, "offline", false);
+    assert_eq!(watch.states(), [State::Offline]);
+
+    // The link has found out, or the wait was in vain.
+    for is_once in [true, false] {
+        let mut watch = Watch::new(is_once);
+        let echo = watch.connect();
+        let why = Undeliverable::Rejected;
+        watch.handle(Event::Undeliverable(&echo, why));
+        watch.connect_mute();
+        assert_eq!(watch.fleet.deadline(), watch.now.checked_add(PATIENCE));
+    }
+    let mut watch = Watch::new(false);
+    watch.connect();
+    assert_eq!(watch.wait().len(), 1);
+    watch.connect_mute();
+    assert_eq!(watch.fleet.deadline(), None);
+
+    // It comes after all.
+    let mut watch = Watch::new(false);
+    let echo = watch.connect();
+    watch.wait();
+    watch.handle(Event::Confirmed(&echo));
+    watch.handle(Event::Received(&echo));
+    watch.connect();
+}
+
+#[test]
+fn a_message_to_itself_that_the_link_repeats_counts_for_nothing_and_is_the_only_one() {
+    let mut watch = Watch::new(true);
+    let first = watch.connect();
+    watch.connect_mute();
+    assert_eq!(watch.handle(Event::Received(&first)), [], "too early");
+    let second = match watch.handle(Event::Confirmed(&first)).pop() {
+        Some(Effect::Publish(echo)) => echo,
+        other => panic!("{other:?}"),
+    };
+    assert_ne!(second, first);
+    assert_eq!(watch.all(&second), []);
 }
 
 #[test]

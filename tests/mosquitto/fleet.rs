@@ -303,6 +303,40 @@ fn a_broker_that_does_not_allow_the_topic_serves_the_device_all_the_same() {
     }
 }
 
+/// mosquitto whose queue has no limit confirms what the user may not publish, and closes the connection.
+#[test]
+fn who_may_only_read_watches_on_all_the_same() {
+    if missing(&[MOSQUITTO]) {
+        return;
+    }
+    let folder = Folder::new();
+    let rights = folder.path().join("rights");
+    let lines = "topic readwrite #\nuser watcher\ntopic read mqtt_client/#\n";
+    std::fs::write(&rights, lines).unwrap();
+    let settings = format!("allow_anonymous true\nacl_file {}\n", rights.display());
+    let broker = Mosquitto::with(folder, &settings);
+    broker.retain("mqtt_client/x/status", "offline");
+    let fleet = [
+        "-u",
+        "watcher",
+        "-P",
+        "x",
+        "--reconnect-delay",
+        "0.1",
+        "fleet",
+    ];
+    let fleet = Process::start(broker.client(fleet));
+    fleet.wait_for_stderr("not all may be shown");
+    fleet.wait_for_stdout("mqtt_client/x/status offline");
+    broker.retain("mqtt_client/x/status", "online");
+    fleet.wait_for_stdout("mqtt_client/x/status online");
+    fleet.signal("INT");
+    let ended = fleet.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let closed = ended.stderr.matches("closed the connection").count();
+    assert_eq!(closed, 2, "{ended:?}");
+}
+
 #[test]
 fn a_terminal_gets_a_table_and_no_orders_of_others() {
     if missing(&[MOSQUITTO, MOSQUITTO_PUB, PYTHON]) {
