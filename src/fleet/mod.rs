@@ -76,6 +76,8 @@ pub struct Fleet {
     is_calling: bool,
     /// How many connections in a row ended while one was awaited.
     closed: u32,
+    /// How many ended before that.
+    cut: u32,
     /// That no message to itself is of use: the broker does not take it, or does not send it back.
     is_mute: bool,
     is_complete: bool,
@@ -106,6 +108,7 @@ impl Fleet {
             called_on: 0,
             is_calling: false,
             closed: 0,
+            cut: 0,
             is_mute: false,
             is_complete: false,
             settled_at: None,
@@ -133,15 +136,21 @@ impl Fleet {
         then.checked_add(Duration::from_secs(unix.saturating_sub(now)))
     }
 
-    fn connected(&mut self) -> Effects {
+    fn connected(&mut self, now: Instant) -> Effects {
+        let is_cut = self.connections > 0 && self.granted.len() < self.filters().count();
         self.connections += 1;
         self.granted.clear();
+        self.cut += u32::from(is_cut);
         if self.echo_until.take().is_some() {
             self.closed += 1;
             self.is_mute |= self.closed >= CLOSED;
         }
         match self.asked {
             0 => self.ask(),
+            // It may be so for ever: with a retained message that is too large, the link ends each connection at it.
+            _ if self.cut >= CLOSED && !self.is_complete && !self.entries.is_empty() => {
+                self.complete(now, false)
+            }
             // The link subscribes again by itself.
             _ => Vec::new(),
         }
@@ -287,8 +296,8 @@ impl Fleet {
         if self.is_done {
             return Vec::new();
         }
-        self.echo_until = None;
-        self.is_mute = !is_certain;
+        let was_awaited = self.echo_until.take().is_some();
+        self.is_mute = !is_certain && (self.is_mute || was_awaited);
         if is_certain {
             self.closed = 0;
             // The broker has forgotten it while there was no connection.
@@ -355,7 +364,7 @@ impl Fleet {
     fn on_deadline(&mut self, now: Instant) -> Reaction<Seen> {
         let is_over = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if is_over(self.limit) && !self.is_done {
-            return match self.granted.is_empty() {
+            return match self.granted.is_empty() && self.entries.is_empty() {
                 true => Err(Failure::new(Kind::NoAnswer, "no answer in time")),
                 false => Ok(self.complete(now, false)),
             };
@@ -377,7 +386,7 @@ impl Role for Fleet {
 
     fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Seen> {
         Ok(match event {
-            Event::Connected { .. } => self.connected(),
+            Event::Connected { .. } => self.connected(now),
             Event::Subscribed { filter, .. } => self.subscribed(now, filter),
             Event::Received(message) => self.received(now, message),
             Event::Confirmed(message) => self.confirmed(now, message),
@@ -399,8 +408,11 @@ impl Role for Fleet {
         wishes.into_iter().flatten().min()
     }
 
+    /// With something to show the role ends by its deadline: the link would end the run without it where it cannot go on,
+    /// as with a message that is too large, and that the broker delivers on each connection.
     fn time_limit(&self) -> Option<Instant> {
         self.limit
+            .filter(|_| self.is_done || self.entries.is_empty())
     }
 
     fn is_done(&self) -> bool {

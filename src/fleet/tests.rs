@@ -326,6 +326,36 @@ fn where_the_message_to_itself_is_not_allowed_it_is_not_sent_for_ever() {
     watch.connect();
 }
 
+/// A retained message that is too large ends each connection before all is subscribed to.
+#[test]
+fn what_is_known_is_shown_where_each_connection_ends_early() {
+    for is_once in [true, false] {
+        let mut watch = Watch::new(is_once);
+        let event = Event::Connected {
+            session_present: false,
+        };
+        watch.handle(event);
+        watch.receive(STATUS, "online", true);
+        assert_eq!(watch.fleet.time_limit(), None, "the link ends it nowhere");
+        for _ in 1..CLOSED {
+            assert_eq!(watch.handle(event), []);
+        }
+        let effects = watch.handle(event);
+        let [Effect::Emit(Seen::All { boards, is_certain }), rest @ ..] = &effects[..] else {
+            panic!("{effects:?}");
+        };
+        assert_eq!((boards.len(), *is_certain), (1, false));
+        assert_eq!(rest.len(), usize::from(is_once));
+        // It is cleared.
+        if !is_once {
+            watch.fleet.asked = watch.fleet.filters().count();
+            let echo = watch.connect();
+            watch.receive(STATUS, "online", true);
+            assert_eq!(watch.echo(&echo), []);
+        }
+    }
+}
+
 #[test]
 fn a_message_to_itself_that_the_link_repeats_counts_for_nothing_and_is_the_only_one() {
     let mut watch = Watch::new(true);

@@ -338,6 +338,31 @@ fn who_may_only_read_watches_on_all_the_same() {
 }
 
 #[test]
+fn a_retained_message_that_is_too_large_hides_none_of_the_known() {
+    if missing(&[MOSQUITTO, MOSQUITTO_PUB]) {
+        return;
+    }
+    let broker = Mosquitto::open();
+    broker.retain("mqtt_client/x/status", "online");
+    let folder = Folder::new();
+    let large = folder.path().join("large");
+    std::fs::write(&large, "x".repeat(1_000_000)).unwrap();
+    let large = large.to_str().unwrap();
+    let topic = "mqtt_client/evil/status/about";
+    let args = ["-r", "-q", "1", "-t", topic, "-f", large];
+    let published = run(broker.mosquitto_client(MOSQUITTO_PUB, args));
+    assert_eq!(published.code, Some(0), "{published:?}");
+    let ended = run(broker.client(["--reconnect-delay", "0.1", "fleet", "--once"]));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(
+        ended.stdout.contains("mqtt_client/x/status  online"),
+        "{ended:?}"
+    );
+    let warning = "not all may be shown of mqtt_client/+/status and mqtt_client/+/status/about";
+    assert!(ended.stderr.contains(warning), "{ended:?}");
+}
+
+#[test]
 fn a_terminal_gets_a_table_and_no_orders_of_others() {
     if missing(&[MOSQUITTO, MOSQUITTO_PUB, PYTHON]) {
         return;
