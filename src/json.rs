@@ -13,13 +13,25 @@ pub enum Value {
     Null,
 }
 
-/// A JSON string (section 7).
+impl Value {
+    /// The value in JSON.
+    pub fn to_json(&self) -> String {
+        match self {
+            Self::Text(text) => quoted(text),
+            Self::Number(number) => number.to_string(),
+            Self::Null => "null".to_owned(),
+        }
+    }
+}
+
+/// A JSON string (section 7), without control characters.
 pub fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
     for c in text.chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
-            c if c < ' ' => quoted.push_str(&format!("\\u{:04x}", c as u32)),
+            // U+007F to U+009F, too, which JSON allows: to a terminal U+009B begins an order, as ESC [ does.
+            c if c.is_control() => quoted.push_str(&format!("\\u{:04x}", c as u32)),
             c => quoted.push(c),
         }
     }
@@ -27,16 +39,26 @@ pub fn quoted(text: &str) -> String {
     quoted
 }
 
-/// The members of an object that has nothing but strings, whole numbers and null; `None` for any other text.
+/// The most members that are read: each is compared with those before it, and others choose how many there are.
+const MOST: usize = 100;
+
+/// The members of an object that has nothing but strings, whole numbers and null, and at most 100 of them; `None` for any
+/// other text. Of members that have the same name it is the first alone (section 4 leaves that open).
 pub fn members(text: &str) -> Option<Vec<(String, Value)>> {
     let mut rest = Rest(text.chars().peekable());
-    let mut members = Vec::new();
+    let mut members: Vec<(String, Value)> = Vec::new();
     rest.mark('{')?;
     if rest.mark('}').is_none() {
         loop {
             let name = rest.string()?;
             rest.mark(':')?;
-            members.push((name, rest.value()?));
+            let value = rest.value()?;
+            if members.iter().all(|(known, _)| *known != name) {
+                members.push((name, value));
+            }
+            if members.len() > MOST {
+                return None;
+            }
             if rest.mark(',').is_none() {
                 rest.mark('}')?;
                 break;
@@ -124,6 +146,30 @@ mod tests {
         let read = members(escapes).unwrap();
         assert_eq!(read[0].1, Value::Text("\u{8}\u{c}\n\r\t/é".to_owned()));
         assert_eq!((&read[1].1, &read[2].1), (&Value::Null, &Value::Number(0)));
+    }
+
+    #[test]
+    fn what_is_written_has_no_order_for_a_terminal() {
+        assert_eq!(
+            quoted("\u{1b}[2J\u{7f}\u{9b}2J\u{a0}ü"),
+            "\"\\u001b[2J\\u007f\\u009b2J\u{a0}ü\""
+        );
+    }
+
+    #[test]
+    fn of_members_of_one_name_the_first_counts_and_not_too_many_are_read() {
+        let members = |text: &str| super::members(text).map(|members| members.len());
+        assert_eq!(
+            super::members("{\"a\":1,\"b\":null,\"a\":2}").unwrap(),
+            [
+                ("a".to_owned(), Value::Number(1)),
+                ("b".to_owned(), Value::Null)
+            ]
+        );
+        for (number, expected) in [(MOST, Some(MOST)), (MOST + 1, None)] {
+            let each: Vec<_> = (0..number).map(|n| format!("\"{n}\":{n}")).collect();
+            assert_eq!(members(&format!("{{{}}}", each.join(","))), expected);
+        }
     }
 
     #[test]

@@ -129,7 +129,7 @@ impl Board {
     #[must_use]
     pub fn to_json(&self) -> String {
         let since = self.since.map(|since| since.to_string());
-        let said = self.said.as_ref().map(|said| said.members());
+        let said = self.said.as_deref().map(others);
         format!(
             "{{\"who\":{},\"topic\":{},\"state\":\"{}\",\"state_since\":{}{}}}",
             json::quoted(self.name()),
@@ -139,6 +139,25 @@ impl Board {
             said.unwrap_or_default(),
         )
     }
+}
+
+/// The members that a board has by itself.
+const OWN: [&str; 4] = ["who", "topic", "state", "state_since"];
+
+/// What one has said of itself in JSON, each with a comma before it; without the names in [`OWN`], since of a name that comes
+/// twice many readers take the last, and so the board could pass for another.
+fn others(said: &Said) -> String {
+    let said = said.members();
+    let said = format!("{{{}}}", said.strip_prefix(',').unwrap_or_default());
+    let mut others = String::new();
+    for (name, value) in json::members(&said).unwrap_or_default() {
+        if !OWN.contains(&name.as_str()) {
+            for part in [",", &json::quoted(&name), ":", &value.to_json()] {
+                others.push_str(part);
+            }
+        }
+    }
+    others
 }
 
 /// That the broker has nothing of this one any more, as a line of JSON.

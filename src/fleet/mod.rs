@@ -4,13 +4,20 @@
 //! The broker sends what it has retained after SUBACK, and says not when that was all. So this role publishes to itself
 //! once its subscriptions are granted: mosquitto and others deliver in order, and what is retained comes before
 //! that. aedes fetches it meanwhile. So the role does it again, until nothing has come between several of them.
+//!
+//! It subscribes with QoS 0, to one filter after the other. At QoS 1 mosquitto queues what is retained on a filter at once,
+//! and drops in silence what is more than its `max_queued_messages` (1000). At QoS 0 it writes to the connection, and only
+//! what a slow reader leaves waiting there counts. Then the confirmation or the message to itself is dropped, too, since it
+//! comes last.
 
 mod board;
+mod config;
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 pub use board::{Board, GRACE, State, gone_to_json};
+pub use config::{FleetConfig, Seen};
 
 use crate::mqtt::{Message, QoS, TopicFilter, TopicName};
 use crate::presence::{ABOUT, OFFLINE, ONLINE, Said};
@@ -26,45 +33,9 @@ const QUIET: u32 = 3;
 /// How long the messages to oneself are awaited where no limit is given: the user may not be allowed to publish it.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What is looked at, and how.
-#[derive(Debug, Clone)]
-pub struct FleetConfig {
-    /// The status topics.
-    pub filter: TopicFilter,
-    /// Ends with the first [`Seen::All`].
-    pub is_once: bool,
-    /// Where it ends with that: all of it may take so long.
-    pub timeout: Option<Duration>,
-}
-
-impl FleetConfig {
-    /// The status topics that the shipped units use.
-    pub const FILTER: &'static str = "mqtt_client/+/status";
-    /// The usual limit.
-    pub const TIMEOUT: Duration = Duration::from_secs(10);
-
-    /// The filter of the details, where [`FleetConfig::filter`] does not match those already.
-    fn about(&self) -> Option<TopicFilter> {
-        let filter = self.filter.as_str();
-        TopicFilter::new(format!("{filter}/{ABOUT}")).ok()
-    }
-}
-
-/// What it hands to the caller of the run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
-    /// Everything that the broker has retained.
-    All {
-        /// Sorted by topic.
-        boards: Vec<Board>,
-        /// That it is everything. Where the message to itself has not come, this is what came until then.
-        is_certain: bool,
-    },
-    /// What has changed after that.
-    Changed(Board),
-    /// The broker has nothing of this one any more.
-    Gone(TopicName),
-}
+/// After how many connections that ended while a message to itself was awaited it sends no more of them: some brokers close
+/// the connection at what the user may not publish, mosquitto after it has confirmed it.
+const CLOSED: u32 = 2;
 
 #[derive(Debug)]
 struct Entry {
@@ -91,6 +62,8 @@ pub struct Fleet {
     entries: Vec<Entry>,
     /// Connections so far.
     connections: u64,
+    /// How many of the filters have been subscribed to.
+    asked: usize,
     /// Of the present connection.
     granted: Vec<TopicFilter>,
     /// The messages to itself are awaited until then.
@@ -98,6 +71,15 @@ pub struct Fleet {
     /// Messages to itself so far, and how many of the last of them came back with nothing before them.
     echoes: u64,
     quiet: u32,
+    /// The connection on which the last one was handed to the link, and whether the link still has it.
+    called_on: u64,
+    is_calling: bool,
+    /// How many connections in a row ended while one was awaited.
+    closed: u32,
+    /// How many ended before that.
+    cut: u32,
+    /// That no message to itself is of use: the broker does not take it, or does not send it back.
+    is_mute: bool,
     is_complete: bool,
     settled_at: Option<Instant>,
     late_at: Option<Instant>,
@@ -118,10 +100,16 @@ impl Fleet {
             echo,
             entries: Vec::new(),
             connections: 0,
+            asked: 0,
             granted: Vec::new(),
             echo_until: None,
             echoes: 0,
             quiet: 0,
+            called_on: 0,
+            is_calling: false,
+            closed: 0,
+            cut: 0,
+            is_mute: false,
             is_complete: false,
             settled_at: None,
             late_at: None,
@@ -148,40 +136,88 @@ impl Fleet {
         then.checked_add(Duration::from_secs(unix.saturating_sub(now)))
     }
 
-    fn connected(&mut self) -> Effects {
+    fn connected(&mut self, now: Instant) -> Effects {
+        let is_cut = self.connections > 0 && self.granted.len() < self.filters().count();
         self.connections += 1;
         self.granted.clear();
-        self.echo_until = None;
-        match self.connections {
-            // Later the link subscribes again by itself.
-            1 => self
-                .filters()
-                .map(|filter| Effect::Subscribe(filter, QoS::AtLeastOnce))
-                .collect(),
+        self.cut += u32::from(is_cut);
+        if self.echo_until.take().is_some() {
+            self.closed += 1;
+            self.is_mute |= self.closed >= CLOSED;
+        }
+        match self.asked {
+            0 => self.ask(),
+            // It may be so for ever: with a retained message that is too large, the link ends each connection at it.
+            _ if self.cut >= CLOSED && !self.is_complete && !self.entries.is_empty() => {
+                self.complete(now, false)
+            }
+            // The link subscribes again by itself.
             _ => Vec::new(),
         }
     }
 
+    /// Subscribes to the next filter.
+    fn ask(&mut self) -> Effects {
+        let next = self.filters().nth(self.asked);
+        self.asked += 1;
+        let next = next.map(|filter| Effect::Subscribe(filter, QoS::AtMostOnce));
+        next.into_iter().collect()
+    }
+
     fn subscribed(&mut self, now: Instant, filter: &TopicFilter) -> Effects {
         self.granted.push(filter.clone());
-        if !self.filters().all(|filter| self.granted.contains(&filter)) {
+        let mut asked = self.filters().take(self.asked);
+        if !asked.all(|filter| self.granted.contains(&filter)) {
             return Vec::new();
         }
+        drop(asked);
+        if self.asked < self.filters().count() {
+            return self.ask();
+        }
         self.quiet = 0;
-        self.call(now)
+        if self.is_mute && self.is_complete {
+            return Vec::new();
+        }
+        self.echo_until = now.checked_add(PATIENCE);
+        match self.is_mute || self.is_calling {
+            // One of an earlier connection, which the link repeats, may have been before the subscription.
+            true => Vec::new(),
+            false => self.call(now),
+        }
     }
 
     fn call(&mut self, now: Instant) -> Effects {
         self.echo_until = now.checked_add(PATIENCE);
         self.echoes += 1;
+        self.called_on = self.connections;
+        self.is_calling = true;
         let payload = self.echoes.to_string();
         let echo = Message::new(self.echo.clone(), payload, QoS::AtLeastOnce);
         vec![Effect::Publish(echo)]
     }
 
+    fn is_last_call(&self, message: &Message) -> bool {
+        message.topic == self.echo && message.payload == self.echoes.to_string().as_bytes()
+    }
+
+    /// The broker has the message to itself.
+    fn confirmed(&mut self, now: Instant, message: &Message) -> Effects {
+        if !self.is_last_call(message) {
+            return Vec::new();
+        }
+        self.is_calling = false;
+        let is_old = self.called_on != self.connections;
+        match is_old && self.echo_until.is_some() && !self.is_mute {
+            true => self.call(now),
+            false => Vec::new(),
+        }
+    }
+
     fn received(&mut self, now: Instant, message: &Message) -> Effects {
         if message.topic == self.echo {
-            let is_it = message.payload == self.echoes.to_string().as_bytes();
+            let is_it = self.is_last_call(message) && self.called_on == self.connections;
+            // Late is not never.
+            self.is_mute &= !is_it;
             if !is_it || self.echo_until.is_none() {
                 return Vec::new();
             }
@@ -260,8 +296,10 @@ impl Fleet {
         if self.is_done {
             return Vec::new();
         }
-        self.echo_until = None;
+        let was_awaited = self.echo_until.take().is_some();
+        self.is_mute = !is_certain && (self.is_mute || was_awaited);
         if is_certain {
+            self.closed = 0;
             // The broker has forgotten it while there was no connection.
             for entry in &mut self.entries {
                 if entry.heard_on != self.connections {
@@ -317,15 +355,21 @@ impl Fleet {
         effects
     }
 
+    /// Until when the message to itself is awaited: to the limit, where there is one and it may still come.
+    fn patience(&self) -> Option<Instant> {
+        self.echo_until
+            .filter(|_| self.limit.is_none() || self.is_mute)
+    }
+
     fn on_deadline(&mut self, now: Instant) -> Reaction<Seen> {
         let is_over = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if is_over(self.limit) && !self.is_done {
-            return match self.granted.is_empty() {
+            return match self.granted.is_empty() && self.entries.is_empty() {
                 true => Err(Failure::new(Kind::NoAnswer, "no answer in time")),
                 false => Ok(self.complete(now, false)),
             };
         }
-        if self.limit.is_none() && is_over(self.echo_until) {
+        if is_over(self.patience()) {
             return Ok(self.complete(now, false));
         }
         if is_over(self.late_at) {
@@ -342,9 +386,15 @@ impl Role for Fleet {
 
     fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Seen> {
         Ok(match event {
-            Event::Connected { .. } => self.connected(),
+            Event::Connected { .. } => self.connected(now),
             Event::Subscribed { filter, .. } => self.subscribed(now, filter),
             Event::Received(message) => self.received(now, message),
+            Event::Confirmed(message) => self.confirmed(now, message),
+            Event::Undeliverable(message, _) if message.topic == self.echo => {
+                self.is_calling = false;
+                self.is_mute = true;
+                Vec::new()
+            }
             Event::Deadline => return self.on_deadline(now),
             _ => Vec::new(),
         })
@@ -354,13 +404,15 @@ impl Role for Fleet {
         if self.is_done {
             return None;
         }
-        let echo = self.echo_until.filter(|_| self.limit.is_none());
-        let wishes = [self.limit, echo, self.settled_at, self.late_at];
+        let wishes = [self.limit, self.patience(), self.settled_at, self.late_at];
         wishes.into_iter().flatten().min()
     }
 
+    /// With something to show the role ends by its deadline: the link would end the run without it where it cannot go on,
+    /// as with a message that is too large, and that the broker delivers on each connection.
     fn time_limit(&self) -> Option<Instant> {
         self.limit
+            .filter(|_| self.is_done || self.entries.is_empty())
     }
 
     fn is_done(&self) -> bool {

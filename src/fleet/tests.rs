@@ -1,5 +1,6 @@
 use super::*;
 use crate::presence::Details;
+use crate::role::Undeliverable;
 
 const STATUS: &str = "mqtt_client/alice/status";
 const ABOUT_IT: &str = "mqtt_client/alice/status/about";
@@ -56,21 +57,32 @@ impl Watch {
 
     /// Connects, and has all subscriptions granted: gives the message to itself.
     fn connect(&mut self) -> Message {
-        let event = Event::Connected {
-            session_present: false,
-        };
-        self.handle(event);
-        let mut effects = Vec::new();
-        let granted = QoS::AtLeastOnce;
-        for filter in self.fleet.filters().collect::<Vec<_>>() {
-            assert_eq!(effects, [], "too early");
-            let filter = &filter;
-            effects = self.handle(Event::Subscribed { filter, granted });
-        }
-        match effects.pop() {
+        match self.connect_with().pop() {
             Some(Effect::Publish(echo)) => echo,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// The same, where there is none.
+    fn connect_mute(&mut self) {
+        assert_eq!(self.connect_with(), []);
+    }
+
+    fn connect_with(&mut self) -> Effects {
+        let event = Event::Connected {
+            session_present: false,
+        };
+        let is_first = self.fleet.connections == 0;
+        let mut effects = self.handle(event);
+        let granted = QoS::AtMostOnce;
+        for filter in self.fleet.filters().collect::<Vec<_>>() {
+            // One after the other; later the link subscribes to all by itself.
+            let expected = is_first.then(|| Effect::Subscribe(filter.clone(), granted));
+            assert_eq!(effects, Vec::from_iter(expected));
+            let filter = &filter;
+            effects = self.handle(Event::Subscribed { filter, granted });
+        }
+        effects
     }
 
     fn receive(&mut self, topic: &str, payload: &str, retain: bool) -> Effects {
@@ -83,6 +95,7 @@ impl Watch {
     fn echo(&mut self, first: &Message) -> Effects {
         let mut echo = first.clone();
         for _ in 0..=QUIET {
+            assert_eq!(self.handle(Event::Confirmed(&echo)), []);
             let mut effects = self.handle(Event::Received(&echo));
             match effects.pop() {
                 Some(Effect::Publish(next)) => echo = next,
@@ -270,6 +283,93 @@ fn where_the_message_to_itself_does_not_come_the_limit_ends_the_wait() {
     assert_eq!(failure.kind, Kind::NoAnswer);
 }
 
+/// mosquitto confirms what it does not allow, and then closes the connection, or not.
+#[test]
+fn where_the_message_to_itself_is_not_allowed_it_is_not_sent_for_ever() {
+    let mut watch = Watch::new(false);
+    for _ in 0..CLOSED {
+        let echo = watch.connect();
+        watch.handle(Event::Confirmed(&echo));
+    }
+    watch.connect_mute();
+    watch.receive(STATUS, "online", true);
+    let seen = watch.wait();
+    let [Seen::All { boards, is_certain }] = &seen[..] else {
+        panic!("{seen:?}");
+    };
+    assert_eq!((boards.len(), *is_certain), (1, false));
+    watch.connect_mute();
+    watch.receive(STATUS, "offline", false);
+    assert_eq!(watch.states(), [State::Offline]);
+
+    // The link has found out, or the wait was in vain.
+    for is_once in [true, false] {
+        let mut watch = Watch::new(is_once);
+        let echo = watch.connect();
+        let why = Undeliverable::Rejected;
+        watch.handle(Event::Undeliverable(&echo, why));
+        watch.connect_mute();
+        assert_eq!(watch.fleet.deadline(), watch.now.checked_add(PATIENCE));
+    }
+    let mut watch = Watch::new(false);
+    watch.connect();
+    assert_eq!(watch.wait().len(), 1);
+    watch.connect_mute();
+    assert_eq!(watch.fleet.deadline(), None);
+
+    // It comes after all.
+    let mut watch = Watch::new(false);
+    let echo = watch.connect();
+    watch.wait();
+    watch.handle(Event::Confirmed(&echo));
+    watch.handle(Event::Received(&echo));
+    watch.connect();
+}
+
+/// A retained message that is too large ends each connection before all is subscribed to.
+#[test]
+fn what_is_known_is_shown_where_each_connection_ends_early() {
+    for is_once in [true, false] {
+        let mut watch = Watch::new(is_once);
+        let event = Event::Connected {
+            session_present: false,
+        };
+        watch.handle(event);
+        watch.receive(STATUS, "online", true);
+        assert_eq!(watch.fleet.time_limit(), None, "the link ends it nowhere");
+        for _ in 1..CLOSED {
+            assert_eq!(watch.handle(event), []);
+        }
+        let effects = watch.handle(event);
+        let [Effect::Emit(Seen::All { boards, is_certain }), rest @ ..] = &effects[..] else {
+            panic!("{effects:?}");
+        };
+        assert_eq!((boards.len(), *is_certain), (1, false));
+        assert_eq!(rest.len(), usize::from(is_once));
+        // It is cleared.
+        if !is_once {
+            watch.fleet.asked = watch.fleet.filters().count();
+            let echo = watch.connect();
+            watch.receive(STATUS, "online", true);
+            assert_eq!(watch.echo(&echo), []);
+        }
+    }
+}
+
+#[test]
+fn a_message_to_itself_that_the_link_repeats_counts_for_nothing_and_is_the_only_one() {
+    let mut watch = Watch::new(true);
+    let first = watch.connect();
+    watch.connect_mute();
+    assert_eq!(watch.handle(Event::Received(&first)), [], "too early");
+    let second = match watch.handle(Event::Confirmed(&first)).pop() {
+        Some(Effect::Publish(echo)) => echo,
+        other => panic!("{other:?}"),
+    };
+    assert_ne!(second, first);
+    assert_eq!(watch.all(&second), []);
+}
+
 #[test]
 fn a_board_is_one_line_of_json() {
     let said = Said::read(there(5).as_bytes()).map(Rc::new);
@@ -277,6 +377,14 @@ fn a_board_is_one_line_of_json() {
     assert_eq!(
         board.to_json(),
         r#"{"who":"device-alice","topic":"a\"b","state":"online","state_since":5,"role":"","id":"device-alice","version":"","started":0,"since":5,"at":0,"doing":"waiting","sessions":null,"end":null,"next":null}"#
+    );
+    // It cannot pass for another.
+    let said = r#"{"who":"b","id":"a","topic":"y","id":"b","state":"online","state_since":7}"#;
+    let said = Said::read(said.as_bytes()).map(Rc::new);
+    let other = Board::new(name("x"), false, said, None, UNIX);
+    assert_eq!(
+        other.to_json(),
+        r#"{"who":"a","topic":"x","state":"lost","state_since":null,"id":"a"}"#
     );
     let bare = Board::new(name("x"), false, None, None, UNIX);
     assert_eq!(

@@ -96,7 +96,8 @@ impl View {
             Seen::All { boards, is_certain } => {
                 if !is_certain {
                     warn!(
-                        "not all may be shown: no message to oneself came back on mqtt_client/CLIENT_ID/fleet, which would tell that the broker has sent everything; may the user publish and read there?"
+                        "not all may be shown of {0} and {0}/about: no message to oneself came back on mqtt_client/CLIENT_ID/fleet, which would tell that the broker has sent everything; may the user publish and read there, does the broker drop what it queues (mosquitto: max_queued_messages), or is a retained message too large?",
+                        self.filter
                     );
                 }
                 if boards.is_empty() {

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use rumqttc::{Client, Event, MqttOptions, Packet, QoS};
+
 use crate::json::Json;
 use harness::folder::Folder;
 use harness::mosquitto::Mosquitto;
@@ -207,6 +209,45 @@ fn nobody_is_no_failure() {
     assert_eq!(fleet.end().code, Some(0));
 }
 
+/// The usual settings of mosquitto: what is queued beyond 1000 messages is dropped, and nobody hears of it.
+#[test]
+fn a_broker_with_a_short_queue_shows_each_of_six_hundred_with_its_details() {
+    if missing(&[MOSQUITTO]) {
+        return;
+    }
+    const BOARDS: usize = 600;
+    let settings = "allow_anonymous true\nmax_queued_messages 1000\n";
+    let broker = Mosquitto::with(Folder::new(), settings);
+    let mut options = MqttOptions::new("boards", "127.0.0.1", broker.port().parse().unwrap());
+    options.set_inflight(10);
+    let (client, mut connection) = Client::new(options, 2 * BOARDS);
+    for number in 0..BOARDS {
+        let status = format!("mqtt_client/d{number:03}/status");
+        let about = format!("{{\"id\":\"d{number:03}\",\"doing\":\"task {number}\"}}");
+        let said = [
+            (status.clone(), "online".to_owned()),
+            (status + "/about", about),
+        ];
+        for (topic, payload) in said {
+            client
+                .publish(topic, QoS::AtLeastOnce, true, payload)
+                .unwrap();
+        }
+    }
+    let mut confirmed = 0;
+    while confirmed < 2 * BOARDS {
+        if let Event::Incoming(Packet::PubAck(_)) = connection.recv().unwrap().unwrap() {
+            confirmed += 1;
+        }
+    }
+    let found = once(&broker);
+    assert_eq!(found.len(), BOARDS);
+    for number in 0..BOARDS {
+        let board = find(&found, &format!("d{number:03}"));
+        assert_eq!(board.get("doing").text(), format!("task {number}"));
+    }
+}
+
 /// A broker of this kind serves a device that says it is there, with one warning; and one that does not.
 fn assert_served(broker: &Mosquitto, warnings: usize) {
     let plan = "-v controller --sessions 1 --commands 3 --delay 1";
@@ -260,6 +301,65 @@ fn a_broker_that_does_not_allow_the_topic_serves_the_device_all_the_same() {
             assert!(ended.stderr.contains("not all may be shown"), "{ended:?}");
         }
     }
+}
+
+/// mosquitto whose queue has no limit confirms what the user may not publish, and closes the connection.
+#[test]
+fn who_may_only_read_watches_on_all_the_same() {
+    if missing(&[MOSQUITTO]) {
+        return;
+    }
+    let folder = Folder::new();
+    let rights = folder.path().join("rights");
+    let lines = "topic readwrite #\nuser watcher\ntopic read mqtt_client/#\n";
+    std::fs::write(&rights, lines).unwrap();
+    let settings = format!("allow_anonymous true\nacl_file {}\n", rights.display());
+    let broker = Mosquitto::with(folder, &settings);
+    broker.retain("mqtt_client/x/status", "offline");
+    let fleet = [
+        "-u",
+        "watcher",
+        "-P",
+        "x",
+        "--reconnect-delay",
+        "0.1",
+        "fleet",
+    ];
+    let fleet = Process::start(broker.client(fleet));
+    fleet.wait_for_stderr("not all may be shown");
+    fleet.wait_for_stdout("mqtt_client/x/status offline");
+    broker.retain("mqtt_client/x/status", "online");
+    fleet.wait_for_stdout("mqtt_client/x/status online");
+    fleet.signal("INT");
+    let ended = fleet.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let closed = ended.stderr.matches("closed the connection").count();
+    assert_eq!(closed, 2, "{ended:?}");
+}
+
+#[test]
+fn a_retained_message_that_is_too_large_hides_none_of_the_known() {
+    if missing(&[MOSQUITTO, MOSQUITTO_PUB]) {
+        return;
+    }
+    let broker = Mosquitto::open();
+    broker.retain("mqtt_client/x/status", "online");
+    let folder = Folder::new();
+    let large = folder.path().join("large");
+    std::fs::write(&large, "x".repeat(1_000_000)).unwrap();
+    let large = large.to_str().unwrap();
+    let topic = "mqtt_client/evil/status/about";
+    let args = ["-r", "-q", "1", "-t", topic, "-f", large];
+    let published = run(broker.mosquitto_client(MOSQUITTO_PUB, args));
+    assert_eq!(published.code, Some(0), "{published:?}");
+    let ended = run(broker.client(["--reconnect-delay", "0.1", "fleet", "--once"]));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(
+        ended.stdout.contains("mqtt_client/x/status  online"),
+        "{ended:?}"
+    );
+    let warning = "not all may be shown of mqtt_client/+/status and mqtt_client/+/status/about";
+    assert!(ended.stderr.contains(warning), "{ended:?}");
 }
 
 #[test]
