@@ -80,6 +80,7 @@ impl Watch {
                 self.reports.push(report);
             }
             Effect::Finish => self.finished = true,
+            Effect::TrySubscribe(filter, _) => panic!("{filter}"),
             Effect::Note(_) => {}
             Effect::Remember(..) => {}
             Effect::Run(job) => panic!("{job:?} without programs"),

@@ -67,6 +67,7 @@ impl Watch {
                 );
                 assert!(!filter.as_str().contains(['+', '#']), "{filter}");
             }
+            Effect::TrySubscribe(filter, _) => panic!("{filter}"),
             Effect::Publish(login) if login.topic == login_topic() => {
                 let repeated = self.logins > 0 && self.unique_id.is_none();
                 let due = event == Event::Deadline && repeated;
