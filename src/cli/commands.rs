@@ -189,7 +189,7 @@ pub fn controller(options: ServiceOptions, free: Vec<OsString>) -> Result<Invoca
     Ok(Invocation::Controller {
         connection: options.connection.service("controller", in_a_group)?,
         plan: Plan {
-            commands: commands.unwrap_or(usual.commands),
+            commands,
             delay: options.delay.unwrap_or(usual.delay),
             timeout: timeout.unwrap_or(usual.timeout),
             qos: options.qos.unwrap_or(usual.qos),
@@ -197,6 +197,8 @@ pub fn controller(options: ServiceOptions, free: Vec<OsString>) -> Result<Invoca
             sessions: options.sessions,
             share: options.share,
             replies: usual.replies,
+            near_misses: true,
+            verdict: false,
         },
         replies: options.replies,
         report: options.report,

@@ -2,10 +2,11 @@
 //! that a NUL ends, which no level and no shown text has. And how many it has judged.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::mistakes::Mistake;
 use super::session::{Session, Stage};
-use super::{Controller, Plan, reply_filter};
+use super::{Controller, Plan, command_topic};
 use crate::device_session::report::Report;
 use crate::mqtt::{Level, QoS};
 use crate::role::{Effect, Memory};
@@ -23,8 +24,13 @@ impl Controller {
             controller.started = passed + failed;
         }
         for (name, value) in &memory.values {
-            let session = recall(value, now, &controller.plan);
-            let (Ok(unique_id), Some(session)) = (Level::new(name), session) else {
+            let Ok(unique_id) = Level::new(name) else {
+                continue;
+            };
+            let topic = command_topic(&unique_id);
+            let unconfirmed = memory.unconfirmed.iter().filter(|known| **known == topic);
+            let unconfirmed = u32::try_from(unconfirmed.count()).unwrap_or(u32::MAX);
+            let Some(session) = recall(value, unconfirmed, now, &controller.plan) else {
                 continue;
             };
             if let Stage::Subscribing | Stage::Introducing | Stage::Pausing { .. } = session.stage {
@@ -41,9 +47,13 @@ impl Controller {
     }
 
     /// The subscriptions of the sessions that an earlier process has begun.
-    pub(super) fn subscribe_again(&self) -> impl Iterator<Item = Effect<Report>> {
-        let filters = self.sessions.keys().map(reply_filter);
-        filters.map(|filter| Effect::Subscribe(filter, QoS::ExactlyOnce))
+    pub(super) fn subscribe_again(&self) -> Vec<Effect<Report>> {
+        let mut effects = Vec::new();
+        for (unique_id, session) in &self.sessions {
+            effects.extend(self.subscribe(unique_id, &session.user_id));
+            effects.extend(self.listen_around(unique_id));
+        }
+        effects
     }
 
     /// Remembers how many sessions passed and failed.
@@ -70,7 +80,7 @@ fn value(session: &Session) -> Vec<u8> {
         Stage::Subscribing => ("subscribing", &nothing),
         Stage::Introducing => ("introducing", &nothing),
         Stage::Pausing { .. } => ("pausing", &nothing),
-        Stage::Commanding { open, .. } => ("commanding", open),
+        Stage::Commanding(commanding) => ("commanding", &commanding.open),
         Stage::Settling { .. } => ("settling", &nothing),
     };
     let mut fields = vec![
@@ -86,10 +96,21 @@ fn value(session: &Session) -> Vec<u8> {
     for (command, left) in open {
         fields.extend([command.to_string(), left.to_string()]);
     }
+    // No command is empty. What follows is younger than what is before it.
+    fields.push(String::new());
+    fields.push(session.sent_after.as_millis().to_string());
+    let once_more = session.once_more.as_ref();
+    let (command, after) =
+        once_more.map_or(("", Duration::ZERO), |(c, after)| (c.as_str(), *after));
+    fields.extend([command.to_owned(), after.as_millis().to_string()]);
+    for mistake in &session.mistakes.list {
+        let times = mistake.times.to_string();
+        fields.extend([mistake.kind.clone(), mistake.sentence.clone(), times]);
+    }
     fields.join("\0").into_bytes()
 }
 
-fn recall(value: &[u8], now: Instant, plan: &Plan) -> Option<Session> {
+fn recall(value: &[u8], unconfirmed: u32, now: Instant, plan: &Plan) -> Option<Session> {
     let mut fields = std::str::from_utf8(value).ok()?.split('\0');
     let user_id = Level::new(fields.next()?).ok()?;
     let lowest = QoS::try_from(fields.next()?.parse::<u8>().ok()?).ok()?;
@@ -104,8 +125,21 @@ fn recall(value: &[u8], now: Instant, plan: &Plan) -> Option<Session> {
     let replies = fields.by_ref().take(replies);
     session.replies = replies.map(str::to_owned).collect();
     let mut open = HashMap::new();
-    while let Some(command) = fields.next() {
+    while let Some(command) = fields.next().filter(|command| !command.is_empty()) {
         open.insert(Level::new(command).ok()?, fields.next()?.parse().ok()?);
+    }
+    if let Some(sent_after) = fields.next() {
+        session.sent_after = Duration::from_millis(sent_after.parse().ok()?);
+        let command = Level::new(fields.next()?).ok();
+        let after = Duration::from_millis(fields.next()?.parse().ok()?);
+        session.once_more = command.map(|command| (command, after));
+    }
+    while let Some(kind) = fields.next() {
+        session.mistakes.list.push(Mistake {
+            kind: kind.to_owned(),
+            sentence: fields.next()?.to_owned(),
+            times: fields.next()?.parse().ok()?,
+        });
     }
     session.stage = match stage {
         "subscribing" => Stage::Subscribing,
@@ -113,7 +147,7 @@ fn recall(value: &[u8], now: Instant, plan: &Plan) -> Option<Session> {
         "pausing" => Stage::Pausing {
             until: now + plan.delay,
         },
-        _ => Stage::awaiting(open, now, plan),
+        _ => Stage::awaiting(open, unconfirmed, now, plan),
     };
     Some(session)
 }

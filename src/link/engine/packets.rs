@@ -92,10 +92,10 @@ impl Engine<'_> {
                 }
             }
             (Packet::TrySubscribe(filter, _), None) => self.subscriptions.refused(filter),
-            (Packet::TrySubscribe(filter, asked), Some(granted)) => {
-                if self.subscriptions.granted(filter, *asked, granted) {
-                    self.notify_role(now, Event::Subscribed { filter, granted }, None);
-                }
+            (Packet::TrySubscribe(filter, asked), Some(granted))
+                if self.subscriptions.granted(filter, *asked, granted) =>
+            {
+                self.notify_role(now, Event::Subscribed { filter, granted }, None);
             }
             _ => {}
         }
