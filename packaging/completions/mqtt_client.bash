@@ -16,7 +16,7 @@ _mqtt_client() {
     local words="device controller responder request demo uppercase lowercase title-case reverse shuffle"
     if [[ $current == -* ]]; then
         words="--host --port --url --tls --cafile --cert --key --id --keepalive --timeout --reconnect-delay --username --password-file
-            --password --qos --lines --replies --again --state-dir --sync --commands --delay --seed --sessions --report --share
+            --password --qos --lines --replies --again --state-dir --sync --commands --delay --seed --sessions --report --verdict --share
             --verbose --quiet --help --version"
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")

@@ -37,6 +37,7 @@ pub struct ServiceOptions {
     seed: Option<u64>,
     sessions: Option<u64>,
     report: Option<PathBuf>,
+    verdict: bool,
     share: Option<Level>,
 }
 
@@ -59,6 +60,7 @@ impl ServiceOptions {
             seed: values.get("--seed", values::number)?,
             sessions: values.get("--sessions", values::positive)?,
             report: values.get("--report", values::path)?,
+            verdict: values.count("--verdict") > 0,
             share: values.get("--share", values::share_name)?,
         })
     }
@@ -163,6 +165,7 @@ pub fn device(options: ServiceOptions, free: Vec<OsString>) -> Result<Invocation
             qos: options.qos.unwrap_or(usual.qos),
             timeout: timeout.unwrap_or(usual.timeout),
             has_programs: programs.is_some(),
+            verdict: options.verdict,
             ..usual
         },
         programs,
@@ -197,8 +200,8 @@ pub fn controller(options: ServiceOptions, free: Vec<OsString>) -> Result<Invoca
             sessions: options.sessions,
             share: options.share,
             replies: usual.replies,
-            near_misses: true,
-            verdict: false,
+            near_misses: usual.near_misses,
+            verdict: options.verdict,
         },
         replies: options.replies,
         report: options.report,

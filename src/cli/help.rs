@@ -63,11 +63,16 @@ Message:
                          nothing at QoS 2
       --commands WHAT    device, controller: of a device the folder of programs
                          that answer commands, NAME [ARGUMENT...]; of a
-                         controller, N or A-B, commands a session (5-15)
+                         controller, N or A-B, commands a session (7-15; more
+                         where --replies has more): each at least once,
+                         unless N is smaller than the table
       --delay S          controller: seconds before the first command (3)
       --seed N           controller: repeat the choice of commands and ids
       --sessions N       controller: exit after N sessions
       --report FILE      controller: a line of JSON a session, - for stdout
+      --verdict          controller: publish what it makes of each session on
+                         USER_ID/verdict; device: show that, and end with 76
+                         where the session has failed
       --share GROUP      controller, responder: share logins or requests with
                          the others of GROUP, on this machine or elsewhere
 

@@ -147,7 +147,7 @@ pub fn variable(long: &str) -> String {
 }
 
 /// All options, in the order of the help text.
-pub static OPTIONS: [OptionSpec; 36] = {
+pub static OPTIONS: [OptionSpec; 37] = {
     use Group::{Connection, Login, Message, Output, Programs, Tls};
     const fn flag(group: Group, long: &'static str) -> OptionSpec {
         OptionSpec::flag(group, long)
@@ -183,6 +183,7 @@ pub static OPTIONS: [OptionSpec; 36] = {
         valued(Message, "--seed", "N").only_for(&["controller"]),
         valued(Message, "--sessions", "N").only_for(&["controller"]),
         valued(Message, "--report", "FILE").only_for(&["controller"]),
+        flag(Message, "--verdict").only_for(&["device", "controller"]),
         valued(Message, "--share", "GROUP").only_for(&["controller", "responder"]),
         valued(Programs, "--actions", "DIR").only_for(&["responder"]),
         valued(Programs, "--program-time", "S").only_for(&["device", "responder"]),

@@ -160,7 +160,7 @@ fn device_session<'scope>(
                 "   The controller waits {} s, for the device to subscribe.",
                 PAUSE.as_secs()
             )),
-            Progress::Done => Ok(()),
+            Progress::Verdict(..) | Progress::Done => Ok(()),
         })
     })?;
     let device = device.end();

@@ -168,7 +168,7 @@ pub fn stray(
     })
 }
 
-/// Says why `payload` is not `word`, the one that answers `command`.
+/// Says why `payload` is not `word`, the one that answers `command`: the kind of mistake, and the sentence.
 #[must_use]
 pub fn wrong_word(
     table: &Replies,
@@ -176,29 +176,37 @@ pub fn wrong_word(
     word: &str,
     topic: &TopicName,
     payload: &[u8],
-) -> String {
-    let came = format!("{} came on {topic} instead of `{word}`", shown(payload));
-    let Ok(text) = std::str::from_utf8(payload) else {
-        return format!("{came}, and is not UTF-8");
-    };
+) -> (String, String) {
     let trimmed = words(payload).unwrap_or_default();
     let quoted = trimmed.trim_matches(['"', '\'', '`']);
-    if text == command.as_str() {
-        return format!("{came}: that is the command, and not the word that answers it");
-    }
-    if trimmed == word {
-        return format!("{came}: nothing belongs before or after the word, no blank, no line feed");
-    }
-    if quoted == word {
-        return format!("{came}: without quotation marks");
-    }
-    if trimmed.eq_ignore_ascii_case(word) {
-        return format!("{came}: capital and small letters differ");
-    }
-    match answered(table, trimmed) {
-        Some(other) => format!("{came}: that is the word for {other}, and not for {command}"),
-        None => format!("{came}, the word for {command}"),
-    }
+    let (kind, why) = if std::str::from_utf8(payload).is_err() {
+        ("UTF-8", ", and is not UTF-8".to_owned())
+    } else if trimmed == command.as_str() {
+        let why = ": that is the command, and not the word that answers it";
+        ("command for word", why.to_owned())
+    } else if trimmed == word {
+        let why = ": nothing belongs before or after the word, no blank, no line feed";
+        ("around the word", why.to_owned())
+    } else if quoted == word {
+        ("quotation marks", ": without quotation marks".to_owned())
+    } else if trimmed.eq_ignore_ascii_case(word) {
+        let why = ": capital and small letters differ";
+        ("case of the word", why.to_owned())
+    } else if let Some(other) = answered(table, trimmed) {
+        let why = format!(": that is the word for {other}, and not for {command}");
+        ("word", why)
+    } else {
+        ("word", format!(", the word for {command}"))
+    };
+    let kind = match kind {
+        "word" => format!("word for {command}"),
+        kind => kind.to_owned(),
+    };
+    let sentence = format!(
+        "{} came on {topic} instead of `{word}`{why}",
+        shown(payload)
+    );
+    (kind, sentence)
 }
 
 /// Names a login on another topic than `login`: the sentence, and who wants to log in. `None` where it is none.
@@ -303,19 +311,19 @@ mod tests {
                 ": that is the command, and not the word that answers it",
             ),
         ] {
-            let said = wrong_word(&table, &level("CMD1"), "Apple", &topic, payload.as_bytes());
+            let (_, said) = wrong_word(&table, &level("CMD1"), "Apple", &topic, payload.as_bytes());
             let came = printable(payload.as_bytes());
             assert_eq!(
                 said,
                 format!("`{came}` came on U/CMD1 instead of `Apple`{why}")
             );
         }
-        let said = wrong_word(&table, &level("CMD1"), "Apple", &topic, b"");
+        let (_, said) = wrong_word(&table, &level("CMD1"), "Apple", &topic, b"");
         assert!(
             said.starts_with("an empty message came on U/CMD1"),
             "{said}"
         );
-        let said = wrong_word(&table, &level("CMD1"), "Apple", &topic, b"\xff");
+        let (_, said) = wrong_word(&table, &level("CMD1"), "Apple", &topic, b"\xff");
         assert!(said.ends_with("is not UTF-8"), "{said}");
     }
 

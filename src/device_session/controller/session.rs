@@ -206,8 +206,8 @@ impl Session {
             self.replies.push(printable(payload));
         }
         if word.as_bytes() != *payload {
-            let sentence = wrong_word(&plan.replies, command, word, topic, payload);
-            self.mistakes.add(format!("word {command}"), sentence);
+            let (kind, sentence) = wrong_word(&plan.replies, command, word, topic, payload);
+            self.mistakes.add(kind, sentence);
         }
         if *qos < self.lowest {
             let lowest = self.lowest;

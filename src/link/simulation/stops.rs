@@ -62,7 +62,7 @@ fn resume(sessions: &mut Sessions) -> Option<usize> {
         .iter()
         .find_map(|progress| match progress {
             Progress::LoggedIn(unique_id) => Some(unique_id.to_string()),
-            Progress::Done => None,
+            Progress::Verdict(..) | Progress::Done => None,
         })?;
     if sessions.progress.borrow().last() == Some(&Progress::Done) {
         return None;
