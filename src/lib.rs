@@ -25,15 +25,17 @@
 //!
 //! # The rooms
 //!
-//! `ls src` is the architecture. A room imports only from the rooms above it in this list; the link and the two
-//! protocols do not import each other. `tests/rooms.rs` checks it.
+//! `ls src` is the architecture. A room imports only from the rooms above it in this list; the link, the fleet and the
+//! two protocols do not import each other. `tests/rooms.rs` checks it.
 //!
 //! | room | about |
 //! |---|---|
 //! | [`mqtt`] | words of the standard: topics, filters, messages, QoS; valid by construction |
 //! | [`role`] | the contract between a role and the link: [`Event`](role::Event)s in, [`Effect`](role::Effect)s out, [`Failure`](role::Failure)s |
+//! | [`presence`] | who is up: the words in retained messages that link and fleet agree on |
 //! | [`device_session`] | the first protocol: device, controller, and the words that both agree on |
 //! | [`text_request`] | the second protocol: requester, responder, and the topics that both agree on |
+//! | [`fleet`] | the role that watches who is up |
 //! | [`link`] | carries one role over one connection: options, engine, driver |
 //! | [`cli`] | what was typed becomes what is to be run |
 //! | `demo` | an embedded broker and all four roles around it (feature `demo`) |
@@ -145,8 +147,11 @@ pub mod cli;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod device_session;
+pub mod fleet;
+mod json;
 pub mod link;
 pub mod mqtt;
+pub mod presence;
 pub mod program;
 pub mod role;
 mod seconds;

@@ -5,10 +5,6 @@ use mqtt_client::role::Kind;
 use mqtt_client::{cli, program};
 
 fn main() {
-    if programs::marks_a_launch() {
-        let code = programs::launch(std::env::args_os().skip(1));
-        std::process::exit(code.into());
-    }
     let outcome = cli::parse(std::env::args_os().skip(1), &|name| std::env::var_os(name))
         .inspect_err(program::misunderstood)
         .and_then(|(verbosity, invocation)| {

@@ -7,15 +7,25 @@ use std::{fs, io};
 
 /// Each room, and the rooms that it may import. Imports run one way, and the link and the protocols do not know
 /// each other.
-const ROOMS: [(&str, &[&str]); 9] = [
+const ROOMS: [(&str, &[&str]); 11] = [
     ("mqtt", &[]),
     ("role", &["mqtt"]),
     ("device_session", &["mqtt", "role"]),
     ("text_request", &["mqtt", "role"]),
-    ("link", &["mqtt", "role"]),
+    ("presence", &["mqtt"]),
+    ("fleet", &["mqtt", "role", "presence"]),
+    ("link", &["mqtt", "role", "presence"]),
     (
         "cli",
-        &["mqtt", "role", "device_session", "text_request", "link"],
+        &[
+            "mqtt",
+            "role",
+            "presence",
+            "device_session",
+            "text_request",
+            "fleet",
+            "link",
+        ],
     ),
     (
         "demo",
@@ -26,8 +36,10 @@ const ROOMS: [(&str, &[&str]); 9] = [
         &[
             "mqtt",
             "role",
+            "presence",
             "device_session",
             "text_request",
+            "fleet",
             "link",
             "cli",
             "demo",
@@ -38,8 +50,10 @@ const ROOMS: [(&str, &[&str]); 9] = [
         &[
             "mqtt",
             "role",
+            "presence",
             "device_session",
             "text_request",
+            "fleet",
             "link",
             "cli",
             "demo",
@@ -49,11 +63,13 @@ const ROOMS: [(&str, &[&str]); 9] = [
 ];
 
 /// Where time and messages only come in as arguments.
-const PURE: [&str; 5] = [
+const PURE: [&str; 7] = [
     "src/mqtt/",
     "src/role/",
     "src/device_session/",
     "src/text_request/",
+    "src/presence/",
+    "src/fleet/",
     "src/link/engine/",
 ];
 

@@ -36,6 +36,7 @@ fuzz_target!(|bytes: &[u8]| {
         Ok((_, Invocation::Device { connection, .. })) => connection,
         Ok((_, Invocation::Controller { connection, .. })) => connection,
         Ok((_, Invocation::Responder { connection, .. })) => connection,
+        Ok((_, Invocation::Fleet { connection, .. })) => connection,
     };
     let (ClientId::Is(id) | ClientId::WithMachine(id)) = &connection.client_id;
     assert!(!id.is_empty());

@@ -4,20 +4,23 @@ _mqtt_client() {
     case $previous in
         --password-file|--replies|--report|--cafile|--cert|--key)
             mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
-        --state-dir)
+        --state-dir|--commands|--actions)
             mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
         -h|--host)
             mapfile -t COMPREPLY < <(compgen -A hostname -- "$current"); return ;;
         -q|--qos)
             mapfile -t COMPREPLY < <(compgen -W "0 1 2" -- "$current"); return ;;
-        -p|--port|-L|--url|-i|--id|-k|--keepalive|-W|--timeout|--reconnect-delay|-u|--username|-P|--password|--again|--commands|--delay|--seed|--sessions|--share)
+        --presence-end)
+            mapfile -t COMPREPLY < <(compgen -W "offline clear" -- "$current"); return ;;
+        -p|--port|-L|--url|-i|--id|-k|--keepalive|-W|--timeout|--reconnect-delay|-u|--username|-P|--password|--again|--delay|--program-time|--program-output|--programs-at-once|--seed|--sessions|--share|--presence)
             return ;;
     esac
-    local words="device controller responder request demo uppercase lowercase title-case reverse shuffle"
+    local words="device controller responder request fleet demo uppercase lowercase title-case reverse shuffle"
     if [[ $current == -* ]]; then
         words="--host --port --url --tls --cafile --cert --key --id --keepalive --timeout --reconnect-delay --username --password-file
             --password --qos --lines --replies --again --state-dir --sync --commands --delay --seed --sessions --report --verdict --share
-            --verbose --quiet --help --version"
+            --actions --program-time --program-output --programs-at-once --at-most-once --any-action
+            --presence --presence-end --once --json --verbose --quiet --help --version"
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }

@@ -13,7 +13,8 @@ use super::values::{self, Values};
 use super::{Invocation, MACHINE, StateConfig, Text, sized, usage};
 use crate::device_session::controller::Plan;
 use crate::device_session::device::DeviceConfig;
-use crate::mqtt::{Level, QoS};
+use crate::fleet::FleetConfig;
+use crate::mqtt::{Level, QoS, TopicFilter};
 use crate::role::{Failure, Kind};
 use crate::text_request::requester::RequestConfig;
 use crate::text_request::responder::ResponderConfig;
@@ -39,6 +40,8 @@ pub struct ServiceOptions {
     report: Option<PathBuf>,
     verdict: bool,
     share: Option<Level>,
+    once: bool,
+    json: bool,
 }
 
 impl ServiceOptions {
@@ -60,8 +63,10 @@ impl ServiceOptions {
             seed: values.get("--seed", values::number)?,
             sessions: values.get("--sessions", values::positive)?,
             report: values.get("--report", values::path)?,
-            verdict: values.count("--verdict") > 0,
+            verdict: values.switch("--verdict")? == Some(true),
             share: values.get("--share", values::share_name)?,
+            once: values.count("--once") > 0,
+            json: values.count("--json") > 0,
         })
     }
 }
@@ -229,6 +234,33 @@ pub fn responder(options: ServiceOptions, free: Vec<OsString>) -> Result<Invocat
         },
         programs,
         state: options.state,
+    })
+}
+
+pub fn fleet(options: ServiceOptions, free: Vec<OsString>) -> Result<Invocation, Failure> {
+    if free.len() > 1 {
+        let text = format!("fleet takes one FILTER, not {} arguments", free.len());
+        return Err(usage(text));
+    }
+    let filter = match free.into_iter().next() {
+        None => FleetConfig::FILTER.to_owned(),
+        Some(filter) => filter.to_string_lossy().into_owned(),
+    };
+    let shown = crate::mqtt::printable(filter.as_bytes());
+    let filter = TopicFilter::new(filter)
+        .map_err(|why| usage(format!("FILTER `{shown}` is no topic filter: {why}")))?;
+    let timeout = options.connection.timeout;
+    // Several may watch at the same time.
+    let name = format!("mqtt_client-fleet-{:08x}", fastrand::u32(..));
+    let connection = options.connection.named(&name)?;
+    Ok(Invocation::Fleet {
+        connection,
+        config: FleetConfig {
+            filter,
+            is_once: options.once,
+            timeout: timeout.unwrap_or(Some(FleetConfig::TIMEOUT)),
+        },
+        json: options.json,
     })
 }
 

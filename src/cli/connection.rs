@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::login::{LoginConfig, LoginOptions};
+use super::presence::PresenceConfig;
 use super::url::{self, BrokerUrl};
 use super::usage;
 use super::values::{self, Host, Values};
@@ -35,6 +36,8 @@ pub struct ConnectionConfig {
     pub keep_alive: Duration,
     /// The shortest wait before a new attempt to connect.
     pub reconnect_delay: Duration,
+    /// Where a service says that it is there.
+    pub presence: Option<PresenceConfig>,
 }
 
 /// The client id of a connection.
@@ -75,6 +78,7 @@ pub struct ConnectionOptions {
     /// For the role; `Some(None)` for no limit.
     pub timeout: Option<Option<Duration>>,
     reconnect_delay: Option<Duration>,
+    presence: Option<PresenceConfig>,
     login: LoginOptions,
 }
 
@@ -130,6 +134,7 @@ impl ConnectionOptions {
             keep_alive: values.get("--keepalive", values::keep_alive)?,
             timeout: values.get("--timeout", values::limit)?,
             reconnect_delay: values.get("--reconnect-delay", values::reconnect_delay)?,
+            presence: PresenceConfig::read(values)?,
             login: LoginOptions::read(values, url.as_ref())?,
             url,
         })
@@ -169,6 +174,7 @@ impl ConnectionOptions {
             login: self.login.config()?,
             keep_alive: self.keep_alive.unwrap_or(Options::KEEP_ALIVE),
             reconnect_delay: self.reconnect_delay.unwrap_or(Options::RECONNECT_DELAY),
+            presence: self.presence,
         })
     }
 

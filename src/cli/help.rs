@@ -6,6 +6,7 @@ Usage: mqtt_client [OPTIONS] NETID ACTION MESSAGE
        mqtt_client [OPTIONS] device USER_ID
        mqtt_client [OPTIONS] controller
        mqtt_client [OPTIONS] responder
+       mqtt_client [OPTIONS] fleet [FILTER]
        mqtt_client demo
 
   NETID ACTION MESSAGE   ask the text service on the broker, print the answer;
@@ -16,6 +17,8 @@ Usage: mqtt_client [OPTIONS] NETID ACTION MESSAGE
                          USER_ID %H is the machine's name
   controller             hand out unique ids, send commands, check the replies
   responder              answer text requests
+  fleet [FILTER]         a live table of who is up, by their --presence; FILTER
+                         has + and # (mqtt_client/+/status)
   demo                   all of it around an embedded broker (feature `demo`)
 
 Options may stand anywhere; after -- nothing is an option.
@@ -29,11 +32,13 @@ Connection:
                          with more host[:port] after commas
   -i, --id ID            client id (NETID, device-USER_ID,
                          mqtt_client-controller, mqtt_client-responder; when
-                         it has a --share, - and the machine's name after it)
+                         it has a --share, - and the machine's name after it;
+                         fleet: mqtt_client-fleet- and a random number)
   -k, --keepalive S      seconds between signs of life, 0 for none (15)
   -W, --timeout S        request: seconds for all of it (10); device: seconds
                          without a word from the controller (60); controller:
-                         seconds without the next reply (60); 0 for no limit
+                         seconds without the next reply (60); fleet --once:
+                         seconds for all of it (10); 0 for no limit
       --reconnect-delay S
                          seconds before a new attempt, doubling to 60 (1)
 
@@ -63,18 +68,24 @@ Message:
                          nothing at QoS 2
       --commands WHAT    device, controller: of a device the folder of programs
                          that answer commands, NAME [ARGUMENT...]; of a
-                         controller, N or A-B, commands a session (7-15; more
-                         where --replies has more): each at least once,
-                         unless N is smaller than the table
+                         controller, N or A-B, commands a session (7-15),
+                         each of the table once at least, unless N is
+                         smaller than the table; more for a longer --replies
       --delay S          controller: seconds before the first command (3)
       --seed N           controller: repeat the choice of commands and ids
       --sessions N       controller: exit after N sessions
       --report FILE      controller: a line of JSON a session, - for stdout
-      --verdict          controller: publish what it makes of each session on
-                         USER_ID/verdict; device: show that, and end with 76
-                         where the session has failed
+      --verdict          device, controller: the controller publishes what it
+                         makes of a session on USER_ID/verdict; the device
+                         shows that, and exits with 76 where it has failed
       --share GROUP      controller, responder: share logins or requests with
                          the others of GROUP, on this machine or elsewhere
+      --presence TOPIC   device, controller, responder: keep \"online\" or
+                         \"offline\" retained there, the latter as last will,
+                         and details on TOPIC/about; %c is the client id
+      --presence-end offline|clear
+                         device, controller, responder: leave \"offline\" after
+                         the end, or nothing (offline)
 
 Programs:
       --actions DIR      responder: the folder of programs that answer actions,
@@ -90,6 +101,8 @@ Programs:
       --any-action       request: ACTION may be one of the responder's --actions
 
 Output:
+      --once             fleet: print the table once, and exit
+      --json             fleet: a line of JSON for each, and for each change
   -v, --verbose          say what happens; -vv: every packet
       --quiet            no warnings
       --help             this text

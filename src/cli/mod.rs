@@ -6,6 +6,7 @@ mod connection;
 mod help;
 mod login;
 mod nearest;
+mod presence;
 mod programs;
 mod table;
 mod url;
@@ -19,11 +20,13 @@ use std::time::Duration;
 pub use connection::{ClientId, ConnectionConfig, HOST, PORT, PORT_TLS};
 pub use help::HELP;
 pub use login::{LoginConfig, PasswordSource};
+pub use presence::PresenceConfig;
 pub use table::{COMMANDS, Command, Group, OPTIONS, OptionSpec, variable};
 pub use variables::{UnknownVariable, unknown_variables};
 
 use crate::device_session::controller::Plan;
 use crate::device_session::device::DeviceConfig;
+use crate::fleet::FleetConfig;
 use crate::link::ProgramOptions;
 use crate::role::{Failure, Kind};
 use crate::text_request::MAX_TEXT;
@@ -94,6 +97,15 @@ pub enum Invocation {
         programs: Option<ProgramOptions>,
         /// Where it remembers what is not answered.
         state: Option<StateConfig>,
+    },
+    /// Watch who is up.
+    Fleet {
+        /// The way to the broker.
+        connection: ConnectionConfig,
+        /// Whom, and how long.
+        config: FleetConfig,
+        /// In JSON.
+        json: bool,
     },
 }
 

@@ -19,7 +19,7 @@ pub struct Command {
 }
 
 /// All commands. The first is meant where the first argument is not the name of a command.
-pub static COMMANDS: [Command; 5] = [
+pub static COMMANDS: [Command; 6] = [
     Command {
         name: "request",
         arguments: "NETID ACTION MESSAGE",
@@ -39,6 +39,11 @@ pub static COMMANDS: [Command; 5] = [
         name: "responder",
         arguments: "",
         parse: commands::responder,
+    },
+    Command {
+        name: "fleet",
+        arguments: "[FILTER]",
+        parse: commands::fleet,
     },
     Command {
         name: "demo",
@@ -147,7 +152,7 @@ pub fn variable(long: &str) -> String {
 }
 
 /// All options, in the order of the help text.
-pub static OPTIONS: [OptionSpec; 37] = {
+pub static OPTIONS: [OptionSpec; 41] = {
     use Group::{Connection, Login, Message, Output, Programs, Tls};
     const fn flag(group: Group, long: &'static str) -> OptionSpec {
         OptionSpec::flag(group, long)
@@ -185,6 +190,12 @@ pub static OPTIONS: [OptionSpec; 37] = {
         valued(Message, "--report", "FILE").only_for(&["controller"]),
         flag(Message, "--verdict").only_for(&["device", "controller"]),
         valued(Message, "--share", "GROUP").only_for(&["controller", "responder"]),
+        valued(Message, "--presence", "TOPIC").only_for(&["device", "controller", "responder"]),
+        valued(Message, "--presence-end", "offline|clear").only_for(&[
+            "device",
+            "controller",
+            "responder",
+        ]),
         valued(Programs, "--actions", "DIR").only_for(&["responder"]),
         valued(Programs, "--program-time", "S").only_for(&["device", "responder"]),
         valued(Programs, "--program-output", "N").only_for(&["device", "responder"]),
@@ -192,6 +203,12 @@ pub static OPTIONS: [OptionSpec; 37] = {
         flag(Programs, "--at-most-once").only_for(&["device", "responder"]),
         flag(Programs, "--any-action")
             .only_for(&["request"])
+            .without_variable(),
+        flag(Output, "--once")
+            .only_for(&["fleet"])
+            .without_variable(),
+        flag(Output, "--json")
+            .only_for(&["fleet"])
             .without_variable(),
         flag(Output, "--verbose").short("-v"),
         flag(Output, "--quiet"),

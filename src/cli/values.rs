@@ -119,6 +119,18 @@ impl<'a> Values<'a> {
         long: &'static str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<Option<T>, Failure> {
+        let Some((kind, name, text)) = self.given(long)? else {
+            return Ok(None);
+        };
+        parse(&text)
+            .map(Some)
+            .map_err(|why| unfit(kind, &name, &text, &why))
+    }
+
+    /// An option as typed, or its variable: what a mistake in it is, what it is called, and its value. Apart from
+    /// [`Values::get`], which is there once for each type.
+    #[inline(never)]
+    fn given(&mut self, long: &'static str) -> Result<Option<(Kind, String, String)>, Failure> {
         let mut typed = self.typed(long)?.map(|text| (long, text));
         if let Some(short) = table::short_name(long) {
             if let Some(text) = self.typed(short)? {
@@ -129,16 +141,12 @@ impl<'a> Values<'a> {
                 typed = Some((short, text));
             }
         }
-        let (kind, name, text) = match typed {
-            Some((key, text)) => (Kind::Usage, key.to_owned(), text),
-            None => match self.variable(long)? {
-                Some((name, text)) => (Kind::Config, name, text),
-                None => return Ok(None),
-            },
-        };
-        parse(&text)
-            .map(Some)
-            .map_err(|why| unfit(kind, &name, &text, &why))
+        Ok(match typed {
+            Some((key, text)) => Some((Kind::Usage, key.to_owned(), text)),
+            None => self
+                .variable(long)?
+                .map(|(name, text)| (Kind::Config, name, text)),
+        })
     }
 
     /// The state folder: as typed, or as systemd names it (STATE_DIRECTORY, systemd.exec(5)).

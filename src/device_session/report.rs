@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::json::quoted;
 use crate::mqtt::Level;
 
 /// One finished session.
@@ -30,14 +31,14 @@ impl Report {
     #[must_use]
     pub fn to_json(&self) -> String {
         let list = |items: &mut dyn Iterator<Item = &str>| {
-            let quoted: Vec<String> = items.map(json_string).collect();
-            format!("[{}]", quoted.join(","))
+            let items: Vec<String> = items.map(quoted).collect();
+            format!("[{}]", items.join(","))
         };
         let verdict = match &self.verdict {
             Ok(()) => "\"passed\"".to_owned(),
             Err(why) => format!(
                 "\"failed\",\"reason\":{},\"mistakes\":{}",
-                json_string(&why.join("; ")),
+                quoted(&why.join("; ")),
                 list(&mut why.iter().map(String::as_str))
             ),
         };
@@ -50,29 +51,14 @@ impl Report {
         };
         format!(
             "{{\"user_id\":{},\"unique_id\":{},\"commands\":{},\"replies\":{},\"repeats\":{},\"duration_s\":{:.3},\"verdict\":{verdict}{hints}}}",
-            json_string(self.user_id.as_str()),
-            json_string(self.unique_id.as_str()),
+            quoted(self.user_id.as_str()),
+            quoted(self.unique_id.as_str()),
             list(&mut self.commands.iter().map(Level::as_str)),
             list(&mut self.replies.iter().map(String::as_str)),
             self.repeats,
             crate::Seconds(self.duration),
         )
     }
-}
-
-/// A JSON string (RFC 8259, section 7). One line a session is all the JSON there is here: not worth
-/// the six crates of serde_json.
-fn json_string(text: &str) -> String {
-    let mut quoted = String::from('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            c if c < ' ' => quoted.push_str(&format!("\\u{:04x}", c as u32)),
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod driver;
 pub mod engine;
 mod lines;
 mod options;
+mod presence;
 pub mod programs;
 #[cfg(test)]
 mod simulation;
@@ -16,6 +17,7 @@ pub use driver::tls::{Tls, TlsFiles};
 pub use engine::CLOSING_LIMIT;
 pub use lines::Lines;
 pub use options::{Address, Login, Options, Refusals, Session};
+pub use presence::{AtEnd, Presence};
 pub use programs::{ProgramOptions, Programs};
 pub use stop::Stop;
 pub use watcher::Watcher;

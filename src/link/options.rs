@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::Tls;
+use super::{Presence, Tls};
 
 /// What the broker remembers of this client between two connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +107,8 @@ pub struct Options {
     pub give_up_at_once: bool,
     /// What becomes of the run while the brokers refuse it.
     pub refusals: Refusals,
+    /// What the run says of its own presence; `None` for nothing.
+    pub presence: Option<Presence>,
 }
 
 impl Options {
@@ -130,6 +132,7 @@ impl Options {
             reconnect_delay: Self::RECONNECT_DELAY,
             give_up_at_once: false,
             refusals: Refusals::End,
+            presence: None,
         }
     }
 

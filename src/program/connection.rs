@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Instant;
 
 use log::warn;
 
@@ -9,7 +10,7 @@ use super::prompt::ask_password;
 use super::systemd::Systemd;
 use super::{machine, password};
 use crate::cli::{ClientId, ConnectionConfig};
-use crate::link::{Login, Options, Refusals, Session, Stop, Tls};
+use crate::link::{Login, Options, Presence, Refusals, Session, Stop, Tls};
 use crate::role::{Failure, Kind};
 
 /// A connection whose files have been read. Only a password may be missing, which a person can type.
@@ -44,6 +45,21 @@ impl Connection {
     #[must_use]
     pub fn client_id(&self) -> &str {
         &self.client_id
+    }
+
+    /// What a service of this role says of its presence, if it is to.
+    ///
+    /// # Errors
+    /// Where the client id cannot be part of a topic name.
+    pub fn presence(&self, role: &str) -> Result<Option<Presence>, Failure> {
+        let Some(config) = &self.config.presence else {
+            return Ok(None);
+        };
+        let topic = config.topic(&self.client_id)?;
+        Ok(Some(Presence {
+            at_end: config.at_end,
+            ..Presence::new(topic, role, Instant::now())
+        }))
     }
 
     /// The options of a service, which tries again where the first attempt to connect fails. On a terminal a
@@ -94,6 +110,7 @@ impl Connection {
             reconnect_delay: self.config.reconnect_delay,
             give_up_at_once,
             refusals,
+            presence: None,
         }))
     }
 }

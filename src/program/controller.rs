@@ -1,6 +1,9 @@
 //! The command `controller`: runs sessions, and reports on each.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use super::connection::Connection;
@@ -11,7 +14,7 @@ use super::{DONE, replies, share, signals};
 use crate::cli::{ConnectionConfig, StateConfig};
 use crate::device_session::controller::{Controller, Plan};
 use crate::link::engine::journal::Journal;
-use crate::link::{End, Run, Session};
+use crate::link::{End, Presence, Run, Session};
 use crate::role::{Failure, Kind};
 
 /// Runs it.
@@ -26,6 +29,12 @@ pub fn run(
     state: Option<StateConfig>,
 ) -> Result<u8, Failure> {
     let connection = Connection::load(connection)?;
+    let presence = connection.presence("controller")?;
+    let judged = Arc::new(AtomicU32::new(0));
+    let presence = presence.map(|presence| Presence {
+        sessions: Some(Arc::clone(&judged)),
+        ..presence
+    });
     let replies = replies::load(replies.as_deref(), plan.replies)?;
     let plan = Plan { replies, ..plan };
     let mut reports = Reports::open(report.as_deref())?;
@@ -42,9 +51,10 @@ pub fn run(
     let memory = journal.as_ref().map(Journal::memory).unwrap_or_default();
     signals::until_signal(DONE, move |stop| {
         let _locked_until_the_end = state;
-        let Some(options) = connection.for_service(session, stop)? else {
+        let Some(mut options) = connection.for_service(session, stop)? else {
             return Ok(End::Stopped);
         };
+        options.presence = presence;
         let mut systemd = Systemd::ready();
         if share::check(&options, plan.share.as_ref(), stop, &mut systemd).is_none() {
             return Ok(End::Stopped);
@@ -55,8 +65,11 @@ pub fn run(
         let role = Controller::recalling(plan, &memory, Instant::now());
         let (passed, mut failed) = role.judged();
         let mut all = passed + failed;
+        let count = |all: u64| judged.store(u32::try_from(all).unwrap_or(u32::MAX), Relaxed);
+        count(all);
         let end = run.carry(role, |report| {
             all += 1;
+            count(all);
             failed += u64::from(report.verdict.is_err());
             reports.write(&report);
             Ok(())

@@ -2,6 +2,8 @@
 //! begins another one after the last words.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use log::info;
@@ -9,13 +11,13 @@ use log::info;
 use super::connection::Connection;
 use super::state_dir::StateDir;
 use super::systemd::Systemd;
-use super::{DONE, machine, old_session, output, programs, replies, signals};
+use super::{DONE, farewell, machine, old_session, output, programs, replies, signals};
 use crate::Seconds;
 use crate::cli::{ConnectionConfig, StateConfig};
 use crate::device_session::LAST_WORDS;
 use crate::device_session::device::{Device, DeviceConfig, Progress, Resume};
 use crate::link::engine::journal::Journal;
-use crate::link::{End, ProgramOptions, Run, Session, Stop, Watcher};
+use crate::link::{End, Presence, ProgramOptions, Run, Session, Stop, Watcher};
 use crate::mqtt::Level;
 use crate::role::Failure;
 
@@ -34,6 +36,13 @@ pub fn run(
     // First: without a name the machine has no client id for it, either.
     let user_id = machine::user_id(config.user_id)?;
     let connection = Connection::load(connection)?;
+    let presence = connection.presence(&format!("device {user_id}"))?;
+    let sessions = Arc::new(AtomicU32::new(0));
+    let presence = presence.map(|presence| Presence {
+        pause: again,
+        sessions: Some(Arc::clone(&sessions)),
+        ..presence
+    });
     let replies = replies::load(replies.as_deref(), config.replies)?;
     let config = DeviceConfig {
         user_id,
@@ -47,6 +56,7 @@ pub fn run(
         let Some(mut options) = connection.for_service(Session::Clean, stop)? else {
             return Ok(End::Stopped);
         };
+        options.presence = presence;
         let mut systemd = Systemd::ready();
         loop {
             let (journal, resume) = recall(state.as_ref(), &config.user_id, &options.client_id);
@@ -74,12 +84,16 @@ pub fn run(
                     sentences.iter().for_each(|sentence| output::tell(sentence));
                     Ok(())
                 }
-                Progress::Done => output::print(LAST_WORDS.as_bytes()),
+                Progress::Done => {
+                    sessions.fetch_add(1, Ordering::Relaxed);
+                    output::print(LAST_WORDS.as_bytes())
+                }
             })?;
             let (End::Finished, Some(pause)) = (end, again) else {
                 return Ok(end);
             };
             if wait(pause, stop, &mut systemd) {
+                farewell::say(options);
                 return Ok(End::Stopped);
             }
         }

@@ -5,6 +5,8 @@ mod byte_order_mark;
 mod connection;
 mod controller;
 mod device;
+mod farewell;
+mod fleet;
 mod journal_file;
 mod machine;
 pub mod old_session;
@@ -107,6 +109,11 @@ fn carry_out(invocation: Invocation) -> Result<u8, Failure> {
             programs,
             state,
         } => responder::run(connection, config, programs, state),
+        Invocation::Fleet {
+            connection,
+            config,
+            json,
+        } => fleet::run(connection, config, json),
     }
 }
 

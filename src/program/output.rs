@@ -65,16 +65,20 @@ pub fn print(result: &[u8]) -> Result<(), Failure> {
 /// # Errors
 /// Those of [`print()`].
 pub fn print_to_reader(result: &[u8]) -> Result<bool, Failure> {
-    let mut out = io::stdout().lock();
-    let shown = match out.is_terminal() {
+    let shown = match io::stdout().is_terminal() {
         true => harmless(result),
         false => Cow::Borrowed(result),
     };
-    let written = out
-        .write_all(&shown)
-        .and_then(|()| out.write_all(b"\n"))
-        .and_then(|()| out.flush());
-    match written {
+    write_to_reader(&[&shown, &b"\n"[..]].concat())
+}
+
+/// Writes this as it is, for a terminal, too: false when the reader has gone away.
+///
+/// # Errors
+/// Those of [`print()`].
+pub fn write_to_reader(text: &[u8]) -> Result<bool, Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(Failure::new(

@@ -22,6 +22,7 @@ pub fn run(
 ) -> Result<u8, Failure> {
     let connection = Connection::load(connection)?;
     let programs = programs::open(programs, &Action::ALL.map(Action::name))?;
+    let presence = connection.presence("responder")?;
     // In a group the others answer while this one is away. The broker would give a session that outlives
     // the connection its share of the requests all the same, and keep them until it returns.
     let state = state.filter(|_| config.share.is_none());
@@ -38,9 +39,10 @@ pub fn run(
     };
     signals::until_signal(DONE, move |stop| {
         let _locked_until_the_end = state;
-        let Some(options) = connection.for_service(session, stop)? else {
+        let Some(mut options) = connection.for_service(session, stop)? else {
             return Ok(End::Stopped);
         };
+        options.presence = presence;
         let mut systemd = Systemd::ready();
         if share::check(&options, config.share.as_ref(), stop, &mut systemd).is_none() {
             return Ok(End::Stopped);

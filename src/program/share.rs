@@ -29,6 +29,7 @@ pub fn check(
     let mut options = options.clone();
     options.client_id.push_str("-probe");
     options.session = Session::Clean;
+    options.presence = None;
     // The run itself waits for the end of a refusal.
     options.refusals = Refusals::End;
     let topic = format!("mqtt_client/{}/share", options.client_id);

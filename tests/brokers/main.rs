@@ -8,7 +8,7 @@
 //! - `table`: what holds for which broker, in one place
 //! - `recipe`: how each is set up and started; `broker`: one that runs
 //! - `promises`: every promise tried on every broker, and the report
-//! - `session`, `request`, `lives`, `cuts`: what is tried for each promise
+//! - `session`, `request`, `lives`, `cuts`, `presence`: what is tried for each promise
 //! - `operators`: mosquitto with limits, rights and odd settings; `fronts`: haproxy, nginx and stunnel
 #![expect(
     clippy::unwrap_used,
@@ -21,6 +21,7 @@ mod cuts;
 mod fronts;
 mod lives;
 mod operators;
+mod presence;
 mod promises;
 mod recipe;
 mod request;

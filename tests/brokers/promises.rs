@@ -8,7 +8,7 @@ use harness::repeat::Repeat;
 
 use crate::broker::Broker;
 use crate::table::{Expected, Kind, PROMISES, Promise, expected};
-use crate::{cuts, lives, request, session};
+use crate::{cuts, lives, presence, request, session};
 
 /// So much of a broker's log goes with a failure.
 const LOG: usize = 12;
@@ -31,6 +31,7 @@ fn try_promise(broker: &mut Broker, promise: Promise, expected: Expected) {
         Promise::Cuts(qos) => cuts::lose_nothing(broker, qos, expected),
         Promise::Kill(qos) => lives::go_on_after_kill_9(broker, qos, expected),
         Promise::Share => request::two_responders_share(broker, expected),
+        Promise::Presence => presence::is_seen(broker, expected),
         Promise::NothingLeft => session::leaves_nothing(broker),
         Promise::Restart => lives::go_on_after_a_restart(broker, expected),
     }

@@ -40,6 +40,8 @@ pub enum Promise {
     Kill(u8),
     /// Two responders of a group share the requests.
     Share,
+    /// A fleet tells who is there, who was killed and who was stopped.
+    Presence,
     /// No role leaves a session on the broker.
     NothingLeft,
     /// The broker is stopped in mid-session, and started again. Last, as it takes the broker down.
@@ -47,7 +49,7 @@ pub enum Promise {
 }
 
 /// All of them.
-pub const PROMISES: [Promise; 13] = [
+pub const PROMISES: [Promise; 14] = [
     Promise::Session(0),
     Promise::Session(1),
     Promise::Session(2),
@@ -59,6 +61,7 @@ pub const PROMISES: [Promise; 13] = [
     Promise::Kill(1),
     Promise::Kill(2),
     Promise::Share,
+    Promise::Presence,
     Promise::NothingLeft,
     Promise::Restart,
 ];
@@ -111,6 +114,10 @@ pub fn expected(kind: Kind, promise: Promise) -> Expected {
             BrokersFault("it forgets PUBREL for a client that is back")
         }
         (Kind::Rumqttd, Promise::WrongLogin) => HoldsOrNames("password"),
+        // Its documentation says so; a fleet that is there before them sees all.
+        (Kind::RabbitMq, Promise::Presence) => {
+            BrokersFault("it keeps what is retained from filters with wildcards")
+        }
         // Paho's SUBSCRIBE to a shared filter is not answered either.
         (Kind::Ejabberd, Promise::Share) => Impossible("it answers no SUBSCRIBE with $share"),
         (

@@ -23,11 +23,12 @@ fn options() -> Vec<&'static str> {
     options
 }
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
     "net",
     "device",
     "controller",
     "responder",
+    "fleet",
     "demo",
     "request",
     "alice",
@@ -36,7 +37,7 @@ const COMMANDS: [&str; 9] = [
 ];
 
 /// Values that some option takes, and values at the edge of that. No file that exists and has no end.
-const VALUES: [&str; 40] = [
+const VALUES: [&str; 42] = [
     "0",
     "1",
     "2",
@@ -73,6 +74,8 @@ const VALUES: [&str; 40] = [
     "a b",
     "a/b",
     "#",
+    "%c/status",
+    "clear",
     "/nonexistent/file",
     "/dev/null",
     "/",
@@ -98,11 +101,12 @@ fn argument(random: &mut Rng, options: &[&'static str]) -> OsString {
 
 /// A command that is right but for what is thrown in.
 fn arguments(random: &mut Rng, options: &[&'static str]) -> Vec<OsString> {
-    let right: [&[&str]; 5] = [
+    let right: [&[&str]; 6] = [
         &["net", "reverse", "text"],
         &["device", "alice"],
         &["controller"],
         &["responder"],
+        &["fleet"],
         &[],
     ];
     let right = choice(random, &right).iter();
@@ -145,8 +149,12 @@ fn assert_usable(options: &ConnectionConfig) {
         keep_alive,
         reconnect_delay,
         login,
+        presence,
         ..
     } = options;
+    if let Some(topic) = presence.as_ref().and_then(|p| p.topic(client_id).ok()) {
+        assert!(!topic.as_str().contains(['+', '#', '\0']), "{options:?}");
+    }
     assert!(
         !broker.host.is_empty() && !broker.host.contains(char::is_whitespace),
         "{options:?}"
@@ -228,6 +236,13 @@ fn any_command_line_is_understood_or_refused() {
                     ..
                 },
             )) => ("responder", Some(options)),
+            Ok((
+                _,
+                Invocation::Fleet {
+                    connection: options,
+                    ..
+                },
+            )) => ("fleet", Some(options)),
         };
         *understood.entry(name).or_insert(0) += 1;
         if let Some(options) = &options {
@@ -247,6 +262,7 @@ fn any_command_line_is_understood_or_refused() {
         "device",
         "controller",
         "responder",
+        "fleet",
     ] {
         assert!(understood.contains_key(name), "{understood:?}");
     }

@@ -9,6 +9,7 @@
 //! - `judge`: which sentence the controller has for which mistake of a client
 //! - `login`, `subscription`, `retained`: what a broker refuses or keeps
 //! - `programs`: commands and requests that programs answer
+//! - `fleet`: who says that it is there, and who sees it
 //! - `share`, `brokers`: several of a kind, several brokers, and one of them killed
 //! - `socket`, `honest`: a Unix socket as host; where other clients fail
 //! - `unreachable`, `stop`: no broker, no more
@@ -22,6 +23,7 @@ mod brokers;
 mod bytes;
 mod controller;
 mod device;
+mod fleet;
 mod honest;
 mod json;
 mod judge;

@@ -8,7 +8,7 @@ use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, PAHO, missing};
 use harness::observer::{Heard, Observer};
 use harness::peers;
-use harness::process::Process;
+use harness::process::{Ended, Process};
 
 /// A folder of programs, and room for what they write.
 struct Shelf {
@@ -94,6 +94,16 @@ impl Board {
             .payload
     }
 
+    /// The same with a new process, once the old one has ended.
+    fn after_its_end(self, shelf: &Shelf, more: &[&str]) -> (Self, Ended) {
+        let ended = self.device.end();
+        let next = Self {
+            device: device(&self.broker, shelf, more),
+            ..self
+        };
+        (next, ended)
+    }
+
     fn finish(self) {
         self.command("Well done my IoT!");
         let ended = self.device.end();
@@ -126,6 +136,12 @@ fn a_program_answers_its_command_and_the_table_the_others() {
     shelf.add("CMD2", "echo Tiger");
     shelf.add("FAIL", "echo half; echo no sensor >&2; exit 3");
     shelf.add("QUIET", "exit 0");
+    shelf.add("SELF", "kill -9 $$");
+    // What a shell would take for a program in C: it has no first line that names the interpreter.
+    std::fs::write(shelf.programs().join("BARE"), "echo bare").unwrap();
+    mode(&shelf.programs().join("BARE"), 0o755);
+    // SIGTERM reaches what a program starts, as from a shell.
+    shelf.add("TIMEOUT", "timeout 0.1 sleep 60; echo $?");
     shelf.add(
         "SECRETS",
         "env | grep -c -e MQTT -e secret -e NOTIFY; exit 0",
@@ -149,6 +165,12 @@ fn a_program_answers_its_command_and_the_table_the_others() {
         ("CMD2", "Tiger"),
         ("FAIL", "error: exit code 3: half"),
         ("QUIET", ""),
+        ("SELF", "error: signal 9"),
+        (
+            "BARE",
+            "error: it cannot be run: Exec format error (does its first line begin with #! ?)",
+        ),
+        ("TIMEOUT", "124"),
         ("SECRETS", "0"),
     ] {
         board.command(command);
@@ -337,9 +359,8 @@ fn a_program_that_a_crash_has_interrupted_runs_again_or_not() {
         board.device.wait_for_stderr("SLOW: begun");
         board.device.signal("KILL");
         std::fs::write(shelf.file("go"), "").unwrap();
-        let next = device(&board.broker, &shelf, &more);
-        std::mem::replace(&mut board.device, next).end();
-        board.device.wait_for_stderr("U1/SLOW, confirmed");
+        // Its state folder is free when it has gone.
+        board = board.after_its_end(&shelf, &more).0;
         assert_eq!(board.reply("SLOW"), reply);
         assert_eq!(board.reply("SLOW"), "done");
         let runs = shelf.read("runs");
@@ -376,7 +397,7 @@ fn a_stop_waits_for_the_program_that_runs() {
     let state = shelf.file("state");
     std::fs::create_dir(&state).unwrap();
     let more = ["--state-dir", state.to_str().unwrap(), "--at-most-once"];
-    let mut board = Board::new(&shelf, &more);
+    let board = Board::new(&shelf, &more);
     board.command("SLOW 1");
     board.command("SLOW 2");
     board.device.wait_for_stderr("begun 1");
@@ -384,8 +405,7 @@ fn a_stop_waits_for_the_program_that_runs() {
     board.device.wait_for_stderr("stopping");
     std::fs::write(go, "").unwrap();
     assert_eq!(board.reply("SLOW"), "1");
-    let next = device(&board.broker, &shelf, &more);
-    let ended = std::mem::replace(&mut board.device, next).end();
+    let (board, ended) = board.after_its_end(&shelf, &more);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(!ended.stderr.contains("begun 2"), "{ended:?}");
     assert_eq!(board.reply("SLOW"), "2");

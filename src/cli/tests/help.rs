@@ -95,7 +95,7 @@ fn the_help_says_what_the_table_of_options_says() {
 fn the_help_says_the_defaults() {
     let seconds = |time: std::time::Duration| time.as_secs();
     let text = HELP.split_whitespace().collect::<Vec<_>>().join(" ");
-    let (low, high) = Plan::COMMANDS.into_inner();
+    let (low, high) = Plan::default().range().into_inner();
     for said in [
         format!("broker's name or address ({HOST})"),
         format!("broker's port ({PORT}; {PORT_TLS} with TLS)"),
@@ -104,6 +104,11 @@ fn the_help_says_the_defaults() {
             "request: seconds for all of it ({})",
             seconds(RequestConfig::TIMEOUT)
         ),
+        format!(
+            "fleet --once: seconds for all of it ({})",
+            seconds(FleetConfig::TIMEOUT)
+        ),
+        format!("has + and # ({})", FleetConfig::FILTER),
         format!(
             "without a word from the controller ({})",
             seconds(DeviceConfig::TIMEOUT)
@@ -128,6 +133,7 @@ fn the_help_says_the_defaults() {
 fn value(option: &OptionSpec) -> Option<&'static str> {
     Some(match option.value? {
         "URL" => "mqtt://h",
+        "offline|clear" => "clear",
         "LEVEL" | "N" | "S" | "PORT" => "1",
         _ => "x",
     })
@@ -149,6 +155,7 @@ fn every_option_of_the_table_is_understood() {
             match option.long {
                 "--cert" => args.extend(["--key", "x"]),
                 "--sync" => args.extend(["--state-dir", "x"]),
+                "--presence-end" => args.extend(["--presence", "x"]),
                 "--key" => args.extend(["--cert", "x"]),
                 "--program-time" | "--program-output" | "--programs-at-once" => {
                     args.extend(["--commands", "x"]);

@@ -134,6 +134,28 @@ fn wrong_usage_names_the_thing_and_the_remedy() {
             "--share is for controller and responder, not for device",
         ),
         (
+            &["--presence", "a/+", "responder"],
+            "--presence: `a/+` is not a topic name: it has a `+`",
+        ),
+        (&["--presence", "%i/x", "device", "a"], "no other %"),
+        (&["--presence", "$SYS/x", "device", "a"], "no $ at the"),
+        (&["--presence", "a\u{7}", "device", "a"], "`a\\u{7}`"),
+        (
+            &["--presence", "x", "net", "reverse", "a"],
+            "--presence is for device and controller and responder",
+        ),
+        (
+            &["--presence-end", "clear", "device", "a"],
+            "--presence-end: nothing is said without --presence",
+        ),
+        (
+            &["--presence", "x", "--presence-end", "gone", "device", "a"],
+            "`gone` is not offline or clear",
+        ),
+        (&["fleet", "a#"], "FILTER `a#` is no topic filter"),
+        (&["fleet", "a", "b"], "one FILTER, not 2"),
+        (&["responder", "--once"], "--once is for fleet"),
+        (
             &["--tls", "-h", "/run/x", "responder"],
             "over a Unix socket",
         ),

@@ -35,7 +35,7 @@ pub struct Plan {
 impl Plan {
     /// The QoS of the original program.
     pub const QOS: QoS = QoS::ExactlyOnce;
-    /// From this range each session's number of commands is drawn, as far as the table has no more.
+    /// How many commands a session gets by default: any number of these that is not smaller than the table.
     pub const COMMANDS: RangeInclusive<u32> = 5..=15;
     /// Long enough for a device whose connection is lost and comes back.
     pub const TIMEOUT: Duration = Duration::from_secs(60);
@@ -80,21 +80,26 @@ impl Plan {
         }
     }
 
+    /// From this range each session's number of commands is drawn.
+    #[must_use]
+    pub fn range(&self) -> RangeInclusive<u32> {
+        let all = u32::try_from(self.replies.commands().len()).unwrap_or(u32::MAX);
+        self.commands.clone().unwrap_or_else(|| {
+            let (least, most) = Self::COMMANDS.into_inner();
+            least.max(all)..=most.max(all)
+        })
+    }
+
     /// The commands of a session: each of the table at least once, if there are to be that many, and in any order.
     pub(super) fn draw(&self, random: &mut fastrand::Rng) -> Vec<Level> {
         let mut commands: Vec<Level> = self.replies.commands().cloned().collect();
-        let all = u32::try_from(commands.len()).unwrap_or(u32::MAX);
-        let range = self.commands.clone().unwrap_or_else(|| {
-            let (least, most) = Self::COMMANDS.into_inner();
-            least.max(all)..=most.max(all)
-        });
-        let count = random.u32(range);
+        let count = random.u32(self.range()) as usize;
         random.shuffle(&mut commands);
-        let more = count.saturating_sub(all);
+        let more = count.saturating_sub(commands.len());
         let repeated: Vec<Level> = (0..more)
             .filter_map(|_| random.choice(&commands).cloned())
             .collect();
-        commands.truncate(count as usize);
+        commands.truncate(count);
         commands.extend(repeated);
         random.shuffle(&mut commands);
         commands

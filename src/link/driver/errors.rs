@@ -177,9 +177,12 @@ fn no_answer(options: &Options, broker: &str) -> Trouble {
         ),
         None => "it may want a login: give --username and --password-file".to_owned(),
     };
-    Trouble::new(format!(
-        "{broker} closed the connection without an answer: does it speak MQTT{encryption}? if so, {login}"
-    ))
+    Trouble {
+        is_unanswered: true,
+        ..Trouble::new(format!(
+            "{broker} closed the connection without an answer: does it speak MQTT{encryption}? if so, {login}"
+        ))
+    }
 }
 
 /// Whether the other end closed the connection: by a reset, or under TLS without its close_notify, which many TLS

@@ -10,7 +10,7 @@ mod unsent;
 mod way;
 pub(super) mod wire;
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use log::debug;
 use rumqttc::{Packet, StateError};
@@ -19,6 +19,7 @@ use super::engine::journal::Journal;
 use super::engine::{Engine, ErasedRole, Input, Output};
 use super::stop::WakeGuard;
 use super::{Address, End, Lines, Options, Programs, Stop, Watcher};
+use crate::mqtt::Message;
 use crate::role::{Failure, Kind, Outcome};
 use connection::{Connection, Waited};
 use quick_ack::QuickAck;
@@ -53,6 +54,8 @@ pub struct Driver<'a> {
     broker: Address,
     /// The CleanSession flag of that.
     clean_session: bool,
+    /// The last will of that.
+    will: Option<Message>,
     quick_ack: QuickAck,
     /// What the kernel held for the broker when the keep alive was due last.
     unsent: Option<u64>,
@@ -78,7 +81,7 @@ impl<'a> Driver<'a> {
         journal: Option<Journal>,
     ) -> Result<Self, Failure> {
         let broker = Address::new(&options.host, options.port);
-        let connection = Connection::new(wire::to_rumqttc(options, &broker, true));
+        let connection = Connection::new(wire::to_rumqttc(options, &broker, true, None));
         let connection = connection.map_err(|error| {
             Failure::new(
                 Kind::Unreachable,
@@ -109,6 +112,7 @@ impl<'a> Driver<'a> {
             connection,
             broker,
             clean_session: true,
+            will: None,
             quick_ack: QuickAck::default(),
             unsent: None,
             _on_stop: on_stop,
@@ -123,6 +127,11 @@ impl<'a> Driver<'a> {
     /// Why the run failed.
     pub fn run(mut self) -> Result<End, Failure> {
         loop {
+            if self.options.presence.is_some() {
+                let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+                let unix = since_1970.unwrap_or_default().as_secs();
+                self.engine.set_clock(Instant::now(), unix);
+            }
             if self.stop.requested() {
                 self.engine.handle(Instant::now(), Input::Stop);
             }
@@ -133,7 +142,11 @@ impl<'a> Driver<'a> {
                 Err(error) => self.lost(&error.into()),
             }
             match self.engine.poll(Instant::now()) {
-                Output::Connect { to, clean_session } => self.connect(to, clean_session),
+                Output::Connect {
+                    to,
+                    clean_session,
+                    will,
+                } => self.connect(to, clean_session, will),
                 Output::Disconnect { may_leave } => self.disconnect(may_leave),
                 Output::Wait(until) => self.wait(until),
                 Output::Pause(until) => self.pause(until),
@@ -184,11 +197,12 @@ impl<'a> Driver<'a> {
     }
 
     /// Begins anew: the attempt itself is made while it is waited for.
-    fn connect(&mut self, to: Address, clean_session: bool) {
+    fn connect(&mut self, to: Address, clean_session: bool, will: Option<Message>) {
         self.hang_up();
         debug!("connecting to {to}");
         self.broker = to;
         self.clean_session = clean_session;
+        self.will = will;
     }
 
     fn attempt_limit(&self) -> Duration {
@@ -265,6 +279,7 @@ impl<'a> Driver<'a> {
                     options,
                     broker,
                     clean_session,
+                    will,
                     stop,
                     watcher,
                     connection,
@@ -274,7 +289,7 @@ impl<'a> Driver<'a> {
                 let may_leave = !engine.is_closing();
                 let target = Target {
                     broker,
-                    options: &|to| wire::to_rumqttc(options, to, *clean_session),
+                    options: &|to| wire::to_rumqttc(options, to, *clean_session, will.as_ref()),
                     limit,
                     needs_name: options.tls.is_some(),
                 };

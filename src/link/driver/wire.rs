@@ -2,8 +2,8 @@
 
 use rumqttc::mqttbytes::QoS as WireQoS;
 use rumqttc::{
-    MqttOptions, Packet, PubAck, PubComp, PubRec, PubRel, Publish, Subscribe, SubscribeReasonCode,
-    Transport, Unsubscribe,
+    LastWill, MqttOptions, Packet, PubAck, PubComp, PubRec, PubRel, Publish, Subscribe,
+    SubscribeReasonCode, Transport, Unsubscribe,
 };
 
 use crate::link::engine::{Incoming, Outgoing};
@@ -30,7 +30,12 @@ fn from_wire(qos: WireQoS) -> QoS {
 }
 
 /// How rumqttc is to connect to `broker`.
-pub fn to_rumqttc(options: &Options, broker: &Address, clean_session: bool) -> MqttOptions {
+pub fn to_rumqttc(
+    options: &Options,
+    broker: &Address,
+    clean_session: bool,
+    will: Option<&Message>,
+) -> MqttOptions {
     // An IPv6 address without its brackets: with them rumqttc would not find it in a certificate.
     let mut to = MqttOptions::new(&options.client_id, &broker.host, broker.port);
     if broker.is_unix_socket() {
@@ -45,6 +50,15 @@ pub fn to_rumqttc(options: &Options, broker: &Address, clean_session: bool) -> M
         .set_max_packet_size(MAX_PACKET, MAX_PACKET);
     if let Some(login) = &options.login {
         to.set_credentials(&login.username, &login.password);
+    }
+    if let Some(will) = will {
+        let (topic, payload) = (will.topic.as_str(), will.payload.as_slice());
+        to.set_last_will(LastWill::new(
+            topic,
+            payload,
+            to_wire(will.qos),
+            will.retain,
+        ));
     }
     to
 }

@@ -11,6 +11,7 @@ use super::inbound::{Arrival, Inbound};
 use super::jobs::Jobs;
 use super::journal::{Entry, Journal};
 use super::outbox::{By, Confirmed, Outbox, Packet, Replay, WINDOW};
+use super::presence::Presence;
 use super::subscriptions::Subscriptions;
 use super::suspect::{Finding, Rejections, Suspect};
 use crate::mqtt::{MAX_PAYLOAD, Message, QoS, TopicFilter};
@@ -20,6 +21,10 @@ use crate::role::Undeliverable;
 /// holds something old under them ([`Delivery::release_stale`]), and more than a window of packets and another one of
 /// releases need.
 pub const IDENTIFIERS: u16 = 256;
+
+/// How often a broker gets a PUBREL that the standard does not ask for, where the connection ends at it: more often than
+/// chance would end it there.
+const MOST_RELEASES: u8 = 3;
 
 const _: () = assert!(WINDOW * 2 <= IDENTIFIERS as usize);
 
@@ -67,8 +72,9 @@ pub struct Delivery {
     must_release: bool,
     /// They were on the present connection.
     has_released: bool,
-    /// The broker ended a connection at such a PUBREL: it gets no more of them.
-    refuses_releases: bool,
+    /// How many connections in a row have ended before all of that was answered. A broker that ends them at such a PUBREL
+    /// gets no more of them in the end.
+    unanswered_releases: u8,
     /// Acknowledgements handed out before the last PINGREQ.
     acks_before_ping: u64,
     /// PINGREQs without their PINGRESP.
@@ -85,6 +91,8 @@ pub struct Delivery {
     congested: bool,
     /// Where it is, a later process goes on with all of this.
     journal: Option<Journal>,
+    /// What the broker is told of this client itself, if anything.
+    pub presence: Option<Presence>,
 }
 
 impl Delivery {
@@ -101,6 +109,8 @@ impl Delivery {
         self.pings = 0;
         self.wants_ping = false;
         self.answers.clear();
+        let was_releasing = self.is_releasing();
+        self.unanswered_releases += u8::from(was_releasing);
         self.releasing.clear();
         self.releases.clear();
         self.has_released = false;
@@ -109,8 +119,11 @@ impl Delivery {
         if let Some(suspect) = &mut self.suspect {
             suspect.connected();
         }
+        if let Some(presence) = &mut self.presence {
+            presence.begin();
+        }
         if session_present {
-            if was_down && !self.must_release {
+            if (was_down || was_releasing) && !self.must_release {
                 self.release_stale();
             }
             self.resume(subscriptions);
@@ -129,7 +142,7 @@ impl Delivery {
     ///
     /// It would take new messages under them for repetitions (MQTT 3.1.1, section 4.3.3); and mosquitto counts what it
     /// holds under them against its max_inflight_messages, and drops what is beyond that although it confirms it.
-    /// Identifiers that are in use are skipped: a PUBREL first would make the broker take a replay for a new message.
+    /// Identifiers of messages that are in flight are skipped: a PUBREL first would make the broker take a replay for a new message.
     ///
     /// The standard asks for no such PUBREL, and some brokers end the connection at one (NATS, aedes 0.51), or fall
     /// silent (RabbitMQ). So it is sent only where there is a need: for what an earlier process may have left, and to a
@@ -137,12 +150,20 @@ impl Delivery {
     fn release_stale(&mut self) {
         self.must_release = false;
         // Once a connection is enough.
-        if self.refuses_releases || std::mem::replace(&mut self.has_released, true) {
+        if self.unanswered_releases >= MOST_RELEASES
+            || std::mem::replace(&mut self.has_released, true)
+        {
             return;
         }
         let stale = self.stale_pkids.iter().copied();
-        let is_over = |pkid: &u16| !self.outbox.is_in_flight(*pkid);
+        // One of a SUBSCRIBE is released all the same: it says nothing of an old message.
+        let is_over = |pkid: &u16| !self.outbox.is_message_in_flight(*pkid);
         self.releases = stale.filter(is_over).collect();
+    }
+
+    /// Whether some of that has still to go out, or to be answered.
+    fn is_releasing(&self) -> bool {
+        !(self.releasing.is_empty() && self.releases.is_empty())
     }
 
     /// What is unconfirmed comes first, under its old identifiers (MQTT 3.1.1, section 4.4).
@@ -244,8 +265,8 @@ impl Delivery {
     /// The connection has ended, and `closed` by the other end. Says what was under way then, and whether the broker
     /// closes its connections at that message: it is given up then.
     pub fn connection_ended(&mut self, closed: bool) -> Option<(String, Vec<Confirmed>)> {
-        if closed && !std::mem::take(&mut self.releasing).is_empty() {
-            self.refuses_releases = true;
+        // More likely at one of those than at a message.
+        if closed && self.is_releasing() {
             return None;
         }
         let (serial, message) = self.outbox.oldest_unconfirmed().filter(|_| closed)?;
@@ -306,6 +327,18 @@ impl Delivery {
             .take_if(|suspect| !self.outbox.holds(suspect.serial()));
     }
 
+    /// PUBACK came. Whether it was for what the broker is told of this client itself.
+    pub fn presence_acknowledged(&mut self, pkid: u16) -> bool {
+        let presence = self.presence.as_mut();
+        presence.is_some_and(|presence| presence.acknowledged(pkid))
+    }
+
+    /// Whether the broker has confirmed all that it is told of this client itself.
+    #[must_use]
+    pub fn has_said_all(&self) -> bool {
+        self.presence.as_ref().is_none_or(Presence::is_settled)
+    }
+
     /// PUBREC came. One that comes again is answered again: its PUBREL may be lost (MQTT 3.1.1, section 4.3.3).
     pub fn pub_rec(&mut self, pkid: u16) {
         if let Some(serial) = self.outbox.received(pkid) {
@@ -317,7 +350,8 @@ impl Delivery {
     /// PUBCOMP came. `None` where nothing waits for it.
     pub fn pub_comp(&mut self, pkid: u16) -> Option<Confirmed> {
         self.releasing.retain(|released| *released != pkid);
-        if self.has_released && self.releasing.is_empty() && self.releases.is_empty() {
+        if self.has_released && !self.is_releasing() {
+            self.unanswered_releases = 0;
             self.note(Entry::MayLack(false));
         }
         let confirmed = self.outbox.completed(pkid)?;
@@ -364,12 +398,18 @@ impl Delivery {
         if let Some(suspect) = &mut self.suspect {
             suspect.pinged();
         }
+        if let Some(presence) = &mut self.presence {
+            presence.pinged();
+        }
     }
 
     /// PINGRESP came: the broker has read what was sent before the PINGREQ.
     pub fn ping_answered(&mut self) {
         if let Some(suspect) = &mut self.suspect {
             suspect.answered();
+        }
+        if let Some(presence) = &mut self.presence {
+            presence.answered();
         }
         self.pings = self.pings.saturating_sub(1);
         if self.pings == 0 {
@@ -399,7 +439,11 @@ impl Delivery {
     /// Whether the broker has still to send something that this end knows of.
     #[must_use]
     pub fn owes_nothing(&self) -> bool {
-        self.is_settled() && self.is_released() && self.releasing.is_empty() && self.pings == 0
+        self.is_settled()
+            && self.is_released()
+            && self.releasing.is_empty()
+            && self.pings == 0
+            && self.has_said_all()
     }
 
     /// Whether the broker has released every message that it sent with QoS 2, and has its PUBCOMP.

@@ -107,6 +107,8 @@ pub enum Output {
         to: Address,
         /// The CleanSession flag (MQTT 3.1.1, section 3.1.2.4).
         clean_session: bool,
+        /// The last will (section 3.1.2.5).
+        will: Option<Message>,
     },
     /// Send DISCONNECT. The broker ends the connection then.
     Disconnect {

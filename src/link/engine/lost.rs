@@ -2,12 +2,14 @@
 
 use std::time::Instant;
 
-use log::warn;
+use log::{info, warn};
 
 use super::keep_alive::Due;
 use super::outbox::{By, Confirmed, Packet};
 use super::phase::Phase;
+use super::presence::Attempt;
 use super::reconnect::{ConnectionEnd, Next, Reason};
+use super::suspect::Finding;
 use super::{Engine, Trouble};
 use crate::link::Session;
 use crate::role::{Event, Failure, Kind, Undeliverable};
@@ -21,6 +23,10 @@ impl Engine<'_> {
                 // From now on, even where the socket takes nothing: that is silence, too.
                 self.keep_alive.pinged(now);
                 self.delivery.ask_for_ping();
+                self.refresh_presence(now);
+                if let Some(presence) = &mut self.delivery.presence {
+                    presence.on_ping(now);
+                }
             }
             Due::GiveUp => {
                 let text = format!(
@@ -44,6 +50,9 @@ impl Engine<'_> {
                 return self.on_lost_at_the_end(now, trouble);
             }
         };
+        if online.is_none() && self.presence_failed(now, &trouble) {
+            return;
+        }
         self.was_down |= trouble.is_down;
         if trouble.too_large && std::mem::replace(&mut self.oversized_message_pending, true) {
             return self.on_oversized_again(now, trouble);
@@ -58,6 +67,9 @@ impl Engine<'_> {
             reason = Reason::Suspect;
             given_up = confirmed;
         }
+        if trouble.closed && self.presence_closed(now) && reason == Reason::Unknown {
+            reason = Reason::Presence;
+        }
         let end = ConnectionEnd {
             lasted: online,
             idle: now.saturating_duration_since(self.last_exchange),
@@ -70,6 +82,43 @@ impl Engine<'_> {
                 _ => self.on_rejected(now, &given_up),
             }
         }
+    }
+
+    /// An attempt to connect failed. Whether that may be for the sake of the last will: the next one, at once, shows it.
+    fn presence_failed(&mut self, now: Instant, trouble: &Trouble) -> bool {
+        let Some(presence) = &mut self.delivery.presence else {
+            return false;
+        };
+        match presence.attempt_failed(now, trouble) {
+            Attempt::Counts => return false,
+            Attempt::Again => info!("{}; trying without a last will", trouble.text),
+            Attempt::AgainWithout => warn!(
+                "going on without --presence: the broker at {} refuses the connection for the sake of its last will, retained on {}; allow both there, or choose another topic",
+                self.reconnect.broker(),
+                presence.topic()
+            ),
+        }
+        self.phase = Phase::Waiting { until: now };
+        true
+    }
+
+    /// The broker closed the connection. Whether it did so at a message of the run's presence, as far as one can tell.
+    fn presence_closed(&mut self, now: Instant) -> bool {
+        let Some(presence) = &mut self.delivery.presence else {
+            return false;
+        };
+        let Some(finding) = presence.closed() else {
+            return false;
+        };
+        if finding == Finding::Guilty {
+            warn!(
+                "going on without --presence: the broker at {} closes the connection at a retained message on {}; allow it there, or choose another topic",
+                self.reconnect.broker(),
+                presence.topic()
+            );
+            presence.give_up(now);
+        }
+        true
     }
 
     /// The broker delivers a message that is too large on each connection. With the session it goes, and a service

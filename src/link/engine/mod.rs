@@ -20,6 +20,9 @@
 //!    packet identifiers.
 //! 7. A program that the role wants run (`jobs`) holds back the acknowledgement of the message that led to it, too.
 //! 8. At the end (`phase`): every confirmation, no session and no subscription left, DISCONNECT.
+//!
+//! Beside the role's messages, and outside of these promises, it says that the client is there (`presence`), and a last
+//! will that it is not.
 
 mod backoff;
 mod brokers;
@@ -36,6 +39,7 @@ mod lost;
 pub mod outbox;
 mod packets;
 mod phase;
+mod presence;
 mod reconnect;
 mod refused;
 mod subscriptions;
@@ -44,7 +48,7 @@ mod trouble;
 
 use std::time::Instant;
 
-use log::info;
+use log::{debug, info};
 
 pub use erased::{ErasedRole, RoleWithSink};
 pub use exchange::{Incoming, Input, Outgoing, Output};
@@ -58,6 +62,7 @@ use delivery::Delivery;
 use journal::Journal;
 use keep_alive::{Due, KeepAlive};
 use phase::{Phase, Step};
+use presence::Presence;
 use reconnect::Reconnect;
 use subscriptions::Subscriptions;
 
@@ -99,7 +104,9 @@ impl<'a> Engine<'a> {
         seed: u64,
         journal: Option<Journal>,
     ) -> Self {
-        let delivery = Delivery::new(options.session, journal);
+        let mut delivery = Delivery::new(options.session, journal);
+        let presence = options.presence.as_ref();
+        delivery.presence = presence.map(|wanted| Presence::new(wanted, options, now));
         Self {
             role,
             client_id: options.client_id.clone(),
@@ -133,6 +140,17 @@ impl<'a> Engine<'a> {
             Input::Timeout => self.on_timeout(now),
         }
         self.advance(now);
+        if self.delivery.is_settled() {
+            self.refresh_presence(now);
+        }
+    }
+
+    /// What the clock on the wall says at `now`, in seconds since 1970: people read it in what the run says of its own
+    /// presence, and nothing here goes by it.
+    pub fn set_clock(&mut self, now: Instant, unix: u64) {
+        if let Some(presence) = &mut self.delivery.presence {
+            presence.set_clock(now, unix);
+        }
     }
 
     /// Whether there is something to send.
@@ -207,7 +225,7 @@ impl<'a> Engine<'a> {
                     return Output::Pause(Some(until));
                 }
                 self.phase = Phase::Connecting;
-                self.connect(self.session == Session::Clean)
+                self.connect(now, self.session == Session::Clean)
             }
             // Not `next_timeout`: a timeout gives the attempt up, so a short one would never connect.
             Phase::Connecting => Output::Wait(self.role.time_limit()),
@@ -219,10 +237,28 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn connect(&self, clean_session: bool) -> Output {
+    fn connect(&self, now: Instant, clean_session: bool) -> Output {
+        let presence = match self.phase {
+            // Nothing is to be heard of this connection.
+            Phase::Emptying { .. } => None,
+            _ => self.delivery.presence.as_ref(),
+        };
         Output::Connect {
             to: self.reconnect.broker().clone(),
             clean_session,
+            will: presence.and_then(|presence| presence.will(now)),
+        }
+    }
+
+    /// Says what the run is doing, where that is news: with something else that has woken the link.
+    fn refresh_presence(&mut self, now: Instant) {
+        let Phase::Online { .. } = self.phase else {
+            return;
+        };
+        if let Some(presence) = &mut self.delivery.presence {
+            if presence.is_look_due(now) {
+                presence.look(now, self.role.status());
+            }
         }
     }
 
@@ -263,6 +299,16 @@ impl<'a> Engine<'a> {
     fn on_connected(&mut self, now: Instant, session_present: bool) {
         self.keep_alive.connected(now);
         match &mut self.phase {
+            Phase::Connecting
+                if self
+                    .delivery
+                    .presence
+                    .as_mut()
+                    .is_some_and(Presence::is_trial) =>
+            {
+                debug!("accepted without a last will: once more with it");
+                self.phase = Phase::Waiting { until: now };
+            }
             Phase::Connecting if self.must_begin_empty && session_present => {
                 info!("emptying the session that an earlier run left");
                 self.phase = Phase::emptying(None);
@@ -276,11 +322,19 @@ impl<'a> Engine<'a> {
                 self.delivery
                     .connected(session_present, was_down, &mut self.subscriptions);
                 self.notify_role(now, Event::Connected { session_present }, None);
+                if let (Phase::Online { .. }, Some(presence)) =
+                    (&self.phase, &mut self.delivery.presence)
+                {
+                    presence.connected(now, self.role.status());
+                }
             }
             phase => {
                 if phase.on_connected() == Some(Step::Unsubscribing) {
                     self.delivery
                         .connected(session_present, false, &mut self.subscriptions);
+                    if let Some(presence) = &mut self.delivery.presence {
+                        presence.say_end(now);
+                    }
                 }
             }
         }

@@ -176,6 +176,13 @@ impl Outbox {
         self.outstanding(pkid).is_some()
     }
 
+    /// Whether it belongs to an unconfirmed message.
+    #[must_use]
+    pub fn is_message_in_flight(&self, pkid: u16) -> bool {
+        self.outstanding(pkid)
+            .is_some_and(|at| matches!(self.items[at].packet, Some(Packet::Publish(_))))
+    }
+
     /// Whether everything is confirmed.
     #[must_use]
     pub fn is_empty(&self) -> bool {

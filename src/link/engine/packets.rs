@@ -31,6 +31,7 @@ impl Engine<'_> {
                 message,
                 invalid,
             } => self.on_publish(now, pkid, dup, &message, invalid),
+            Incoming::PubAck(pkid) if self.delivery.presence_acknowledged(pkid) => {}
             Incoming::PubAck(pkid) => self.on_acknowledged(now, By::PubAck, pkid),
             Incoming::UnsubAck(pkid) => self.on_acknowledged(now, By::UnsubAck, pkid),
             Incoming::PubRec(pkid) => self.delivery.pub_rec(pkid),

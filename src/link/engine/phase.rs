@@ -184,11 +184,20 @@ impl Engine<'_> {
         if self.leaves_nothing(&end) {
             self.unsubscribe_all();
         }
+        self.say_end(now, &end);
         self.phase = Phase::Closing {
             step: Step::Confirming,
             deadline: now + CLOSING_LIMIT,
             end,
         };
+    }
+
+    /// Says how the run ends. Whether that is news.
+    fn say_end(&mut self, now: Instant, end: &Outcome) -> bool {
+        let Some(presence) = &mut self.delivery.presence else {
+            return false;
+        };
+        presence.ended(now, end, self.role.status())
     }
 
     /// Goes on to the next step where nothing is open any more: from the role's wish to finish to the end,
@@ -200,11 +209,12 @@ impl Engine<'_> {
                 self.end(now, Ok(End::Finished));
             }
         }
-        let is_over = is_settled && self.delivery.is_released();
+        let is_over = is_settled && self.delivery.is_released() && self.delivery.has_said_all();
         if is_over && self.is_at(Step::Confirming) {
-            self.on_confirmed_all();
+            self.on_confirmed_all(now);
         }
-        if self.is_at(Step::Unsubscribing) && self.delivery.is_settled() {
+        let is_over = self.delivery.is_settled() && self.delivery.has_said_all();
+        if self.is_at(Step::Unsubscribing) && is_over {
             self.set_step(Step::Disconnect);
         }
     }
@@ -223,7 +233,7 @@ impl Engine<'_> {
                 Step::Unsubscribing | Step::Reconnecting => Output::Wait(Some(*deadline)),
                 Step::Reconnect => {
                     *step = Step::Reconnecting;
-                    self.connect(false)
+                    self.connect(now, false)
                 }
                 Step::Disconnect => {
                     if unconfirmed > 0 && *end == Ok(End::Stopped) {
@@ -245,7 +255,7 @@ impl Engine<'_> {
                     *step = Emptying::Connecting;
                     // Once the session is gone, a later process would publish what is not known to be confirmed anew.
                     self.delivery.commit();
-                    self.connect(true)
+                    self.connect(now, true)
                 }
                 Emptying::Connecting => Output::Wait(*deadline),
                 Emptying::Disconnect => {
@@ -282,12 +292,15 @@ impl Engine<'_> {
     }
 
     /// The first step of the end is over, by confirmations or by its deadline.
-    fn on_confirmed_all(&mut self) {
+    fn on_confirmed_all(&mut self, now: Instant) {
         self.take_late_success();
         let Phase::Closing { end, .. } = &self.phase else {
             return;
         };
         let end = end.clone();
+        if self.say_end(now, &end) {
+            return;
+        }
         let next = match self.leaves_nothing(&end) {
             true => {
                 self.unsubscribe_all();
@@ -315,7 +328,7 @@ impl Engine<'_> {
         let leaving = self.leaving();
         match &mut self.phase {
             Phase::Closing { step, deadline, .. } => match *step {
-                Step::Confirming if now >= *deadline - leaving => self.on_confirmed_all(),
+                Step::Confirming if now >= *deadline - leaving => self.on_confirmed_all(now),
                 Step::Unsubscribing if now >= *deadline => *step = Step::Disconnect,
                 Step::Reconnecting if now >= *deadline => self.on_closed(),
                 Step::Disconnecting { until } if now >= until => self.on_closed(),
@@ -339,7 +352,7 @@ impl Engine<'_> {
                 match step {
                     Step::Confirming if leaves_nothing => {
                         self.unsubscribe_all();
-                        match self.delivery.is_settled() {
+                        match self.delivery.is_settled() && self.delivery.has_said_all() {
                             true => self.on_closed(),
                             false => self.set_step(Step::Reconnect),
                         }

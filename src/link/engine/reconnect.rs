@@ -60,6 +60,8 @@ pub enum Reason {
     /// The message that the text names, it seems: the next connection tries that, or goes without it, and is not to
     /// wait long.
     Suspect,
+    /// The same, a message of the run's presence. Nobody has to hear of that before it is certain.
+    Presence,
 }
 
 /// The way back to a broker.
@@ -198,7 +200,7 @@ impl Reconnect {
         }
         // After a connection that broke, the others may be flooded by all that it broke for.
         let wait = match all_failed || end.lasted.is_some() {
-            true if end.reason == Reason::Suspect => self.shortest_delay,
+            true if matches!(end.reason, Reason::Suspect | Reason::Presence) => self.shortest_delay,
             true => self.backoff.next(),
             false => Duration::ZERO,
         };
@@ -206,7 +208,10 @@ impl Reconnect {
             let quarter = limit.saturating_duration_since(now) / 4;
             wait.min(quarter.max(self.shortest_delay))
         });
-        self.report(now, &text, wait);
+        match end.reason {
+            Reason::Presence => info!("{text}; trying again"),
+            _ => self.report(now, &text, wait),
+        }
         Next::Attempt(now + wait)
     }
 

@@ -11,6 +11,8 @@ pub struct Trouble {
     pub fatal: Option<Kind>,
     /// The other end closed the connection.
     pub closed: bool,
+    /// The other end closed the connection instead of answering the CONNECT.
+    pub is_unanswered: bool,
     /// The host refused the attempt: no broker runs there now.
     pub is_down: bool,
     /// The broker sent a packet beyond this program's limit.
@@ -27,6 +29,7 @@ impl Trouble {
             text,
             fatal: None,
             closed: false,
+            is_unanswered: false,
             is_down: false,
             too_large: false,
             temporarily_unavailable: false,

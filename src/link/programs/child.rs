@@ -1,20 +1,30 @@
 //! One program from its start to its end.
+//!
+//! It is started by posix_spawn(3), as std's `Command` does it, but with all signals let through: this program blocks
+//! SIGTERM, SIGINT and SIGHUP in its threads, and a process that `Command` starts inherits that (signal(7)). SIGTERM could
+//! not end such a program, nor what it starts: `timeout 5 sensor` would hang with a sensor that hangs.
 
-use std::collections::BTreeSet;
+use std::ffi::CString;
+use std::fs::File;
 use std::io::Write;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::process::{Child, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use log::{info, warn};
-use nix::sys::signal::{Signal, killpg};
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
+use nix::sys::signal::{SigSet, Signal, killpg};
+use nix::sys::stat::Mode;
+use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use super::PASSED_ON;
 use super::output::{Printed, keep, log, without_line_feed};
-use super::{PASSED_ON, launch};
 use crate::Seconds;
 use crate::link::engine::Start;
 use crate::mqtt::printable;
@@ -28,14 +38,14 @@ const GRACE: Duration = Duration::from_secs(2);
 const LAST_READ: Duration = Duration::from_millis(200);
 
 /// The process groups of the programs that run.
-static GROUPS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+static GROUPS: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
-fn groups() -> MutexGuard<'static, BTreeSet<i32>> {
+fn groups() -> MutexGuard<'static, Vec<Pid>> {
     GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The process group of a program that runs. Dropped, it is killed.
-struct Group(i32);
+struct Group(Pid);
 
 /// Whether any program runs.
 pub fn any() -> bool {
@@ -46,45 +56,49 @@ pub fn any() -> bool {
 pub fn signal_all(signal: Signal) {
     for group in groups().iter() {
         // Fails where nothing of it is left.
-        let _ = killpg(Pid::from_raw(*group), signal);
+        let _ = killpg(*group, signal);
     }
 }
 
 impl Group {
-    fn of(child: &Child) -> Self {
-        let group = i32::try_from(child.id()).unwrap_or(i32::MAX);
-        groups().insert(group);
-        Self(group)
+    fn of(leader: Pid) -> Self {
+        groups().push(leader);
+        Self(leader)
     }
 
     fn signal(&self, signal: Signal) {
         // Fails where nothing of it is left.
-        let _ = killpg(Pid::from_raw(self.0), signal);
+        let _ = killpg(self.0, signal);
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
         self.signal(Signal::SIGKILL);
-        groups().remove(&self.0);
+        groups().retain(|group| *group != self.0);
     }
 }
 
-/// Runs `program` in `folder`, for as long as `time`, and keeps `output` bytes of what it prints.
-pub fn run(folder: &Path, program: &Path, start: &Start, time: Duration, output: usize) -> Outcome {
+/// Runs `program` for as long as `time`, and keeps `output` bytes of what it prints.
+pub fn run(program: &Path, start: &Start, time: Duration, output: usize) -> Outcome {
     let name = printable(start.job.program.as_bytes()).to_string();
     info!("running {name}, delivery {:016x}", start.delivery);
     let began = Instant::now();
-    let ended = begin(folder, program, start).and_then(|mut child| {
-        let until = began.checked_add(time);
-        let ended = follow(&mut child, start, &name, until, output);
-        // Only now is its number free for another process.
-        child.wait().map(|status| (status, ended))
-    });
-    let (status, Followed { printed, was_ended }) = match ended {
-        Ok(ended) => ended,
-        Err(error) => return Outcome::failed(format!("it cannot be run: {error}")),
+    let child = match begin(program, start) {
+        Ok(child) => child,
+        Err(error) => {
+            let hint = match error {
+                Errno::ENOEXEC => " (does its first line begin with #! ?)",
+                _ => "",
+            };
+            return Outcome::failed(format!("it cannot be run: {}{hint}", error.desc()));
+        }
     };
+    let pid = child.pid;
+    let Followed { printed, was_ended } =
+        follow(child, start, &name, began.checked_add(time), output);
+    // Only now is its number free for another process.
+    let status = waitpid(pid, None);
     let took = Seconds(began.elapsed());
     if printed.more > 0 {
         warn!(
@@ -93,13 +107,15 @@ pub fn run(folder: &Path, program: &Path, start: &Start, time: Duration, output:
         );
     }
     let answer = without_line_feed(printed.bytes);
-    let why = match was_ended {
-        true => format!("time limit of {} s", Seconds(time)),
-        false if status.success() => {
+    let why = match status {
+        _ if was_ended => format!("time limit of {} s", Seconds(time)),
+        Ok(WaitStatus::Exited(_, 0)) => {
             info!("{name} ended after {took} s");
             return Outcome::Done(answer);
         }
-        false => said(status),
+        Ok(WaitStatus::Exited(_, code)) => format!("exit code {code}"),
+        Ok(WaitStatus::Signaled(_, signal, _)) => format!("signal {}", signal as i32),
+        _ => "unknown end".to_owned(),
     };
     info!("{name} ended after {took} s: {why}");
     Outcome::Failed {
@@ -108,37 +124,87 @@ pub fn run(folder: &Path, program: &Path, start: &Start, time: Duration, output:
     }
 }
 
-fn said(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exit code {code}"),
-        (None, Some(signal)) => format!("signal {signal}"),
-        (None, None) => "unknown end".to_owned(),
+/// A program that has been started, and this end of its streams.
+struct Child {
+    pid: Pid,
+    stdin: Option<File>,
+    stdout: File,
+    stderr: File,
+}
+
+/// Both ends of a pipe, which no other program inherits.
+fn pipe() -> nix::Result<(OwnedFd, OwnedFd)> {
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    return nix::unistd::pipe2(OFlag::O_CLOEXEC);
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+    {
+        use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+        let (read, write) = nix::unistd::pipe()?;
+        for end in [&read, &write] {
+            fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+        }
+        Ok((read, write))
     }
 }
 
-fn begin(folder: &Path, program: &Path, start: &Start) -> std::io::Result<Child> {
+fn begin(program: &Path, start: &Start) -> nix::Result<Child> {
     let job = &start.job;
-    let passed_on = PASSED_ON.iter().filter_map(|name| {
-        let value = std::env::var_os(name)?;
-        Some((name, value))
-    });
-    let mut command = launch::command(program);
-    command
-        .args(&job.arguments)
-        .env_clear()
-        .envs(passed_on)
-        .env(launch::MARK, "1")
-        .envs(job.variables.iter().map(|(name, value)| (name, value)))
-        .env("DELIVERY_ID", format!("{:016x}", start.delivery))
-        .current_dir(folder)
-        .process_group(0)
-        .stdin(match job.input.is_empty() {
-            true => Stdio::null(),
-            false => Stdio::piped(),
-        })
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
+    let text = |text: &[u8]| CString::new(text).map_err(|_| Errno::EINVAL);
+    let program = text(program.as_os_str().as_bytes())?;
+    let mut arguments = vec![program.clone()];
+    for argument in &job.arguments {
+        arguments.push(text(argument.as_bytes())?);
+    }
+    let mut variables = vec![text(
+        format!("DELIVERY_ID={:016x}", start.delivery).as_bytes(),
+    )?];
+    for (name, value) in &job.variables {
+        variables.push(text(format!("{name}={value}").as_bytes())?);
+    }
+    for name in PASSED_ON {
+        if let Some(value) = std::env::var_os(name) {
+            variables.push(text(&[name.as_bytes(), b"=", value.as_bytes()].concat())?);
+        }
+    }
+    let mut files = PosixSpawnFileActions::init()?;
+    let stdin = match job.input.is_empty() {
+        true => {
+            files.add_open(0, "/dev/null", OFlag::O_RDONLY, Mode::empty())?;
+            None
+        }
+        false => {
+            let (theirs, ours) = pipe()?;
+            files.add_dup2(theirs.as_raw_fd(), 0)?;
+            Some((theirs, ours))
+        }
+    };
+    let (stdout, their_stdout) = pipe()?;
+    let (stderr, their_stderr) = pipe()?;
+    files.add_dup2(their_stdout.as_raw_fd(), 1)?;
+    files.add_dup2(their_stderr.as_raw_fd(), 2)?;
+    let mut attributes = PosixSpawnAttr::init()?;
+    attributes.set_flags(
+        PosixSpawnFlags::POSIX_SPAWN_SETPGROUP
+            | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK
+            | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF,
+    )?;
+    attributes.set_pgroup(Pid::from_raw(0))?;
+    attributes.set_sigmask(&SigSet::empty())?;
+    // Rust's runtime ignores it.
+    attributes.set_sigdefault(&SigSet::from(Signal::SIGPIPE))?;
+    let pid = posix_spawn(
+        program.as_c_str(),
+        &files,
+        &attributes,
+        &arguments,
+        &variables,
+    )?;
+    Ok(Child {
+        pid,
+        stdin: stdin.map(|(_, ours)| ours.into()),
+        stdout: stdout.into(),
+        stderr: stderr.into(),
+    })
 }
 
 struct Followed {
@@ -148,36 +214,46 @@ struct Followed {
 
 /// Waits for the end of the program and of its output. When its time is over, ends it with all that it has started.
 fn follow(
-    child: &mut Child,
+    child: Child,
     start: &Start,
     name: &str,
     until: Option<Instant>,
     output: usize,
 ) -> Followed {
-    let group = Group::of(child);
-    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let input = start.job.input.clone();
-    let log_name = name.to_owned();
+    let Child {
+        pid,
+        stdin,
+        stdout,
+        stderr,
+    } = child;
+    let group = Group::of(pid);
     if let Some(mut stdin) = stdin {
-        // It fails where the program ends without reading all of it.
-        let _ = thread(move || stdin.write_all(&input));
+        let input = start.job.input.clone();
+        let _ = thread(move || {
+            // It fails where the program ends without reading all of it.
+            let _ = stdin.write_all(&input);
+            Printed::default()
+        });
     }
-    let stderr = thread(move || stderr.map(|stderr| log(stderr, &log_name)));
-    let stdout = thread(move || {
-        stdout
-            .map(|stdout| keep(stdout, output))
-            .unwrap_or_default()
+    let log_name = name.to_owned();
+    let stderr = thread(move || {
+        log(stderr, &log_name);
+        Printed::default()
     });
-    let end = End::of(child);
+    let stdout = thread(move || keep(stdout, output));
+    let end = thread(move || {
+        wait_for_end(pid);
+        Printed::default()
+    });
     let mut was_ended = false;
-    if !end.comes(child, until) {
+    if !comes(&end, until) {
         was_ended = true;
         warn!("{name}: its time is over, ending it");
         group.signal(Signal::SIGTERM);
-        if !end.comes(child, Instant::now().checked_add(GRACE)) {
+        if !comes(&end, Instant::now().checked_add(GRACE)) {
             group.signal(Signal::SIGKILL);
             // Nothing survives that; but a file system that hangs may hold it up.
-            let _ = end.comes(child, Instant::now().checked_add(GRACE));
+            let _ = comes(&end, Instant::now().checked_add(GRACE));
         }
     }
     // What it has left running may go on printing.
@@ -201,61 +277,48 @@ fn left(until: Option<Instant>) -> Duration {
     })
 }
 
-/// A thread of the same name as this one: the log names the run by it.
-pub fn like_this() -> std::thread::Builder {
+/// Runs `work` on a thread of the same name as this one: the log names the run by it. Of one type for every work, or
+/// std's code for a thread would be there once for each (3 kB).
+///
+/// # Errors
+/// When the system has no thread for it.
+pub fn spawn(work: Box<dyn FnOnce() + Send>) -> std::io::Result<()> {
     let this = std::thread::current();
-    std::thread::Builder::new().name(this.name().unwrap_or_default().to_owned())
+    let like_this = std::thread::Builder::new().name(this.name().unwrap_or_default().to_owned());
+    like_this.spawn(work).map(|_| ())
 }
 
 /// Runs `work` on another thread. Where there is none, it has come to its end.
-fn thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
+fn thread(work: impl FnOnce() -> Printed + Send + 'static) -> Receiver<Printed> {
     let (sender, receiver) = mpsc::channel();
-    if let Err(error) = like_this().spawn(move || sender.send(work())) {
+    let work = Box::new(move || {
+        // Whoever waits may have given up.
+        let _ = sender.send(work());
+    });
+    if let Err(error) = spawn(work) {
         warn!("there is no thread for a program: {error}");
     }
     receiver
 }
 
-/// The end of a process, which leaves its number to it: a signal for its group must not hit another one.
-#[cfg(target_os = "linux")]
-struct End(Receiver<()>);
-
-#[cfg(target_os = "linux")]
-impl End {
-    fn of(child: &Child) -> Self {
-        use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
-        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        Self(thread(move || {
-            let how = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-            let waits =
-                |pid| waitid(WaitId::Pid(pid), how).is_err_and(|e| e == rustix::io::Errno::INTR);
-            while pid.is_some_and(waits) {}
-        }))
-    }
-
-    /// Whether it comes until then.
-    fn comes(&self, _: &mut Child, until: Option<Instant>) -> bool {
-        self.0.recv_timeout(left(until)) != Err(mpsc::RecvTimeoutError::Timeout)
-    }
+/// Whether what another thread waits for comes until then.
+fn comes(other: &Receiver<Printed>, until: Option<Instant>) -> bool {
+    !matches!(
+        other.recv_timeout(left(until)),
+        Err(RecvTimeoutError::Timeout)
+    )
 }
 
-/// The same where rustix cannot wait so: it looks again and again.
-#[cfg(not(target_os = "linux"))]
-struct End;
+/// Waits for the end of a process, and leaves its number to it: a signal for its group must not hit another one.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn wait_for_end(pid: Pid) {
+    use nix::sys::wait::{Id, WaitPidFlag, waitid};
+    let how = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+    while waitid(Id::Pid(pid), how) == Err(Errno::EINTR) {}
+}
 
-#[cfg(not(target_os = "linux"))]
-impl End {
-    fn of(_: &Child) -> Self {
-        Self
-    }
-
-    fn comes(&self, child: &mut Child, until: Option<Instant>) -> bool {
-        while matches!(child.try_wait(), Ok(None)) {
-            if left(until).is_zero() {
-                return false;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        true
-    }
+/// The same where nix cannot wait so: the number may become free before the rest of the group is ended.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+fn wait_for_end(pid: Pid) {
+    while waitpid(pid, None) == Err(Errno::EINTR) {}
 }

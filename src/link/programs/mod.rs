@@ -5,12 +5,11 @@
 //! SIGKILL a little later. What it prints beyond that length is dropped, and it runs on. What it leaves running in its
 //! process group is ended with it.
 //!
-//! It gets a new process group, the folder as its working directory, no more of the environment than [`PASSED_ON`] and
+//! It gets a new process group, no more of the environment than [`PASSED_ON`] and
 //! what the job names, and its standard error goes to the log.
 
 mod child;
 mod folder;
-mod launch;
 mod output;
 
 use std::path::PathBuf;
@@ -20,7 +19,6 @@ use std::time::{Duration, Instant};
 use super::engine::{Rules, Start};
 use crate::role::{Failure, Job, Outcome};
 use folder::Folder;
-pub use launch::{launch, marks_a_launch};
 use nix::sys::signal::Signal;
 
 /// The environment variables that a program gets of this program's own.
@@ -128,12 +126,11 @@ impl Programs {
         };
         let state = Arc::clone(&self.state);
         let (time, output) = (self.options.time, self.options.output);
-        let folder = self.folder.path().to_owned();
         let run = move || {
-            let outcome = child::run(&folder, &program, &start, time, output);
+            let outcome = child::run(&program, &start, time, output);
             end(&state, number, outcome);
         };
-        if let Err(error) = child::like_this().spawn(run) {
+        if let Err(error) = child::spawn(Box::new(run)) {
             let outcome = Outcome::failed(format!("there is no thread for it: {error}"));
             end(&self.state, number, outcome);
         }

@@ -49,6 +49,8 @@ pub struct Oddities {
     pub delivers_for_each_filter: bool,
     /// It refuses every login (CONNACK 5).
     pub refuses_logins: bool,
+    /// It refuses a login that comes with a last will (EMQX and others, where its topic is not allowed).
+    pub refuses_wills: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -63,6 +65,8 @@ struct InFlight {
 struct Session {
     persistent: bool,
     connection: Option<Connection>,
+    /// What to publish when that connection ends without DISCONNECT.
+    will: Option<Message>,
     subscriptions: BTreeMap<TopicFilter, QoS>,
     queue: VecDeque<Message>,
     in_flight: Vec<InFlight>,
@@ -80,7 +84,7 @@ pub struct Broker {
     saved: BTreeMap<String, Session>,
     /// Every message that it has taken over, in order, and when.
     pub routed: Vec<(Instant, Message)>,
-    /// What a new subscription is answered with (MQTT 3.1.1, section 3.3.1.3). Clients retain nothing here.
+    /// What a new subscription is answered with (MQTT 3.1.1, section 3.3.1.3).
     pub retained: Vec<Message>,
     /// Packets to send, and connections to close (`None`).
     pub out: VecDeque<(Connection, Option<Packet>)>,
@@ -99,9 +103,22 @@ fn to_wire(qos: QoS) -> WireQoS {
 
 impl Broker {
     /// CONNECT. `Some(session present)`, or `None` for a refusal.
-    pub fn connect(&mut self, id: &str, clean: bool, connection: Connection) -> Option<bool> {
-        if self.oddities.refuses_logins {
+    pub fn connect(
+        &mut self,
+        now: Instant,
+        id: &str,
+        clean: bool,
+        will: Option<Message>,
+        connection: Connection,
+    ) -> Option<bool> {
+        let refuses_it = self.oddities.refuses_wills && will.is_some();
+        if self.oddities.refuses_logins || refuses_it {
             return None;
+        }
+        // Before the CONNACK, as the standard wants the old connection ended by then (section 3.1.4).
+        let old = self.sessions.get_mut(id).and_then(|old| old.will.take());
+        if let Some(old) = old {
+            self.route(now, old);
         }
         let session_present = !clean && self.sessions.contains_key(id);
         let session = self.sessions.entry(id.to_owned()).or_default();
@@ -120,6 +137,7 @@ impl Broker {
             };
         }
         session.persistent = !clean;
+        session.will = will;
         Some(session_present)
     }
 
@@ -148,17 +166,30 @@ impl Broker {
         session.pump(&mut self.out);
     }
 
-    /// The connection has ended, one way or the other.
-    pub fn disconnected(&mut self, id: &str, connection: Connection) {
-        let Some(session) = self.sessions.get_mut(id) else {
+    /// The connection has ended, one way or the other, or its keep alive has: for the broker that is the same.
+    pub fn disconnected(&mut self, now: Instant, connection: Connection) {
+        let mut sessions = self.sessions.iter_mut();
+        let Some((id, session)) = sessions.find(|(_, s)| s.connection == Some(connection)) else {
             return;
         };
-        if session.connection == Some(connection) {
-            session.connection = None;
-            if !session.persistent {
-                self.sessions.remove(id);
-            }
+        session.connection = None;
+        let will = session.will.take();
+        if !session.persistent {
+            let id = id.clone();
+            self.sessions.remove(&id);
         }
+        if let Some(will) = will {
+            self.route(now, will);
+        }
+    }
+
+    /// The retained message on this topic; empty where there is none.
+    pub fn retained_on(&self, topic: &str) -> String {
+        let mut retained = self.retained.iter();
+        let on_it = retained.find(|message| message.topic.as_str() == topic);
+        on_it.map_or(String::new(), |message| {
+            String::from_utf8_lossy(&message.payload).into_owned()
+        })
     }
 
     /// Restarts without what was not saved.
@@ -167,6 +198,7 @@ impl Broker {
             self.out.extend(session.connection.map(|c| (c, None)));
         }
         self.sessions.clear();
+        self.retained.clear();
     }
 
     /// Saves the sessions, as mosquitto does now and then.
@@ -223,7 +255,8 @@ impl Broker {
                     return self.out.push_back((connection, None));
                 }
                 let topic = TopicName::new(publish.topic).unwrap();
-                let message = Message::new(topic, publish.payload, qos);
+                let mut message = Message::new(topic, publish.payload, qos);
+                message.retain = publish.retain;
                 match qos {
                     QoS::AtMostOnce => routed = Some(message),
                     QoS::AtLeastOnce => {
@@ -293,7 +326,10 @@ impl Broker {
                 answers.push(Packet::UnsubAck(UnsubAck::new(unsubscribe.pkid)));
             }
             Packet::PingReq => answers.push(Packet::PingResp),
-            Packet::Disconnect => return self.out.push_back((connection, None)),
+            Packet::Disconnect => {
+                session.will = None;
+                return self.out.push_back((connection, None));
+            }
             other => panic!("a client sends no {other:?}"),
         }
         for answer in answers {
@@ -331,11 +367,18 @@ impl Broker {
             }
             for granted in granted {
                 let mut copy = message.clone();
+                copy.retain = false;
                 copy.qos = copy.qos.min(granted);
                 if session.connection.is_some() || copy.qos > QoS::AtMostOnce {
                     session.queue.push_back(copy);
                 }
                 session.pump(&mut self.out);
+            }
+        }
+        if message.retain {
+            self.retained.retain(|old| old.topic != message.topic);
+            if !message.payload.is_empty() {
+                self.retained.push(message.clone());
             }
         }
         self.routed.push((now, message));

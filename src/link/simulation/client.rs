@@ -11,12 +11,17 @@ use crate::link::driver::wire;
 use crate::link::engine::journal::Journal;
 use crate::link::engine::{Engine, Input, Output, RoleWithSink, Trouble};
 use crate::link::{Address, End, Options};
+use crate::mqtt::Message;
 use crate::role::{Failure, Job, Kind, Outcome, Role};
 
 /// What a client wants of the network.
 #[derive(Debug)]
 pub enum Wish {
-    Connect { to: Address, clean_session: bool },
+    Connect {
+        to: Address,
+        clean_session: bool,
+        will: Option<Message>,
+    },
     Send(Packet),
     HangUp,
 }
@@ -102,11 +107,19 @@ impl Client {
                 return;
             }
             match self.engine.poll(now) {
-                Output::Connect { to, clean_session } => {
+                Output::Connect {
+                    to,
+                    clean_session,
+                    will,
+                } => {
                     self.hang_up();
                     self.attempts += 1;
                     self.is_attached = true;
-                    self.wishes.push(Wish::Connect { to, clean_session });
+                    self.wishes.push(Wish::Connect {
+                        to,
+                        clean_session,
+                        will,
+                    });
                 }
                 Output::Disconnect { may_leave } => {
                     self.wishes.push(Wish::Send(Packet::Disconnect));

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::disk::{Crash, Disk};
+use super::presence;
 use super::sessions::options;
 use super::world::{Strike, World};
 use super::{each_case, each_seed};
@@ -86,11 +87,11 @@ impl Crashes {
     }
 
     fn session(&self, who: Who, resume: bool) -> crate::link::Options {
-        let id = match who {
-            Who::Device => "alice",
-            Who::Controller => "controller",
-        };
-        options(id, Session::Persistent { resume, keep: true })
+        let session = Session::Persistent { resume, keep: true };
+        match who {
+            Who::Device => presence::present(session, &self.world),
+            Who::Controller => options("controller", session),
+        }
     }
 
     /// A process begins as `program` has it begin.
@@ -199,6 +200,7 @@ impl Crashes {
 
     fn assert_ends_well(&mut self, blows: Vec<Blow>) -> (Vec<String>, Vec<String>) {
         self.run(blows);
+        presence::assert_offline(&mut self.world);
         let report = self.reports.borrow().last().cloned().expect("no verdict");
         assert_eq!(report.verdict, Ok(()));
         assert_eq!(self.progress.borrow().last(), Some(&Progress::Done));

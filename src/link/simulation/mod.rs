@@ -11,6 +11,7 @@ mod disk;
 mod failures;
 mod oddities;
 mod party;
+mod presence;
 mod programs;
 mod requests;
 mod restores;

@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 use crate::link::engine::{Rules, Start};
 use crate::role::Outcome;
 
+/// How long a program takes at the most.
+pub const LONGEST: Duration = Duration::from_millis(500);
+
 /// A program that has begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ran {
@@ -37,7 +40,7 @@ impl Shelf {
         }
     }
 
-    /// A program begins. The one that is called `T` prints its arguments, and takes up to half a second.
+    /// A program begins. The one that is called `T` prints its arguments, and takes up to [`LONGEST`].
     pub fn start(&mut self, now: Instant, start: &Start) {
         let mut record = self.record.borrow_mut();
         record.push(Ran {
@@ -45,7 +48,8 @@ impl Shelf {
             arguments: start.job.arguments.join(" "),
             has_ended: false,
         });
-        let takes = Duration::from_millis(self.random.u64(1..500));
+        let longest = LONGEST.as_millis() as u64;
+        let takes = Duration::from_millis(self.random.u64(1..longest));
         self.running
             .push((now + takes, start.number, record.len() - 1));
     }

@@ -49,6 +49,8 @@ enum Event {
     Lost(Connection),
     /// The broker gets to a SUBSCRIBE.
     Late(Connection),
+    /// The broker has heard nothing for one and a half times the keep alive.
+    Expire(Connection),
 }
 
 /// The world.
@@ -201,9 +203,11 @@ impl World {
         self.clients[number].turn(self.now);
         for wish in std::mem::take(&mut self.clients[number].wishes) {
             match wish {
-                Wish::Connect { to, clean_session } => {
-                    self.connect(number, to.host, clean_session);
-                }
+                Wish::Connect {
+                    to,
+                    clean_session,
+                    will,
+                } => self.connect(number, to.host, clean_session, will),
                 Wish::Send(packet) => {
                     if let Some(connection) = self.current[number] {
                         self.send_up(connection, packet);
@@ -282,6 +286,11 @@ impl World {
             Event::Up(connection) => self.on_up(connection),
             Event::Down(connection) => self.on_down(connection),
             Event::Late(connection) => self.on_late(connection),
+            Event::Expire(connection) => {
+                let now = self.now;
+                let brokers = self.brokers.values_mut();
+                brokers.for_each(|broker| broker.disconnected(now, connection));
+            }
         }
         self.carry();
     }

@@ -6,8 +6,9 @@ use crate::link::engine::Outgoing;
 use crate::link::engine::inbound::Ack;
 use crate::link::engine::journal::Entry;
 use crate::link::engine::outbox::{Confirmed, Packet, Replay};
+use crate::link::engine::presence::Presence;
 use crate::link::engine::suspect::{Permitted, Suspect};
-use crate::mqtt::QoS;
+use crate::mqtt::{Message, QoS};
 
 impl Delivery {
     /// Whether [`Delivery::send_next`] has something to send.
@@ -16,6 +17,7 @@ impl Delivery {
         !self.answers.is_empty()
             || self.may_ping()
             || self.may_release()
+            || self.next_presence().is_some()
             || self.may_replay()
             || self.inbound.has_ack()
             || self.has_identifiers() && self.may_send_next()
@@ -27,16 +29,30 @@ impl Delivery {
 
     fn may_release(&self) -> bool {
         let is_trial = matches!(self.permits(), Some(Permitted::Ping | Permitted::NoPublish));
-        !is_trial && !self.releases.is_empty()
+        !is_trial && !self.tries_presence() && !self.releases.is_empty()
     }
 
     fn may_ping(&self) -> bool {
-        self.wants_ping || self.permits() == Some(Permitted::Ping)
+        let presence = self.presence.as_ref().and_then(Presence::permits);
+        let wanted = [self.permits(), presence].contains(&Some(Permitted::Ping));
+        self.wants_ping || wanted
+    }
+
+    fn next_presence(&self) -> Option<(u16, &Message)> {
+        let presence = self.presence.as_ref()?;
+        presence.next(self.suspect.is_some())
+    }
+
+    /// What the broker is told of this client itself is to be alone on its way. A suspect of the role's comes first.
+    fn tries_presence(&self) -> bool {
+        let presence = self.presence.as_ref();
+        let is_suspect = presence.is_some_and(|presence| presence.permits().is_some());
+        self.suspect.is_none() && is_suspect
     }
 
     /// The suspect, and what was published before it: the order stays.
     fn may_replay(&self) -> bool {
-        let Some(first) = self.replays.front() else {
+        let Some(first) = self.replays.front().filter(|_| !self.tries_presence()) else {
             return false;
         };
         match (self.permits(), first) {
@@ -65,6 +81,7 @@ impl Delivery {
                 self.outbox.next_serial().is_some_and(|next| next <= serial)
             }
             (Some(Packet::Publish(_)), Some(_)) => false,
+            (Some(Packet::Publish(_)), None) => !self.tries_presence(),
             _ => true,
         }
     }
@@ -94,6 +111,18 @@ impl Delivery {
                 self.releasing.push(pkid);
                 return Some(write(Outgoing::PubRel(pkid)).map(|()| None));
             }
+        }
+        if let Some((pkid, message)) = self.next_presence() {
+            let outgoing = Outgoing::Publish {
+                pkid,
+                dup: false,
+                message,
+            };
+            return Some(write(outgoing).map(|()| {
+                let presence = self.presence.as_mut();
+                self.wants_ping |= presence.is_some_and(|presence| presence.sent(pkid));
+                None
+            }));
         }
         let replay = match self.may_replay() {
             true => self.replays.pop_front(),

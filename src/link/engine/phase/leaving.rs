@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Outcome, Phase};
 use crate::link::engine::Engine;
+use crate::link::engine::presence::Presence;
 use crate::link::{End, Session};
 use crate::role::Kind;
 
@@ -60,7 +61,8 @@ impl Engine<'_> {
         let Phase::Closing { end, .. } = &self.phase else {
             return None;
         };
-        if !self.delivery.owes_nothing() {
+        let presence = self.delivery.presence.as_ref();
+        if !self.delivery.owes_nothing() || presence.is_some_and(Presence::must_be_heard) {
             return None;
         }
         match self.session {

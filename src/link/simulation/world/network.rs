@@ -7,6 +7,7 @@ use rumqttc::Packet;
 
 use super::{Event, World};
 use crate::link::simulation::broker::Connection;
+use crate::mqtt::Message;
 use crate::role::Kind;
 
 /// The driver gives up an attempt to connect then.
@@ -27,6 +28,7 @@ pub struct Wire {
     pub client: usize,
     pub host: String,
     pub clean_session: bool,
+    pub will: Option<Message>,
     pub up: VecDeque<(Instant, Packet)>,
     pub down: VecDeque<(Instant, Down)>,
     /// SUBSCRIBEs that the broker has read and put off.
@@ -36,7 +38,13 @@ pub struct Wire {
 }
 
 impl World {
-    pub(super) fn connect(&mut self, client: usize, host: String, clean_session: bool) {
+    pub(super) fn connect(
+        &mut self,
+        client: usize,
+        host: String,
+        clean_session: bool,
+        will: Option<Message>,
+    ) {
         self.numbers += 1;
         let connection = self.numbers;
         let is_down = self.down_until.get(&host).is_some_and(|at| *at > self.now);
@@ -45,6 +53,7 @@ impl World {
             client,
             host,
             clean_session,
+            will,
             up: VecDeque::new(),
             down: VecDeque::new(),
             late: VecDeque::new(),
@@ -93,9 +102,8 @@ impl World {
                 Some(packet) => self.send_down(connection, Down::Packet(packet)),
                 None => {
                     if let Some(wire) = self.wires.get(&connection) {
-                        let id = &self.clients[wire.client].id;
                         let broker = Self::broker_of(&mut self.brokers, &wire.host);
-                        broker.disconnected(id, connection);
+                        broker.disconnected(self.now, connection);
                     }
                     self.send_down(connection, Down::Closed);
                 }
@@ -110,8 +118,7 @@ impl World {
             return;
         };
         if !wire.silent {
-            let id = &self.clients[wire.client].id;
-            Self::broker_of(&mut self.brokers, &wire.host).disconnected(id, connection);
+            Self::broker_of(&mut self.brokers, &wire.host).disconnected(self.now, connection);
         }
     }
 
@@ -121,7 +128,8 @@ impl World {
         };
         let id = &self.clients[wire.client].id;
         let broker = Self::broker_of(&mut self.brokers, &wire.host);
-        let answer = broker.connect(id, wire.clean_session, connection);
+        let will = wire.will.clone();
+        let answer = broker.connect(self.now, id, wire.clean_session, will, connection);
         let now = self.now;
         self.now += self.connack_delay;
         self.send_down(connection, Down::ConnAck(answer));

@@ -1,6 +1,7 @@
 //! What happens to a connection, a broker or a run, and when.
 
 use super::{Event, World};
+use crate::link::Options;
 use crate::link::simulation::broker::{Broker, Connection};
 use crate::link::simulation::client::Client;
 use crate::role::{Failure, Kind};
@@ -50,6 +51,8 @@ impl World {
                     wire.up.clear();
                     wire.down.clear();
                 }
+                let keep_alive = Options::KEEP_ALIVE + Options::KEEP_ALIVE / 2;
+                self.schedule(self.now + keep_alive, Event::Expire(connection));
             }
             Strike::Restart | Strike::Forget => {
                 if strike == Strike::Forget {
