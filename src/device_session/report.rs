@@ -35,7 +35,7 @@ impl Report {
             format!("[{}]", items.join(","))
         };
         let verdict = match &self.verdict {
-            Ok(()) => "\"passed\"".to_owned(),
+            Ok(()) => "\"passed\",\"mistakes\":[]".to_owned(),
             Err(why) => format!(
                 "\"failed\",\"reason\":{},\"mistakes\":{}",
                 quoted(&why.join("; ")),

@@ -4,7 +4,7 @@ use crate::json::Json;
 use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, PAHO, missing};
 use harness::peers;
-use harness::process::Process;
+use harness::process::{Process, through};
 
 /// A mistake of `wrong_device.py`, and what its student is told: the word of the verdict, and parts of the sentence.
 const MISTAKES: [(&str, &str, &[&str]); 18] = [
@@ -244,4 +244,22 @@ fn two_controllers_on_one_broker_are_told_of_each_other() {
     let said = controllers.map(|controller| controller.end().stderr);
     let hint = "frank/UUID was told another UNIQUE ID";
     assert!(said.iter().any(|said| said.contains(hint)), "{said:?}");
+}
+
+/// On a terminal a service says that it is ready, and for what; with `-v` the log does, and in a file nobody waits for it.
+#[test]
+fn a_service_on_a_terminal_says_what_it_waits_for() {
+    if missing(&[MOSQUITTO, PAHO]) {
+        return;
+    }
+    let broker = Mosquitto::open();
+    for (command, line) in [
+        ("controller", "waiting for logins on login at 127.0.0.1:"),
+        ("responder", "waiting for requests at 127.0.0.1:"),
+    ] {
+        let mut terminal = std::process::Command::new(PAHO.path());
+        terminal.args(["-c", "import pty, sys; pty.spawn(sys.argv[1:])"]);
+        let service = Process::start(through(terminal, &broker.client([command])));
+        service.wait_for_stdout(line);
+    }
 }

@@ -156,9 +156,10 @@ fn recall(value: &[u8], unconfirmed: u32, now: Instant, plan: &Plan) -> Option<S
 mod tests {
     use super::super::tests::{CONNECTED, message, plan, subscribed, verdict};
     use super::super::*;
+    use super::{Duration, recall, value};
     use crate::device_session::{PAUSE, Replies};
     use crate::role::Memory;
-    use session::SETTLE;
+    use session::{PATIENCE, SETTLE};
 
     /// A controller that is killed after any event, and a later one in its place.
     #[test]
@@ -228,5 +229,46 @@ mod tests {
             let mut last = Controller::recalling(plan(3), &memory, now);
             assert!(finishes(last.handle(now, CONNECTED).unwrap()));
         }
+    }
+
+    /// What was wrong is not forgotten, and what was sent once more is not sent again.
+    #[test]
+    fn a_later_process_knows_the_mistakes_and_what_was_sent_when() {
+        let now = Instant::now();
+        let (mut controller, id, commands) = super::super::tests::commanding(3, now);
+        let mut at = now + PAUSE + PATIENCE;
+        controller.handle(at, Event::Deadline).unwrap();
+        let reply = message(&format!("/{id}/{}", commands[0]), "Ape", QoS::AtMostOnce);
+        controller.handle(at, Event::Received(&reply)).unwrap();
+        let session = &controller.sessions[&id];
+        let mut memory = Memory::default();
+        memory.values.insert(id.to_string(), value(session));
+        let mistakes = session.mistakes.clone();
+        let once_more = session.once_more.clone();
+        assert!(!mistakes.is_empty() && once_more.is_some());
+        // One command is on its way: so long nothing is missing.
+        memory.unconfirmed.push(command_topic(&id));
+        let mut later = Controller::recalling(plan(3), &memory, at);
+        let known = &later.sessions[&id];
+        assert_eq!((&known.mistakes, &known.once_more), (&mistakes, &once_more));
+        assert_eq!(known.sent_after, PAUSE);
+        assert_eq!(later.deadline(), Some(at + Plan::TIMEOUT));
+        at += Duration::from_secs(5);
+        let command = message(id.as_str(), commands[0].as_str(), QoS::ExactlyOnce);
+        later.handle(at, Event::Confirmed(&command)).unwrap();
+        assert_eq!(later.deadline(), Some(at + PATIENCE));
+        let effects = later.handle(at + PATIENCE, Event::Deadline).unwrap();
+        let why = verdict(&effects).unwrap().unwrap_err();
+        assert!(why.contains("begins with a slash"), "{why}");
+    }
+
+    /// The journal of a version that knew no mistakes.
+    #[test]
+    fn a_session_of_an_earlier_version_goes_on() {
+        let now = Instant::now();
+        let old = "alice\x002\x000\0commanding\x001\0CMD1\x000\0CMD1\x001";
+        let session = recall(old.as_bytes(), 0, now, &plan(1)).unwrap();
+        assert!(matches!(&session.stage, Stage::Commanding(c) if c.open.len() == 1));
+        assert!(recall(&value(&session), 0, now, &plan(1)).is_some());
     }
 }

@@ -20,9 +20,9 @@ fn near_misses(unique_id: &Level) -> impl Iterator<Item = TopicFilter> {
 }
 
 /// The filter for replies below the USER_ID, and for what another controller says there. None where a broker gives the
-/// name a meaning of its own (section 4.7.2).
+/// name a meaning of its own (section 4.7.2), and for `login`, below which logins land.
 fn below_user(user_id: &Level) -> Option<TopicFilter> {
-    let is_ordinary = !user_id.as_str().starts_with('$');
+    let is_ordinary = !user_id.as_str().starts_with('$') && user_id.as_str() != "login";
     is_ordinary.then(|| TopicFilter::below(&TopicName::of(user_id)))
 }
 
