@@ -54,7 +54,7 @@ impl Controller {
     /// The broker has a command.
     pub(super) fn delivered(&mut self, now: Instant, unique_id: &Level) {
         let session = self.sessions.get_mut(unique_id);
-        if let Some(stage) = session.and_then(|session| session.delivered(now, &self.plan)) {
+        if let Some(stage) = session.and_then(|session| session.delivered(now)) {
             self.set_stage(unique_id, stage);
         }
     }

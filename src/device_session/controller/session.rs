@@ -158,15 +158,22 @@ impl Session {
         Some(stage)
     }
 
-    /// The broker has one of the commands.
-    pub fn delivered(&mut self, now: Instant, plan: &Plan) -> Option<Stage> {
+    /// The broker has one of the commands. The stage that follows: it waits anew with its looks, and not with its time limit,
+    /// which is that for a reply.
+    pub fn delivered(&mut self, now: Instant) -> Option<Stage> {
         let Stage::Commanding(commanding) = &mut self.stage else {
             return None;
         };
-        commanding.unconfirmed = commanding.unconfirmed.saturating_sub(1);
-        // The link's time is not the device's.
-        commanding.last_sign = now;
-        self.sign(now, plan)
+        let unconfirmed = commanding.unconfirmed.saturating_sub(1);
+        let patience = PATIENCE.max(self.longest_silence * 2);
+        Some(Stage::Commanding(Commanding {
+            open: std::mem::take(&mut commanding.open),
+            unconfirmed,
+            // The link's time is not the device's.
+            last_sign: now,
+            look_at: (unconfirmed == 0).then(|| now + patience),
+            expires_at: commanding.expires_at,
+        }))
     }
 
     /// One reply to `command` less to wait for.
