@@ -79,6 +79,19 @@ impl Stop {
         self.0.1.notify_all();
     }
 
+    /// Waits for [`Stop::end_wait`] alone, until `deadline` at the latest: the request has been heard.
+    pub fn wait_for_more(&self, deadline: Instant) {
+        let mut state = self.state();
+        while !std::mem::take(&mut state.has_more) {
+            let remaining = deadline.saturating_duration_since(Instant::now());
+            if remaining.is_zero() {
+                return;
+            }
+            let waited = self.0.1.wait_timeout(state, remaining);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
     /// Registers a function that the request calls, for a thread that waits for something else than this `Stop`. It
     /// is called on the thread that makes the request, and only for a request that comes while the guard lives: a
     /// caller looks at [`Stop::requested`] afterwards, because the request may have been made before.

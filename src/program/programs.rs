@@ -1,10 +1,13 @@
 //! The folder of programs that answer commands or actions, and what is said of it at the start.
 
 use log::{info, warn};
+use nix::sys::signal::Signal;
 
 use crate::link::{ProgramOptions, Programs};
 use crate::mqtt::printable;
-use crate::role::Failure;
+use crate::role::{Failure, Kind};
+
+use super::signals;
 
 /// Opens it. Says which programs there are, and which of the `usual` answers they replace.
 ///
@@ -14,6 +17,10 @@ pub fn open(options: Option<ProgramOptions>, usual: &[&str]) -> Result<Option<Pr
     let Some(options) = options else {
         return Ok(None);
     };
+    if signals::is_ignored(Signal::SIGCHLD) {
+        let text = "SIGCHLD is ignored, so the kernel tells no program's exit code: start mqtt_client without `trap '' CHLD`";
+        return Err(Failure::new(Kind::Config, text));
+    }
     let folder = options.folder.display().to_string();
     let programs = Programs::open(options)?;
     let names = programs.names();

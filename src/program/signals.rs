@@ -94,13 +94,24 @@ fn supervise(stopped: u8, work: Work) -> Result<u8, Failure> {
     }
 }
 
+/// Whether this process was started to ignore a signal. Where the kernel tells nothing, it was not.
+#[must_use]
+pub fn is_ignored(signal: Signal) -> bool {
+    ignored(&std::fs::read_to_string(STATUS).unwrap_or_default()) >> (signal as i32 - 1) & 1 == 1
+}
+
+fn ignored(status: &str) -> u128 {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u128::from_str_radix(mask.trim(), 16).ok());
+    mask.unwrap_or(0)
+}
+
 /// The signals to take as a wish for the end, by what the kernel tells of this process: not those that it was
 /// started to ignore, as nohup(1), `trap '' HUP` and the background of a script do. Where the kernel tells nothing,
 /// all of them.
 fn asked_for(status: &str) -> SigSet {
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let ignored = ignored.and_then(|mask| u128::from_str_radix(mask.trim(), 16).ok());
-    let is_ignored = |signal: &Signal| ignored.unwrap_or(0) >> (*signal as i32 - 1) & 1 == 1;
+    let ignored = ignored(status);
+    let is_ignored = |signal: &Signal| ignored >> (*signal as i32 - 1) & 1 == 1;
     STOPS
         .into_iter()
         .filter(|signal| !is_ignored(signal))

@@ -8,7 +8,8 @@ use harness::mosquitto::Mosquitto;
 use harness::needed::{MOSQUITTO, PAHO, missing};
 use harness::observer::{Heard, Observer};
 use harness::peers;
-use harness::process::{Ended, Process};
+use harness::process::{Ended, Process, mqtt_client};
+use harness::proxy::{Cut, Ending, Proxy, Way};
 
 /// A folder of programs, and room for what they write.
 struct Shelf {
@@ -265,6 +266,14 @@ fn a_program_whose_time_is_over_ends_with_all_that_it_has_started() {
         &format!("trap '' TERM\nsleep 60 & echo $! $$ >> {pids}\necho asleep\nwait; sleep 60"),
     );
     shelf.add("LEAVE", &format!("sleep 60 & echo $! >> {pids}\necho left"));
+    // It goes on, and holds the output open.
+    let (gone, lives) = (shelf.file("gone"), shelf.file("lives"));
+    let (gone, lives) = (gone.display(), lives.display());
+    let daemon = format!("until [ -e {gone} ]; do sleep 0.1; done; echo > {lives}");
+    shelf.add(
+        "DAEMON",
+        &format!("echo started\nsetsid -f sh -c '{daemon}'"),
+    );
     let board = Board::new(&shelf, &["--program-time", "3", "-k", "1"]);
     board.command("SLEEP");
     board.command("CMD1");
@@ -274,6 +283,16 @@ fn a_program_whose_time_is_over_ends_with_all_that_it_has_started() {
     board.command("LEAVE");
     assert_eq!(board.reply("LEAVE"), "left");
     await_gone(&shelf.read("pids"));
+    board.command("DAEMON");
+    assert_eq!(board.reply("DAEMON"), "started");
+    board.command("LEAVE");
+    assert_eq!(board.reply("LEAVE"), "left", "nothing waits for the other");
+    std::fs::write(shelf.file("gone"), "").unwrap();
+    let guard = std::time::Instant::now() + harness::process::GUARD;
+    while shelf.read("lives").is_empty() {
+        assert!(std::time::Instant::now() < guard, "it was ended");
+        std::thread::yield_now();
+    }
     let log = board.broker.log();
     assert!(log.contains("Received PINGREQ from device-alice"), "{log}");
     assert!(!log.contains("exceeded timeout"), "{log}");
@@ -345,7 +364,7 @@ fn a_program_that_a_crash_has_interrupted_runs_again_or_not() {
         let (runs, go) = (runs.display(), go.display());
         shelf.add(
             "SLOW",
-            &format!("echo $DELIVERY_ID >> {runs}\necho begun >&2\nuntil [ -e {go} ]; do sleep 0.05; done\necho done"),
+            &format!("echo $DELIVERY_ID >> {runs}\necho begun >&2\nwhile [ -e $0 -a ! -e {go} ]; do sleep 0.05; done\necho done"),
         );
         let state = shelf.file("state");
         std::fs::create_dir(&state).unwrap();
@@ -390,7 +409,7 @@ fn a_stop_waits_for_the_program_that_runs() {
     let shelf = Shelf::new();
     let go = shelf.file("go");
     let script = format!(
-        "echo begun $1 >&2\nuntil [ -e {} ]; do sleep 0.02; done\necho $1",
+        "echo begun $1 >&2\nwhile [ -e $0 -a ! -e {} ]; do sleep 0.02; done\necho $1",
         go.display()
     );
     shelf.add("SLOW", &script);
@@ -410,6 +429,77 @@ fn a_stop_waits_for_the_program_that_runs() {
     assert!(!ended.stderr.contains("begun 2"), "{ended:?}");
     assert_eq!(board.reply("SLOW"), "2");
     board.finish();
+}
+
+/// Without a connection nothing can be answered, but what has ended is written down: the next process answers, and runs
+/// nothing again.
+#[test]
+fn a_stop_without_a_connection_waits_for_the_program_too() {
+    if missing(&[MOSQUITTO, PAHO]) {
+        return;
+    }
+    let shelf = Shelf::new();
+    let (runs, go) = (shelf.file("runs"), shelf.file("go"));
+    let script = format!(
+        "echo $DELIVERY_ID >> {}\necho begun >&2\nwhile [ -e $0 -a ! -e {} ]; do sleep 0.02; done\necho done",
+        runs.display(),
+        go.display()
+    );
+    shelf.add("SLOW", &script);
+    let state = shelf.file("state");
+    std::fs::create_dir(&state).unwrap();
+    let more = ["--state-dir", state.to_str().unwrap(), "--at-most-once"];
+    let broker = Mosquitto::open();
+    let observer = Observer::start(peers::command(
+        "observer.py",
+        &broker.port(),
+        ["login", "U1/#"],
+    ));
+    let proxy = Proxy::start(broker.port().parse().unwrap(), []);
+    let start = |port: &str| {
+        let programs = shelf.programs();
+        let args = [
+            "-h",
+            "127.0.0.1",
+            "-p",
+            port,
+            "-v",
+            "-k",
+            "1",
+            "--reconnect-delay",
+            "600",
+            "device",
+            "alice",
+        ];
+        let args = args
+            .into_iter()
+            .chain(["--commands", programs.to_str().unwrap()]);
+        Process::start(mqtt_client(args.chain(more)))
+    };
+    let device = start(&proxy.port().to_string());
+    observer.hear("the login", |heard| heard.topic == "login");
+    observer.publish("alice/UUID", "U1", 1);
+    device.wait_for_stderr("subscribed to U1");
+    observer.publish("U1", "SLOW", 2);
+    device.wait_for_stderr("SLOW: begun");
+    // At its next ping; and it stays away.
+    proxy.cut(Cut {
+        way: Way::Up,
+        after: 0,
+        ending: Ending::Close,
+    });
+    device.wait_for_stderr("trying again");
+    device.signal("TERM");
+    device.wait_for_stderr("stopping");
+    std::fs::write(&go, "").unwrap();
+    let ended = device.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let device = start(&broker.port());
+    let reply = observer.hear("the reply", |heard| heard.topic == "U1/SLOW");
+    assert_eq!(reply.payload, "done");
+    assert_eq!(shelf.read("runs").lines().count(), 1);
+    observer.publish("U1", "Well done my IoT!", 2);
+    assert_eq!(device.end().code, Some(0));
 }
 
 /// One that does not end in time is ended, with a second signal, too.

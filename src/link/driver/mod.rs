@@ -257,7 +257,13 @@ impl<'a> Driver<'a> {
             return;
         }
         let look = self.look();
-        let _ = self.stop.wait_until(look.into_iter().chain(until).min());
+        let until = look.into_iter().chain(until).min();
+        match until.filter(|_| self.engine.is_closing()) {
+            Some(until) => self.stop.wait_for_more(until),
+            None => {
+                let _ = self.stop.wait_until(until);
+            }
+        }
     }
 
     fn wait(&mut self, until: Option<Instant>) {

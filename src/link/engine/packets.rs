@@ -204,7 +204,7 @@ impl Engine<'_> {
             self.notify_role(now, Event::Undeliverable(&message, why), cause);
         }
         for job in refused {
-            let outcome = Outcome::failed("too many commands wait already");
+            let outcome = Outcome::failed("too many wait already");
             self.notify_role(now, Event::Ran(&job, &outcome), cause);
         }
     }

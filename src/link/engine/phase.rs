@@ -2,11 +2,13 @@
 //! the broker, DISCONNECT.
 
 mod leaving;
+mod steps;
 
 use std::time::{Duration, Instant};
 
 use leaving::{LAST_READ, Quiet};
 use log::{info, warn};
+pub use steps::{Emptying, Step};
 
 use super::outbox::Packet;
 use super::reconnect::ConnectionEnd;
@@ -51,36 +53,6 @@ pub enum Phase {
     },
     /// All is done.
     Ended(Outcome),
-}
-
-/// The steps of [`Phase::Emptying`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Emptying {
-    /// The driver is to connect.
-    Connect,
-    /// An attempt is under way.
-    Connecting,
-    /// The broker accepted the connection: the driver is to send DISCONNECT.
-    Disconnect,
-    /// The broker has until then to end the connection.
-    Disconnecting { until: Instant },
-}
-
-/// The steps of [`Phase::Closing`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// Until everything is confirmed.
-    Confirming,
-    /// The connection broke meanwhile: the driver is to connect once more.
-    Reconnect,
-    /// That attempt is under way.
-    Reconnecting,
-    /// Until every UNSUBSCRIBE is confirmed.
-    Unsubscribing,
-    /// The driver is to send DISCONNECT.
-    Disconnect,
-    /// The broker has until then to end the connection.
-    Disconnecting { until: Instant },
 }
 
 impl Phase {
@@ -175,11 +147,18 @@ impl Engine<'_> {
 
     /// The run's end is decided. Where there is a connection, it is closed well.
     pub(super) fn end(&mut self, now: Instant, end: Outcome) {
+        self.delivery.put_off_programs();
         let Phase::Online { .. } = self.phase else {
-            self.phase = Phase::Ended(end);
+            self.phase = match self.delivery.running_programs() {
+                0 => Phase::Ended(end),
+                _ => Phase::Closing {
+                    step: Step::Running,
+                    deadline: now + CLOSING_LIMIT - LEAVING_LATE,
+                    end,
+                },
+            };
             return;
         };
-        self.delivery.put_off_programs();
         // Together with the last acknowledgements: to wait for the confirmations first would be a round trip more.
         if self.leaves_nothing(&end) {
             self.unsubscribe_all();
@@ -209,6 +188,9 @@ impl Engine<'_> {
                 self.end(now, Ok(End::Finished));
             }
         }
+        if self.is_at(Step::Running) && self.delivery.running_programs() == 0 {
+            self.on_programs_over();
+        }
         let is_over = is_settled && self.delivery.is_released() && self.delivery.has_said_all();
         if is_over && self.is_at(Step::Confirming) {
             self.on_confirmed_all(now);
@@ -229,6 +211,7 @@ impl Engine<'_> {
                 deadline,
                 end,
             } => match *step {
+                Step::Running => Output::Pause(Some(*deadline)),
                 Step::Confirming => Output::Wait(Some(*deadline - leaving)),
                 Step::Unsubscribing | Step::Reconnecting => Output::Wait(Some(*deadline)),
                 Step::Reconnect => {
@@ -328,6 +311,7 @@ impl Engine<'_> {
         let leaving = self.leaving();
         match &mut self.phase {
             Phase::Closing { step, deadline, .. } => match *step {
+                Step::Running if now >= *deadline => self.on_programs_over(),
                 Step::Confirming if now >= *deadline - leaving => self.on_confirmed_all(now),
                 Step::Unsubscribing if now >= *deadline => *step = Step::Disconnect,
                 Step::Reconnecting if now >= *deadline => self.on_closed(),
@@ -368,6 +352,13 @@ impl Engine<'_> {
                 _ => self.on_emptied(now, true),
             },
             _ => {}
+        }
+    }
+
+    /// What the programs have come to is written down, or they have no time left.
+    fn on_programs_over(&mut self) {
+        if let Phase::Closing { end, .. } = &self.phase {
+            self.phase = Phase::Ended(end.clone());
         }
     }
 
@@ -419,3 +410,6 @@ impl Engine<'_> {
         };
     }
 }
+
+#[cfg(test)]
+mod tests;

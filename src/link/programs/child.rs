@@ -5,12 +5,10 @@
 //! not end such a program, nor what it starts: `timeout 5 sensor` would hang with a sensor that hangs.
 
 use std::ffi::CString;
-use std::fs::File;
-use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Sender};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,7 +22,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::PASSED_ON;
-use super::output::{Printed, keep, log, without_line_feed};
+use super::streams::{Printed, Streams, without_line_feed};
 use crate::Seconds;
 use crate::link::engine::Start;
 use crate::mqtt::printable;
@@ -33,9 +31,8 @@ use crate::role::Outcome;
 /// From SIGTERM to SIGKILL.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How long what a program has left running may keep its output open, once it has been killed: it may have left the
-/// process group.
-const LAST_READ: Duration = Duration::from_millis(200);
+/// How long what a program starts on its way out has to leave its process group, which is ended then.
+const HEAD_START: Duration = Duration::from_millis(100);
 
 /// The process groups of the programs that run.
 static GROUPS: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
@@ -66,6 +63,11 @@ impl Group {
         Self(leader)
     }
 
+    /// Whether there is a process of it, which may have ended and not been waited for.
+    fn is_there(&self) -> bool {
+        killpg(self.0, None).is_ok()
+    }
+
     fn signal(&self, signal: Signal) {
         // Fails where nothing of it is left.
         let _ = killpg(self.0, signal);
@@ -82,31 +84,32 @@ impl Drop for Group {
 /// Runs `program` for as long as `time`, and keeps `output` bytes of what it prints.
 pub fn run(program: &Path, start: &Start, time: Duration, output: usize) -> Outcome {
     let name = printable(start.job.program.as_bytes()).to_string();
+    let cannot = |why: &dyn std::fmt::Display| Outcome::failed(format!("it cannot be run: {why}"));
+    // First: without it nothing would tell of the program's end.
+    let (watch, end) = match watch() {
+        Ok(watch) => watch,
+        Err(error) => return cannot(&error.desc()),
+    };
     info!("running {name}, delivery {:016x}", start.delivery);
     let began = Instant::now();
-    let child = match begin(program, start) {
-        Ok(child) => child,
-        Err(error) => {
-            let hint = match error {
-                Errno::ENOEXEC => " (does its first line begin with #! ?)",
-                _ => "",
-            };
-            return Outcome::failed(format!("it cannot be run: {}{hint}", error.desc()));
+    let (pid, mut streams) = match begin(program, start, end, output, &name) {
+        Ok(begun) => begun,
+        Err(Errno::ENOEXEC) => {
+            return cannot(&"Exec format error (does its first line begin with #! ?)");
         }
+        Err(error) => return cannot(&error.desc()),
     };
-    let pid = child.pid;
-    let Followed { printed, was_ended } =
-        follow(child, start, &name, began.checked_add(time), output);
-    // Only now is its number free for another process.
-    let status = waitpid(pid, None);
+    let group = Group::of(pid);
+    // It waits for that alone.
+    let _ = watch.send(pid);
+    let was_ended = follow(&group, &mut streams, &name, began.checked_add(time));
+    let status = leave(group, &mut streams);
+    let Printed { bytes, more } = streams.into_printed();
     let took = Seconds(began.elapsed());
-    if printed.more > 0 {
-        warn!(
-            "{name} printed {} bytes more than its limit of {output}: they are cut off",
-            printed.more
-        );
+    if more > 0 {
+        warn!("{name} printed {more} bytes more than its limit of {output}: they are cut off");
     }
-    let answer = without_line_feed(printed.bytes);
+    let answer = without_line_feed(bytes);
     let why = match status {
         _ if was_ended => format!("time limit of {} s", Seconds(time)),
         Ok(WaitStatus::Exited(_, 0)) => {
@@ -124,12 +127,53 @@ pub fn run(program: &Path, start: &Start, time: Duration, output: usize) -> Outc
     }
 }
 
-/// A program that has been started, and this end of its streams.
-struct Child {
-    pid: Pid,
-    stdin: Option<File>,
-    stdout: File,
-    stderr: File,
+/// Waits for the end of the program. When its time is over, ends it with all that it has started. Says whether that was so.
+fn follow(group: &Group, streams: &mut Streams, name: &str, until: Option<Instant>) -> bool {
+    if streams.serve(until, Streams::has_ended) {
+        return false;
+    }
+    warn!("{name}: its time is over, ending it");
+    group.signal(Signal::SIGTERM);
+    if !streams.serve(Instant::now().checked_add(GRACE), Streams::has_ended) {
+        group.signal(Signal::SIGKILL);
+        // Nothing survives that; but a file system that hangs may hold it up.
+        let _ = streams.serve(Instant::now().checked_add(GRACE), Streams::has_ended);
+    }
+    true
+}
+
+/// The program has ended: what it has printed is read, and what it has left in its process group is ended. What has left
+/// the group goes on; nothing waits for its output.
+fn leave(group: Group, streams: &mut Streams) -> nix::Result<WaitStatus> {
+    let status = waitpid(group.0, None);
+    streams.drain();
+    // The group keeps its number as long as there is one of it.
+    if group.is_there()
+        && !streams.serve(Instant::now().checked_add(HEAD_START), Streams::are_closed)
+        && group.is_there()
+    {
+        group.signal(Signal::SIGTERM);
+        let until = Instant::now().checked_add(GRACE);
+        while group.is_there()
+            && !streams.serve(soon(until), Streams::are_closed)
+            && !is_over(until)
+        {}
+    }
+    drop(group);
+    streams.drain();
+    status
+}
+
+/// How often a group is asked for.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+fn soon(until: Option<Instant>) -> Option<Instant> {
+    let soon = Instant::now().checked_add(LOOK_AGAIN);
+    soon.into_iter().chain(until).min()
+}
+
+fn is_over(until: Option<Instant>) -> bool {
+    until.is_some_and(|until| until <= Instant::now())
 }
 
 /// Both ends of a pipe, which no other program inherits.
@@ -147,7 +191,13 @@ fn pipe() -> nix::Result<(OwnedFd, OwnedFd)> {
     }
 }
 
-fn begin(program: &Path, start: &Start) -> nix::Result<Child> {
+fn begin(
+    program: &Path,
+    start: &Start,
+    end: OwnedFd,
+    output: usize,
+    name: &str,
+) -> nix::Result<(Pid, Streams)> {
     let job = &start.job;
     let text = |text: &[u8]| CString::new(text).map_err(|_| Errno::EINVAL);
     let program = text(program.as_os_str().as_bytes())?;
@@ -199,82 +249,22 @@ fn begin(program: &Path, start: &Start) -> nix::Result<Child> {
         &arguments,
         &variables,
     )?;
-    Ok(Child {
-        pid,
-        stdin: stdin.map(|(_, ours)| ours.into()),
-        stdout: stdout.into(),
-        stderr: stderr.into(),
-    })
+    let stdin = stdin.map(|(_, ours)| (ours, job.input.clone()));
+    Ok((pid, Streams::new(stdin, stdout, stderr, end, output, name)))
 }
 
-struct Followed {
-    printed: Printed,
-    was_ended: bool,
-}
-
-/// Waits for the end of the program and of its output. When its time is over, ends it with all that it has started.
-fn follow(
-    child: Child,
-    start: &Start,
-    name: &str,
-    until: Option<Instant>,
-    output: usize,
-) -> Followed {
-    let Child {
-        pid,
-        stdin,
-        stdout,
-        stderr,
-    } = child;
-    let group = Group::of(pid);
-    if let Some(mut stdin) = stdin {
-        let input = start.job.input.clone();
-        let _ = thread(move || {
-            // It fails where the program ends without reading all of it.
-            let _ = stdin.write_all(&input);
-            Printed::default()
-        });
-    }
-    let log_name = name.to_owned();
-    let stderr = thread(move || {
-        log(stderr, &log_name);
-        Printed::default()
-    });
-    let stdout = thread(move || keep(stdout, output));
-    let end = thread(move || {
-        wait_for_end(pid);
-        Printed::default()
-    });
-    let mut was_ended = false;
-    if !comes(&end, until) {
-        was_ended = true;
-        warn!("{name}: its time is over, ending it");
-        group.signal(Signal::SIGTERM);
-        if !comes(&end, Instant::now().checked_add(GRACE)) {
-            group.signal(Signal::SIGKILL);
-            // Nothing survives that; but a file system that hangs may hold it up.
-            let _ = comes(&end, Instant::now().checked_add(GRACE));
+/// A thread that waits for the end of the process whose number it is given. The file that this returns is at its end then.
+fn watch() -> nix::Result<(Sender<Pid>, OwnedFd)> {
+    let (end, held) = pipe()?;
+    let (sender, pid) = mpsc::channel();
+    let wait = move || {
+        if let Ok(pid) = pid.recv() {
+            wait_for_end(pid);
         }
-    }
-    // What it has left running may go on printing.
-    group.signal(Signal::SIGTERM);
-    let open_until = Instant::now().checked_add(GRACE);
-    let mut printed = stdout.recv_timeout(left(open_until)).ok();
-    let _ = stderr.recv_timeout(left(open_until));
-    drop(group);
-    if printed.is_none() {
-        printed = stdout.recv_timeout(LAST_READ).ok();
-    }
-    Followed {
-        printed: printed.unwrap_or_default(),
-        was_ended,
-    }
-}
-
-fn left(until: Option<Instant>) -> Duration {
-    until.map_or(Duration::MAX, |at| {
-        at.saturating_duration_since(Instant::now())
-    })
+        drop(held);
+    };
+    spawn(Box::new(wait)).map_err(|_| Errno::EAGAIN)?;
+    Ok((sender, end))
 }
 
 /// Runs `work` on a thread of the same name as this one: the log names the run by it. Of one type for every work, or
@@ -286,27 +276,6 @@ pub fn spawn(work: Box<dyn FnOnce() + Send>) -> std::io::Result<()> {
     let this = std::thread::current();
     let like_this = std::thread::Builder::new().name(this.name().unwrap_or_default().to_owned());
     like_this.spawn(work).map(|_| ())
-}
-
-/// Runs `work` on another thread. Where there is none, it has come to its end.
-fn thread(work: impl FnOnce() -> Printed + Send + 'static) -> Receiver<Printed> {
-    let (sender, receiver) = mpsc::channel();
-    let work = Box::new(move || {
-        // Whoever waits may have given up.
-        let _ = sender.send(work());
-    });
-    if let Err(error) = spawn(work) {
-        warn!("there is no thread for a program: {error}");
-    }
-    receiver
-}
-
-/// Whether what another thread waits for comes until then.
-fn comes(other: &Receiver<Printed>, until: Option<Instant>) -> bool {
-    !matches!(
-        other.recv_timeout(left(until)),
-        Err(RecvTimeoutError::Timeout)
-    )
 }
 
 /// Waits for the end of a process, and leaves its number to it: a signal for its group must not hit another one.

@@ -14,19 +14,32 @@ const LONGEST_NAME: usize = 255;
 #[derive(Debug)]
 pub struct Folder(PathBuf);
 
-/// Why this file or folder is not to be trusted, if so.
+/// Why this file or folder is not to be trusted, if so: others could change it.
 fn distrust(metadata: &Metadata) -> Option<&'static str> {
     let own = nix::unistd::geteuid().as_raw();
     if metadata.uid() != 0 && metadata.uid() != own {
         return Some("it belongs to another user, who could change it; `chown root` it");
     }
-    (metadata.mode() & 0o022 != 0).then_some("others can write it; `chmod go-w` it")
+    // In a sticky folder they can put nothing in the place of what is there (inode(7)).
+    let is_open =
+        metadata.mode() & 0o022 != 0 && !(metadata.is_dir() && metadata.mode() & 0o1000 != 0);
+    is_open.then_some("others can write it; `chmod go-w` it")
 }
 
-/// Whether others can put something else in the place of what is in this folder. In a sticky one they cannot
-/// (inode(7)).
-fn is_open(metadata: &Metadata) -> bool {
-    metadata.mode() & 0o1002 == 0o002
+/// The same of a real path, and of every folder above it.
+fn distrust_path(path: &Path) -> std::io::Result<Option<String>> {
+    for part in path.ancestors() {
+        if let Some(why) = distrust(&fs::metadata(part)?) {
+            return Ok(Some(match part == path {
+                true => why.to_owned(),
+                false => format!(
+                    "others can put another in its place: {}: {why}",
+                    part.display()
+                ),
+            }));
+        }
+    }
+    Ok(None)
 }
 
 impl Folder {
@@ -44,17 +57,14 @@ impl Folder {
         if !metadata.is_dir() {
             return Err(wrong(path, &"it is no folder"));
         }
-        if let Some(why) = distrust(&metadata) {
-            return Err(wrong(path, &why));
+        // A folder in which others may put programs is worth nothing, though it be sticky.
+        if metadata.mode() & 0o022 != 0 {
+            return Err(wrong(path, &"others can write it; `chmod go-w` it"));
         }
-        for above in real.ancestors().skip(1) {
-            if fs::metadata(above).is_ok_and(|metadata| is_open(&metadata)) {
-                let why = format!(
-                    "others can put another in its place: {} is open to them",
-                    above.display()
-                );
-                return Err(wrong(path, &why));
-            }
+        match distrust_path(&real) {
+            Ok(None) => {}
+            Ok(Some(why)) => return Err(wrong(path, &why)),
+            Err(error) => return Err(wrong(path, &error)),
         }
         let folder = Self(real);
         for name in folder.names() {
@@ -93,21 +103,29 @@ impl Folder {
             return Err(Outcome::Missing);
         }
         let path = self.0.join(name);
-        let metadata = match fs::metadata(&path) {
-            Ok(metadata) => metadata,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Err(Outcome::Missing),
-            Err(error) => return Err(Outcome::failed(format!("it cannot be run: {error}"))),
+        let cannot = |error: std::io::Error| match error.kind() {
+            ErrorKind::NotFound => Outcome::Missing,
+            _ => Outcome::failed(format!("it cannot be run: {error}")),
         };
+        let metadata = fs::metadata(&path).map_err(cannot)?;
         if !metadata.is_file() {
             return Err(Outcome::Missing);
         }
         if metadata.mode() & 0o111 == 0 {
             return Err(Outcome::failed("it is not executable; `chmod +x` it"));
         }
-        match distrust(&metadata) {
-            Some(why) => Err(Outcome::failed(why)),
-            None => Ok(path),
+        // Each time: both may have changed since the start, and a link may lead anywhere.
+        let folder = fs::metadata(&self.0).map_err(cannot)?;
+        if folder.mode() & 0o022 != 0 {
+            return Err(Outcome::failed("others can write its folder"));
         }
+        let real = fs::canonicalize(&path).map_err(cannot)?;
+        for path in [&self.0, &real] {
+            if let Some(why) = distrust_path(path).map_err(cannot)? {
+                return Err(Outcome::failed(why));
+            }
+        }
+        Ok(path)
     }
 }
 
@@ -206,8 +224,29 @@ mod tests {
             "{outcome:?}"
         );
         mode(&path.join("READ"), 0o755);
+        for bits in [0o777, 0o775, 0o1777] {
+            mode(&path, bits);
+            assert!(said(&path).contains("others can write it"));
+            let outcome = folder.program("READ");
+            assert!(
+                matches!(outcome, Err(Outcome::Failed { .. })),
+                "{outcome:?}"
+            );
+        }
+        mode(&path, 0o755);
+        // A link that leads to where others can put something else.
+        let open = path.join("open");
+        fs::create_dir(&open).unwrap();
+        mode(&open, 0o777);
+        file(&open.join("program"), 0o755);
+        symlink(open.join("program"), path.join("LINK")).unwrap();
+        let outcome = folder.program("LINK");
+        assert!(
+            matches!(outcome, Err(Outcome::Failed { .. })),
+            "{outcome:?}"
+        );
+        fs::remove_file(path.join("LINK")).unwrap();
         mode(&path, 0o777);
-        assert!(said(&path).contains("others can write it"));
         let below = path.join("below");
         fs::create_dir(&below).unwrap();
         mode(&below, 0o755);

@@ -10,7 +10,7 @@
 
 mod child;
 mod folder;
-mod output;
+mod streams;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -58,7 +58,7 @@ pub trait Storage: Send {
 /// Whose journal it is, and how far it can be relied on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// The role and its client id. Another's journal is left alone.
+    /// The role and its client id. Another's journal is left alone as long as something is open in it.
     pub owner: String,
     /// The boot of the machine, as the kernel names it. A journal that is not durable may lack its end when another one
     /// wrote it.
@@ -136,6 +136,14 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// Whether a process that goes on with it has nothing to do.
+    fn is_idle(&self) -> bool {
+        self.memory.is_empty()
+            && self.received.is_empty()
+            && self.queued.is_empty()
+            && self.wanted.is_empty()
+    }
+
     fn stage(&mut self, serial: u64, next: impl FnOnce(Stage) -> Stage) {
         let known = self.queued.iter_mut().find(|known| known.serial == serial);
         if let Some(known) = known {
@@ -205,10 +213,12 @@ impl Journal {
                     warn!("beginning anew, for {} is damaged", storage.name());
                     None
                 }
+                // Of one that was renamed.
+                Some(found) if found.header.owner != header.owner && found.is_idle() => None,
                 Some(found) if found.header.owner != header.owner => {
                     is_foreign = true;
                     warn!(
-                        "nothing is kept for a restart: {} belongs to {}; give each its own --state-dir",
+                        "nothing is kept for a restart: {} belongs to {}, which has something open; give each its own --state-dir, or remove it where that is no more",
                         storage.name(),
                         found.header.owner
                     );

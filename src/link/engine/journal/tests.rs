@@ -342,3 +342,30 @@ fn what_cannot_be_written_is_not_relied_on() {
     assert!(journal.is_given_up);
     journal.close(&Nothing, true);
 }
+
+/// A device whose USER_ID has changed would otherwise keep nothing for ever after.
+#[test]
+fn the_journal_of_another_is_taken_over_where_nothing_is_open_in_it() {
+    let storage = Shared::default();
+    let mut alice = open(&storage, "alice");
+    alice.note(Entry::Remember("session", Some(b"U1")));
+    alice.commit(&Nothing);
+    let mut bob = open(&storage, "bob");
+    bob.note(Entry::Remember("session", Some(b"U2")));
+    bob.commit(&Nothing);
+    assert_eq!(
+        open(&storage, "alice").memory().get("session"),
+        Some(&b"U1"[..])
+    );
+    let mut alice = open(&storage, "alice");
+    alice.note(Entry::Remember("session", None));
+    alice.commit(&Nothing);
+    let mut bob = open(&storage, "bob");
+    assert!(!bob.has_found());
+    bob.note(Entry::Remember("session", Some(b"U2")));
+    bob.commit(&Nothing);
+    assert_eq!(
+        open(&storage, "bob").memory().get("session"),
+        Some(&b"U2"[..])
+    );
+}
