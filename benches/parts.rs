@@ -78,7 +78,7 @@ fn device_answers_a_command(bencher: Bencher) {
 fn controller_runs_a_session<const SESSIONS: usize>(bencher: Bencher) {
     let now = Instant::now();
     let plan = Plan {
-        commands: 1..=1,
+        commands: Some(1..=1),
         delay: Duration::ZERO,
         qos: QoS::AtLeastOnce,
         ..Plan::default()

@@ -71,6 +71,7 @@ fuzz_target!(|bytes: &[u8]| {
                     let id = unique_id.as_ref().or(known.as_ref()).map(Level::as_str);
                     assert!(filter == own || id == Some(filter.as_str()));
                 }
+                Effect::TrySubscribe(filter, _) => panic!("{filter}"),
                 Effect::Publish(reply) => {
                     assert!(!finished && !reply.retain);
                     let login = reply.topic.as_str() == "login";

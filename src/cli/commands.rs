@@ -39,6 +39,7 @@ pub struct ServiceOptions {
     seed: Option<u64>,
     sessions: Option<u64>,
     report: Option<PathBuf>,
+    verdict: bool,
     share: Option<Level>,
     once: bool,
     pub service: bool,
@@ -79,6 +80,7 @@ impl ServiceOptions {
             seed: values.get("--seed", values::number)?,
             sessions: values.get("--sessions", values::positive)?,
             report: values.get("--report", values::path)?,
+            verdict: values.switch("--verdict")? == Some(true),
             share: values.get("--share", values::share_name)?,
             once: values.count("--once") > 0,
         })
@@ -184,6 +186,7 @@ pub fn device(options: ServiceOptions, free: Vec<OsString>) -> Result<Invocation
             qos: options.qos.unwrap_or(usual.qos),
             timeout: timeout.unwrap_or(usual.timeout),
             has_programs: programs.is_some(),
+            verdict: options.verdict,
             ..usual
         },
         programs,
@@ -210,7 +213,7 @@ pub fn controller(options: ServiceOptions, free: Vec<OsString>) -> Result<Invoca
     Ok(Invocation::Controller {
         connection: options.connection.service("controller", in_a_group)?,
         plan: Plan {
-            commands: commands.unwrap_or(usual.commands),
+            commands,
             delay: options.delay.unwrap_or(usual.delay),
             timeout: timeout.unwrap_or(usual.timeout),
             qos: options.qos.unwrap_or(usual.qos),
@@ -218,6 +221,8 @@ pub fn controller(options: ServiceOptions, free: Vec<OsString>) -> Result<Invoca
             sessions: options.sessions,
             share: options.share,
             replies: usual.replies,
+            near_misses: usual.near_misses,
+            verdict: options.verdict,
         },
         replies: options.replies,
         report: options.report,

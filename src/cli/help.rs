@@ -73,11 +73,16 @@ Message:
                          nothing at QoS 2
       --commands WHAT    device, controller: of a device the folder of programs
                          that answer commands, NAME [ARGUMENT...]; of a
-                         controller, N or A-B, commands a session (5-15)
+                         controller, N or A-B, commands a session (7-15),
+                         each of the table once at least, unless N is
+                         smaller than the table; more for a longer --replies
       --delay S          controller: seconds before the first command (3)
       --seed N           controller: repeat the choice of commands and ids
       --sessions N       controller: exit after N sessions
       --report FILE      controller: a line of JSON a session, - for stdout
+      --verdict          device, controller: the controller publishes what it
+                         makes of a session on USER_ID/verdict; the device
+                         shows that, and exits with 76 where it has failed
       --share GROUP      controller, responder: share logins or requests with
                          the others of GROUP, on this machine or elsewhere
       --presence TOPIC   device, controller, responder: keep \"online\" or

@@ -158,7 +158,7 @@ pub fn variable(long: &str) -> String {
 }
 
 /// All options, in the order of the help text.
-pub static OPTIONS: [OptionSpec; 41] = {
+pub static OPTIONS: [OptionSpec; 42] = {
     use Group::{Connection, Login, Message, Output, Programs, Tls};
     const fn flag(group: Group, long: &'static str) -> OptionSpec {
         OptionSpec::flag(group, long)
@@ -197,6 +197,7 @@ pub static OPTIONS: [OptionSpec; 41] = {
         valued(Message, "--seed", "N").only_for(&["controller"]),
         valued(Message, "--sessions", "N").only_for(&["controller"]),
         valued(Message, "--report", "FILE").only_for(&["controller"]),
+        flag(Message, "--verdict").only_for(&["device", "controller"]),
         valued(Message, "--share", "GROUP").only_for(&["controller", "responder"]),
         valued(Message, "--presence", "TOPIC").only_for(&["device", "controller", "responder"]),
         valued(Message, "--presence-end", "offline|clear").only_for(&[

@@ -87,6 +87,8 @@ fn play<'scope>(
             timeout: Some(TIMEOUT),
             seed: fastrand::u64(..),
             sessions: Some(1),
+            // Each subscription is a line of the story.
+            near_misses: false,
             ..Plan::default()
         });
         part.perform(role, subscribed, |finished| {
@@ -158,7 +160,7 @@ fn device_session<'scope>(
                 "   The controller waits {} s, for the device to subscribe.",
                 PAUSE.as_secs()
             )),
-            Progress::Done => Ok(()),
+            Progress::Verdict(..) | Progress::Done => Ok(()),
         })
     })?;
     let device = device.end();
@@ -168,6 +170,7 @@ fn device_session<'scope>(
     let report = reports.try_recv().ok();
     // The controller's verdict comes before the device's failure, because it explains that.
     if let Some(Err(why)) = report.as_ref().map(|report| &report.verdict) {
+        let why = why.join("; ");
         return Err(broken(format!("the demo's device session failed: {why}")));
     }
     match (device?, report) {

@@ -1,7 +1,11 @@
 //! The controller's end of a session: hands out UNIQUE IDs, sends commands, and judges the replies.
 
+mod judge;
 mod login;
 mod memory;
+mod missing;
+mod mistakes;
+mod places;
 mod plan;
 mod session;
 
@@ -9,16 +13,17 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Instant;
 
 pub use plan::Plan;
-pub use session::SETTLE;
+pub use session::{PATIENCE, SETTLE};
 
 use super::report::Report;
+use super::verdict::{Word, verdict_message};
 use super::{
     LAST_WORDS, MAX_USER_ID, command_topic, login_topic, nobody_speaks, parse_command_topic,
-    parse_reply_filter, parse_reply_topic, reply_filter, unique_id_topic,
+    parse_reply_filter, unique_id_topic, without_end,
 };
 use crate::mqtt::{Level, Message, QoS, TopicFilter};
 use crate::role::{Effect, Event, Reaction, Role};
-use session::{Session, Stage, missing};
+use session::{Session, Stage};
 
 /// The most sessions at one time, so that a flood of logins cannot use up the memory: each has at most
 /// [`MAX_USER_ID`] bytes of the device's choice.
@@ -27,6 +32,9 @@ const MAX_SESSIONS: usize = 10_000;
 /// Where replies can be lost that the device has sent.
 const BROKER_LIMITS: &str = "if the device has sent the missing replies, the broker has dropped them or their commands: \
     mosquitto does so beyond its max_inflight_messages and max_queued_messages";
+
+/// What a device is told that has passed.
+const EACH_TWICE: &str = "every right reply came again, as QoS 1 allows where a connection was lost; where none was, the client publishes each reply twice";
 
 /// The controller, with all its sessions.
 #[derive(Debug)]
@@ -98,10 +106,16 @@ impl Controller {
             self.plan.qos,
         );
         self.set_stage(&unique_id, Stage::Introducing);
-        vec![Effect::Publish(introduction), self.remember(&unique_id)]
+        let mut effects = vec![Effect::Publish(introduction), self.remember(&unique_id)];
+        effects.extend(self.listen_around(&unique_id));
+        effects
     }
 
     fn confirmed(&mut self, now: Instant, message: &Message) -> Vec<Effect<Report>> {
+        if let Some(unique_id) = parse_command_topic(&message.topic) {
+            self.delivered(now, &unique_id);
+            return Vec::new();
+        }
         let Ok(unique_id) = Level::from_bytes(&message.payload) else {
             return Vec::new();
         };
@@ -129,93 +143,11 @@ impl Controller {
             return Vec::new();
         };
         let why = "the connection could not carry all of its commands".to_owned();
-        self.close(now, &unique_id, Err(why))
+        self.close(now, &unique_id, vec![why])
     }
 
-    fn send_commands(&mut self, now: Instant, unique_id: &Level) -> Vec<Effect<Report>> {
-        let table: Vec<Level> = self.plan.replies.commands().cloned().collect();
-        let count = self.random.u32(self.plan.commands.clone());
-        let commands: Vec<Level> = (0..count)
-            .filter_map(|_| self.random.choice(&table).cloned())
-            .collect();
-        let mut open = HashMap::new();
-        let mut effects = vec![Effect::Note(format!(
-            "session {unique_id}: sending {count} commands"
-        ))];
-        for command in &commands {
-            *open.entry(command.clone()).or_default() += 1;
-            effects.push(Effect::Publish(Message::new(
-                command_topic(unique_id),
-                command.as_str(),
-                self.plan.qos,
-            )));
-        }
-        if let Some(session) = self.sessions.get_mut(unique_id) {
-            session.commands = commands;
-            self.fresh.remove(&session.user_id);
-        }
-        self.set_stage(unique_id, Stage::awaiting(open, now, &self.plan));
-        effects.push(self.remember(unique_id));
-        effects
-    }
-
-    fn reply(&mut self, now: Instant, message: &Message) -> Vec<Effect<Report>> {
-        let Some((unique_id, command)) = parse_reply_topic(&message.topic) else {
-            return Vec::new();
-        };
-        let Some(session) = self.sessions.get_mut(&unique_id) else {
-            return self.unknown_session(unique_id);
-        };
-        match session.take_reply(now, &command, message, &self.plan) {
-            Err(why) => self.close(now, &unique_id, Err(why)),
-            Ok(stage) => {
-                if let Some(stage) = stage {
-                    self.set_stage(&unique_id, stage);
-                }
-                vec![self.remember(&unique_id)]
-            }
-        }
-    }
-
-    /// A reply in a session that is over, and its UNSUBSCRIBE is on the way; or, in a group, in one that an
-    /// earlier run abandoned when it was killed.
-    fn unknown_session(&mut self, unique_id: Level) -> Vec<Effect<Report>> {
-        let is_ours = unique_id.as_str().len() <= MAX_USER_ID;
-        if self.plan.share.is_none() || !is_ours || self.abandoned_sessions.contains(&unique_id) {
-            return Vec::new();
-        }
-        if self.abandoned_sessions.len() >= MAX_SESSIONS {
-            self.abandoned_sessions.clear();
-        }
-        let filter = reply_filter(&unique_id);
-        self.abandoned_sessions.insert(unique_id);
-        vec![Effect::Unsubscribe(filter)]
-    }
-
-    fn due(&mut self, now: Instant, unique_id: &Level) -> Vec<Effect<Report>> {
-        let Some(session) = self.sessions.get(unique_id) else {
-            return Vec::new();
-        };
-        match &session.stage {
-            Stage::Pausing { .. } => self.send_commands(now, unique_id),
-            Stage::Settling { .. } => self.close(now, unique_id, Ok(())),
-            Stage::Commanding { open, .. } => {
-                let missing = missing(open);
-                let mut effects =
-                    self.close(now, unique_id, Err(format!("replies missing: {missing}")));
-                effects.push(Effect::Warn(BROKER_LIMITS.to_owned()));
-                effects
-            }
-            Stage::Subscribing | Stage::Introducing => Vec::new(),
-        }
-    }
-
-    fn close(
-        &mut self,
-        now: Instant,
-        unique_id: &Level,
-        verdict: Result<(), String>,
-    ) -> Vec<Effect<Report>> {
+    /// Ends a session. It has failed where it has a mistake, or there is one more.
+    fn close(&mut self, now: Instant, unique_id: &Level, more: Vec<String>) -> Vec<Effect<Report>> {
         let Some(session) = self.sessions.remove(unique_id) else {
             return Vec::new();
         };
@@ -225,26 +157,18 @@ impl Controller {
         if self.fresh.get(&session.user_id) == Some(unique_id) {
             self.fresh.remove(&session.user_id);
         }
-        let mut effects = Vec::new();
-        match &verdict {
-            Ok(()) => {
-                self.passed += 1;
-                effects.push(Effect::Note(format!("session {unique_id} passed")));
-                effects.push(Effect::Publish(Message::new(
-                    command_topic(unique_id),
-                    LAST_WORDS,
-                    self.plan.qos,
-                )));
-            }
-            Err(why) => {
-                self.failed += 1;
-                effects.push(Effect::Warn(format!(
-                    "session {unique_id} of {} failed: {why}",
-                    session.user_id
-                )));
-            }
+        let mut sentences = session.mistakes.sentences();
+        sentences.extend(more);
+        let verdict = match sentences.is_empty() {
+            true => Ok(()),
+            false => Err(sentences),
+        };
+        let mut hints = session.hints.clone();
+        if session.repeats > 0 && session.repeats >= session.commands.len() as u64 {
+            hints.push(EACH_TWICE.to_owned());
         }
-        effects.push(Effect::Unsubscribe(reply_filter(unique_id)));
+        let mut effects = self.announce(unique_id, &session.user_id, &verdict, &hints);
+        effects.extend(self.unsubscribe(unique_id, &session));
         effects.push(self.remember(unique_id));
         effects.push(self.remember_judged());
         effects.push(Effect::Emit(Report {
@@ -254,10 +178,46 @@ impl Controller {
             replies: session.replies,
             repeats: session.repeats,
             duration: now.saturating_duration_since(session.since),
+            hints,
             verdict,
         }));
         if self.has_judged_all() {
             effects.push(Effect::Finish);
+        }
+        effects
+    }
+
+    /// Says the verdict to whoever reads the log, to the device, and with the last words.
+    fn announce(
+        &mut self,
+        unique_id: &Level,
+        user_id: &Level,
+        verdict: &Result<(), Vec<String>>,
+        hints: &[String],
+    ) -> Vec<Effect<Report>> {
+        let mut effects = Vec::new();
+        let (word, sentences) = match verdict {
+            Ok(()) => {
+                self.passed += 1;
+                effects.push(Effect::Note(format!("session {unique_id} passed")));
+                (Word::Passed, &[][..])
+            }
+            Err(sentences) => {
+                self.failed += 1;
+                let say = |why| format!("session {unique_id} of {user_id} failed: {why}");
+                effects.extend(sentences.iter().map(say).map(Effect::Warn));
+                (Word::Failed, &sentences[..])
+            }
+        };
+        if self.plan.verdict {
+            let hints = hints.iter().map(|hint| format!("hint: {hint}"));
+            let lines: Vec<String> = sentences.iter().cloned().chain(hints).collect();
+            let verdict = verdict_message(user_id, Some(unique_id), word, &lines);
+            effects.push(Effect::Publish(verdict));
+        }
+        if word == Word::Passed {
+            let last_words = Message::new(command_topic(unique_id), LAST_WORDS, self.plan.qos);
+            effects.push(Effect::Publish(last_words));
         }
         effects
     }
@@ -283,26 +243,29 @@ impl Role for Controller {
             Event::Connected { .. } if self.has_judged_all() => vec![Effect::Finish],
             Event::Connected { .. } if !std::mem::replace(&mut self.is_listening, true) => {
                 let logins = Effect::Subscribe(self.plan.logins(), QoS::ExactlyOnce);
-                self.subscribe_again().chain([logins]).collect()
+                let mut effects = self.subscribe_again();
+                effects.push(logins);
+                effects.extend(self.listen_for_logins());
+                effects
             }
             Event::Connected { .. } | Event::Line(_) | Event::Ran(..) => Vec::new(),
             Event::Subscribed { filter, granted } => self.subscribed(filter, granted),
             Event::Confirmed(message) => self.confirmed(now, message),
             Event::Undeliverable(message, _) => self.undeliverable(now, message),
-            Event::Received(Message {
-                retain: true,
-                topic,
-                ..
-            }) => vec![Effect::Warn(format!(
-                "ignored a retained message on {topic}: it is from an earlier session"
-            ))],
+            Event::Received(message) if message.retain => match self.is_for_the_protocol(message) {
+                true => vec![Effect::Warn(format!(
+                    "ignored a retained message on {}: it is from an earlier session",
+                    message.topic
+                ))],
+                false => Vec::new(),
+            },
             Event::Received(login) if login.topic == login_topic() => {
                 match login.payload.is_empty() {
                     true => vec![Effect::Warn(nobody_speaks(&login.topic))],
                     false => self.login(now, login),
                 }
             }
-            Event::Received(message) => self.reply(now, message),
+            Event::Received(message) => self.received(now, message),
             Event::Deadline => {
                 let mut effects = Vec::new();
                 while let Some((deadline, unique_id)) = self.deadlines.first().cloned() {

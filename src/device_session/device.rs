@@ -4,13 +4,16 @@
 mod commands;
 mod config;
 mod state;
+mod verdict;
 
 use std::time::{Duration, Instant};
 
 pub use config::{DeviceConfig, Resume};
 use config::{ENDING, SESSION, is_reply};
 use state::State;
+use verdict::Awaited;
 
+use super::verdict::Word;
 use super::{Replies, command_topic, login_topic, nobody_speaks, unique_id_topic, without_end};
 use crate::mqtt::{Level, MAX_PAYLOAD, Message, QoS, TopicFilter, TopicName, printable};
 use crate::role::repeats::Repeats;
@@ -21,6 +24,8 @@ use crate::role::{Effect, Event, Failure, Kind, Reaction, Role, Undeliverable};
 pub enum Progress {
     /// The controller gave this UNIQUE ID.
     LoggedIn(Level),
+    /// The controller said this of the session, a sentence for each mistake or hint.
+    Verdict(Word, Vec<String>),
     /// The last words came; the session is over.
     Done,
 }
@@ -44,6 +49,7 @@ pub struct Device {
     has_programs: bool,
     /// How many of those have not ended.
     running: u64,
+    verdict: Awaited,
     state: State,
 }
 
@@ -57,6 +63,7 @@ impl Device {
             qos,
             timeout,
             has_programs,
+            verdict,
             resume,
         } = config;
         Self {
@@ -68,6 +75,10 @@ impl Device {
             repeats: Repeats::new(timeout, FIRST_REPEAT, RAREST_REPEAT),
             has_programs,
             running: 0,
+            verdict: match verdict {
+                true => Awaited::Wanted,
+                false => Awaited::Unwanted,
+            },
             state: State::Starting { resume },
         }
     }
@@ -122,6 +133,7 @@ impl Device {
                 effects.push(remember(&unique_id));
                 effects.push(self.subscribe(&self.unique_id_topic()));
                 effects.push(self.subscribe(&command_topic(&unique_id)));
+                effects.extend(self.listen_for_the_verdict());
                 self.state = State::Serving {
                     unique_id,
                     answered: 0,
@@ -136,6 +148,7 @@ impl Device {
                     effects.push(Effect::Remember(SESSION.to_owned(), None));
                 }
                 effects.push(self.subscribe(&self.unique_id_topic()));
+                effects.extend(self.listen_for_the_verdict());
                 self.state = State::Subscribing;
             }
         }
@@ -172,6 +185,9 @@ impl Device {
             self.heard(now);
             return self.unique_id(payload);
         }
+        if self.verdict != Awaited::Unwanted && *topic == self.verdict_topic() {
+            return Ok(self.judged(now, payload));
+        }
         let State::Serving { unique_id, .. } = &self.state else {
             return Ok(Vec::new());
         };
@@ -179,7 +195,7 @@ impl Device {
             return Ok(vec![Effect::Note(format!("ignored a message on {topic}"))]);
         }
         self.heard(now);
-        Ok(self.answer(message))
+        Ok(self.answer(now, message))
     }
 
     fn log_in_again(&mut self) -> Vec<Effect<Progress>> {
@@ -241,7 +257,7 @@ impl Device {
     /// after that, so until then the broker delivers them again after a crash.
     fn leave(&mut self) -> Vec<Effect<Progress>> {
         match self.state {
-            State::Leaving { unconfirmed: 0, .. } => {
+            State::Leaving { unconfirmed: 0, .. } if !matches!(self.verdict, Awaited::Until(_)) => {
                 self.state = State::Done;
                 vec![
                     Effect::Emit(Progress::Done),
@@ -337,6 +353,11 @@ impl Role for Device {
             Event::Line(_) => Ok(Vec::new()),
             Event::Deadline => match (&self.state, self.limit(), self.timeout) {
                 (State::Done, ..) => Ok(Vec::new()),
+                (State::Failed { .. }, ..) => self.failed().map_or(Ok(Vec::new()), Err),
+                (State::Leaving { .. }, ..) if self.is_verdict_overdue(now) => {
+                    self.verdict = Awaited::Over;
+                    Ok(self.leave())
+                }
                 (_, Some(expires_at), Some(timeout)) if now >= expires_at => {
                     Err(self.timed_out(timeout))
                 }
@@ -351,7 +372,12 @@ impl Role for Device {
     fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Done => None,
+            State::Failed { at, .. } => Some(at),
             State::LoggingIn { repeat } => [repeat, self.limit()].into_iter().flatten().min(),
+            State::Leaving { .. } => [self.verdict_until(), self.limit()]
+                .into_iter()
+                .flatten()
+                .min(),
             _ => self.limit(),
         }
     }

@@ -4,6 +4,7 @@
 pub mod controller;
 pub mod device;
 pub mod report;
+pub mod verdict;
 
 use std::fmt;
 use std::time::Duration;

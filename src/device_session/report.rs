@@ -20,8 +20,10 @@ pub struct Report {
     pub repeats: u64,
     /// From the login to the verdict.
     pub duration: Duration,
-    /// Why it failed, or `Ok`.
-    pub verdict: Result<(), String>,
+    /// What is no mistake of the device, and worth a look.
+    pub hints: Vec<String>,
+    /// Why it failed, a sentence for each mistake, or `Ok`.
+    pub verdict: Result<(), Vec<String>>,
 }
 
 impl Report {
@@ -33,11 +35,22 @@ impl Report {
             format!("[{}]", items.join(","))
         };
         let verdict = match &self.verdict {
-            Ok(()) => "\"passed\"".to_owned(),
-            Err(why) => format!("\"failed\",\"reason\":{}", quoted(why)),
+            Ok(()) => "\"passed\",\"mistakes\":[]".to_owned(),
+            Err(why) => format!(
+                "\"failed\",\"reason\":{},\"mistakes\":{}",
+                quoted(&why.join("; ")),
+                list(&mut why.iter().map(String::as_str))
+            ),
+        };
+        let hints = match self.hints.is_empty() {
+            true => String::new(),
+            false => format!(
+                ",\"hints\":{}",
+                list(&mut self.hints.iter().map(String::as_str))
+            ),
         };
         format!(
-            "{{\"user_id\":{},\"unique_id\":{},\"commands\":{},\"replies\":{},\"repeats\":{},\"duration_s\":{:.3},\"verdict\":{verdict}}}",
+            "{{\"user_id\":{},\"unique_id\":{},\"commands\":{},\"replies\":{},\"repeats\":{},\"duration_s\":{:.3},\"verdict\":{verdict}{hints}}}",
             quoted(self.user_id.as_str()),
             quoted(self.unique_id.as_str()),
             list(&mut self.commands.iter().map(Level::as_str)),
@@ -61,11 +74,12 @@ mod tests {
             replies: vec!["Apple".to_owned(), "\t".to_owned()],
             repeats: 2,
             duration: Duration::from_millis(3100),
-            verdict: Err("why".to_owned()),
+            hints: vec!["look".to_owned()],
+            verdict: Err(vec!["why".to_owned(), "and".to_owned()]),
         };
         assert_eq!(
             report.to_json(),
-            r#"{"user_id":"a\"b\\","unique_id":"u","commands":["CMD1"],"replies":["Apple","\u0009"],"repeats":2,"duration_s":3.100,"verdict":"failed","reason":"why"}"#
+            r#"{"user_id":"a\"b\\","unique_id":"u","commands":["CMD1"],"replies":["Apple","\u0009"],"repeats":2,"duration_s":3.100,"verdict":"failed","reason":"why; and","mistakes":["why","and"],"hints":["look"]}"#
         );
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
+use super::announced::Announced;
 use super::connection::Connection;
 use super::reports::Reports;
 use super::state_dir::StateDir;
@@ -67,7 +68,8 @@ pub fn run(
         let mut all = passed + failed;
         let count = |all: u64| judged.store(u32::try_from(all).unwrap_or(u32::MAX), Relaxed);
         count(all);
-        let end = run.carry(role, |report| {
+        let line = format!("waiting for logins on login at {}", options.address());
+        let end = run.carry(Announced::new(role, line), |report| {
             all += 1;
             count(all);
             failed += u64::from(report.verdict.is_err());

@@ -79,6 +79,11 @@ pub fn run(
             // never.
             let end = run.carry(role, |progress| match progress {
                 Progress::LoggedIn(_) => Ok(()),
+                Progress::Verdict(word, sentences) => {
+                    output::tell(&format_args!("the controller's verdict: {word}"));
+                    sentences.iter().for_each(|sentence| output::tell(sentence));
+                    Ok(())
+                }
                 Progress::Done => {
                     sessions.fetch_add(1, Ordering::Relaxed);
                     output::print(LAST_WORDS.as_bytes())

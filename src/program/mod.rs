@@ -1,6 +1,7 @@
 //! Runs what was asked for: reads the files that the command line names, builds the role, and lets the link
 //! carry it until it ends or a signal comes. A file for each command.
 
+mod announced;
 mod byte_order_mark;
 mod connection;
 mod controller;

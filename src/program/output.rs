@@ -106,10 +106,19 @@ fn harmless(result: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(shown.into_bytes())
 }
 
-/// Writes a line to standard error, whatever the log's level.
+/// Writes a line to standard error, whatever the log's level, as an error.
 pub fn complain(line: &dyn std::fmt::Display) {
+    write_line(Level::Error, line);
+}
+
+/// Writes a line to standard error, whatever the log's level: what the user has asked to be told.
+pub fn tell(line: &dyn std::fmt::Display) {
+    write_line(Level::Info, line);
+}
+
+fn write_line(level: Level, line: &dyn std::fmt::Display) {
     let prefix = match systemd::stderr_is_journal() {
-        true => systemd::journal_prefix(Level::Error),
+        true => systemd::journal_prefix(level),
         false => "mqtt_client: ",
     };
     // Where standard error cannot be written, the exit code still tells.

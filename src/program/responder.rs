@@ -1,5 +1,6 @@
 //! The command `responder`: answers text requests until a signal comes.
 
+use super::announced::Announced;
 use super::connection::Connection;
 use super::state_dir::StateDir;
 use super::systemd::Systemd;
@@ -51,6 +52,8 @@ pub fn run(
             .watched_by(&mut systemd)
             .running(programs.as_ref())
             .journaled(journal);
-        run.carry(Responder::new(config), |()| Ok(()))
+        let line = format!("waiting for requests at {}", options.address());
+        let role = Announced::new(Responder::new(config), line);
+        run.carry(role, |()| Ok(()))
     })
 }

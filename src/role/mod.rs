@@ -11,7 +11,8 @@
 //!
 //! 1. The first event is [`Event::Connected`]. It comes again after each lost connection.
 //! 2. [`Event::Subscribed`] follows the [`Effect::Subscribe`] of the same filter, and comes again when the
-//!    link had to subscribe again because the broker has lost the session.
+//!    link had to subscribe again because the broker has lost the session. After an [`Effect::TrySubscribe`] it may
+//!    never come.
 //! 3. Each [`Effect::Publish`] is followed by exactly one [`Event::Confirmed`] or [`Event::Undeliverable`],
 //!    unless the run ends first. The broker may confirm them in another order.
 //! 4. [`Event::Line`] follows an [`Effect::AwaitLine`], one line each.
@@ -88,6 +89,9 @@ pub enum Effect<T> {
     /// Subscribe, with this QoS at most, and subscribe again whenever the broker has lost the session. A broker that
     /// refuses it ends the run with [`Kind::Refused`].
     Subscribe(TopicFilter, QoS),
+    /// Subscribe where the broker allows it, for what a role can do without. A broker that refuses it, or that closes the
+    /// connection at it, is not asked for it again, and the role hears nothing of that.
+    TrySubscribe(TopicFilter, QoS),
     /// End a subscription; the filter is the one that was subscribed to.
     Unsubscribe(TopicFilter),
     /// Publish, and try until the broker has confirmed the message. Where that cannot be, the link answers
@@ -130,6 +134,7 @@ impl<T> Effect<T> {
                 return Ok(None);
             }
             Self::Subscribe(filter, qos) => Effect::Subscribe(filter, qos),
+            Self::TrySubscribe(filter, qos) => Effect::TrySubscribe(filter, qos),
             Self::Unsubscribe(filter) => Effect::Unsubscribe(filter),
             Self::Publish(message) => Effect::Publish(message),
             Self::Run(job) => Effect::Run(job),

@@ -20,13 +20,17 @@ fn with(settings: &str) -> Mosquitto {
 
 /// A device and a controller, each with its own arguments, over this broker.
 fn session(broker: &Mosquitto, device: &[&str], controller: &[&str]) -> (Ended, Ended) {
-    let client = |args: &[&str], role: &[&str]| {
-        let usual = ["-v", "-W", "15"].iter();
-        broker.client(usual.chain(args).chain(role).copied())
+    let client = |usual: &[&str], args: &[&str], role: &[&str]| {
+        broker.client(usual.iter().chain(args).chain(role).copied())
     };
+    // The device waits longer: where both miss the same message, the controller is to say so.
     session_of(
-        client(device, &["device", "alice"]),
-        client(controller, &["--sessions", "1", "controller"]),
+        client(&["-v", "-W", "20"], device, &["device", "alice"]),
+        client(
+            &["-v", "-W", "15"],
+            controller,
+            &["--sessions", "1", "controller"],
+        ),
     )
 }
 

@@ -51,6 +51,12 @@ impl Watch {
             }
             Effect::Publish(message) => {
                 let id = String::from_utf8(message.payload.clone()).unwrap();
+                assert!(!message.retain);
+                if let Some(user) = message.topic.as_str().strip_suffix("/verdict") {
+                    assert!(Level::new(user).is_ok() && message.qos == QoS::AtLeastOnce);
+                    self.unconfirmed.push(message);
+                    return;
+                }
                 match message.topic.as_str().strip_suffix("/UUID") {
                     Some(user) => {
                         assert!(Level::new(user).is_ok() && self.sessions.contains_key(&id));
@@ -60,13 +66,14 @@ impl Watch {
                         known.unwrap().push(message.clone());
                     }
                 }
-                assert!(!message.retain);
                 self.unconfirmed.push(message);
             }
-            Effect::Unsubscribe(filter) => {
-                let id = filter.as_str().strip_suffix("/+").unwrap();
-                assert!(self.sessions.contains_key(id), "{filter}");
+            // Nothing wider than a session, a user or the logins.
+            Effect::TrySubscribe(filter, qos) => {
+                assert_eq!(qos, QoS::AtMostOnce);
+                self.assert_near(&filter);
             }
+            Effect::Unsubscribe(filter) => self.assert_near(&filter),
             Effect::Emit(report) => {
                 let sent = self.sessions.remove(report.unique_id.as_str()).unwrap();
                 let sent: Vec<_> = sent.iter().map(|m| m.payload.clone()).collect();
@@ -86,6 +93,16 @@ impl Watch {
             Effect::AwaitLine => panic!("a line for the controller"),
             Effect::Warn(text) => assert!(!text.contains(char::is_control), "{text:?}"),
         }
+    }
+}
+
+impl Watch {
+    /// It begins with a name, or has a UNIQUE ID second.
+    fn assert_near(&self, filter: &TopicFilter) {
+        let mut levels = filter.as_str().split('/');
+        let (first, second) = (levels.next().unwrap(), levels.next());
+        let is_session = second.is_some_and(|level| self.known.contains(level));
+        assert!(first != "#" && (first != "+" || is_session), "{filter}");
     }
 }
 
@@ -128,10 +145,11 @@ fn a_controller_brings_every_session_to_one_end() {
         let mut now = Instant::now();
         let most = random.bool().then(|| random.u64(1..4));
         let mut controller = Controller::new(Plan {
-            commands: 0..=2,
+            commands: Some(0..=2),
             delay: Duration::from_secs(random.u64(..3)),
             seed: random.u64(..),
             sessions: most,
+            verdict: random.bool(),
             ..Plan::default()
         });
         let mut watch = Watch::default();

@@ -67,6 +67,7 @@ impl Watch {
                 );
                 assert!(!filter.as_str().contains(['+', '#']), "{filter}");
             }
+            Effect::TrySubscribe(filter, _) => panic!("{filter}"),
             Effect::Publish(login) if login.topic == login_topic() => {
                 let repeated = self.logins > 0 && self.unique_id.is_none();
                 let due = event == Event::Deadline && repeated;
@@ -101,6 +102,7 @@ impl Watch {
                 assert_eq!(id.as_str().as_bytes(), without_end(&message.payload));
                 self.unique_id = Some(id);
             }
+            Effect::Emit(Progress::Verdict(..)) => panic!("nobody asked for the verdict"),
             Effect::Emit(Progress::Done) => {
                 assert!(self.unique_id.is_some() && self.unconfirmed.is_empty());
             }

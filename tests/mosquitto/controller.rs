@@ -112,7 +112,7 @@ fn a_wrong_word_fails_the_session() {
     if missing(&[MOSQUITTO, PAHO]) {
         return;
     }
-    assert_fails("wrong-word", &[], "`Ape` instead of");
+    assert_fails("wrong-word", &[], "`Ape` came on");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! - `peer`: the clients in `tests/peers`, written in Python with paho
 //! - `json`: what they report, read
 //! - `request`, `device`, `controller`: the protocols, end against end; `bytes`: a request, byte by byte
+//! - `judge`: which sentence the controller has for which mistake of a client
 //! - `login`, `subscription`, `retained`: what a broker refuses or keeps
 //! - `programs`: commands and requests that programs answer
 //! - `doctor`: what is wrong with a way to a broker, found step by step
@@ -27,6 +28,7 @@ mod doctor;
 mod fleet;
 mod honest;
 mod json;
+mod judge;
 mod login;
 mod peer;
 mod programs;

@@ -11,7 +11,7 @@ fn member(broker: &Mosquitto, id: &str, role: &str, args: &[&str]) -> Process {
     let process = Process::start(broker.client(usual.iter().chain(args).copied()));
     let (filters, all) = match role {
         "responder" => ("subscribed to $share/west/+/", 5),
-        _ => ("subscribed to $share/west/login", 1),
+        _ => ("subscribed to $share/west/login,", 1),
     };
     process.wait_in_stderr("its subscriptions", |said| {
         (said.matches(filters).count() == all).then_some(())

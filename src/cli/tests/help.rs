@@ -95,7 +95,7 @@ fn the_help_says_what_the_table_of_options_says() {
 fn the_help_says_the_defaults() {
     let seconds = |time: std::time::Duration| time.as_secs();
     let text = HELP.split_whitespace().collect::<Vec<_>>().join(" ");
-    let (low, high) = Plan::COMMANDS.into_inner();
+    let (low, high) = Plan::default().range().into_inner();
     for said in [
         format!("broker's name or address ({HOST})"),
         format!("broker's port ({PORT}; {PORT_TLS} with TLS)"),

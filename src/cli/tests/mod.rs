@@ -175,7 +175,7 @@ fn the_controllers_plan() {
     let Invocation::Controller { plan, report, .. } = command(&args) else {
         panic!();
     };
-    assert_eq!(plan.commands, 3..=4);
+    assert_eq!(plan.commands, Some(3..=4));
     assert_eq!(plan.delay, Duration::from_millis(500));
     assert_eq!((plan.seed, plan.sessions, plan.timeout), (9, Some(2), None));
     assert_eq!(plan.qos, QoS::AtLeastOnce);

@@ -3,8 +3,10 @@
 use std::time::Instant;
 
 use super::session::{Session, Stage};
-use super::{Controller, MAX_SESSIONS, MAX_USER_ID, reply_filter, unique_id_topic};
+use super::{Controller, MAX_SESSIONS, MAX_USER_ID, unique_id_topic};
 use crate::device_session::report::Report;
+use crate::device_session::verdict::{Word, verdict_message};
+use crate::device_session::without_end;
 use crate::mqtt::{Level, Message, QoS, printable};
 use crate::role::Effect;
 
@@ -27,11 +29,17 @@ impl Controller {
 
     pub(super) fn login(&mut self, now: Instant, login: &Message) -> Vec<Effect<Report>> {
         let Message { payload, qos, .. } = login;
+        let has_verdict = self.plan.verdict;
         let refuse = |why: String| {
-            let user_id = printable(payload);
-            vec![Effect::Warn(format!(
-                "refused the login `{user_id}`: {why}"
-            ))]
+            let text = format!("refused the login `{}`: {why}", printable(payload));
+            let mut effects = vec![Effect::Warn(text.clone())];
+            let user_id = Level::from_bytes(without_end(payload)).ok();
+            let user_id = user_id.filter(|id| has_verdict && id.as_str().len() <= MAX_USER_ID);
+            if let Some(user_id) = user_id {
+                let verdict = verdict_message(&user_id, None, Word::Failed, &[text]);
+                effects.push(Effect::Publish(verdict));
+            }
+            effects
         };
         let user_id = match Level::from_bytes(payload) {
             Ok(user_id) => user_id,
@@ -55,12 +63,9 @@ impl Controller {
             return Vec::new();
         };
         self.started += 1;
-        let mut effects = vec![
-            Effect::Note(format!("{user_id} logged in as session {unique_id}")),
-            // At the highest QoS, because the broker lowers a message to the QoS of the subscription, and the
-            // controller judges the QoS with which the device published.
-            Effect::Subscribe(reply_filter(&unique_id), QoS::ExactlyOnce),
-        ];
+        let said = format!("{user_id} logged in as session {unique_id}");
+        let mut effects = vec![Effect::Note(said)];
+        effects.extend(self.subscribe(&unique_id, &user_id));
         self.fresh.insert(user_id.clone(), unique_id.clone());
         let session = Session::new(user_id, lowest, now);
         self.sessions.insert(unique_id.clone(), session);

@@ -2,10 +2,11 @@
 //! that a NUL ends, which no level and no shown text has. And how many it has judged.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::mistakes::Mistake;
 use super::session::{Session, Stage};
-use super::{Controller, Plan, reply_filter};
+use super::{Controller, Plan, command_topic};
 use crate::device_session::report::Report;
 use crate::mqtt::{Level, QoS};
 use crate::role::{Effect, Memory};
@@ -23,8 +24,13 @@ impl Controller {
             controller.started = passed + failed;
         }
         for (name, value) in &memory.values {
-            let session = recall(value, now, &controller.plan);
-            let (Ok(unique_id), Some(session)) = (Level::new(name), session) else {
+            let Ok(unique_id) = Level::new(name) else {
+                continue;
+            };
+            let topic = command_topic(&unique_id);
+            let unconfirmed = memory.unconfirmed.iter().filter(|known| **known == topic);
+            let unconfirmed = u32::try_from(unconfirmed.count()).unwrap_or(u32::MAX);
+            let Some(session) = recall(value, unconfirmed, now, &controller.plan) else {
                 continue;
             };
             if let Stage::Subscribing | Stage::Introducing | Stage::Pausing { .. } = session.stage {
@@ -41,9 +47,13 @@ impl Controller {
     }
 
     /// The subscriptions of the sessions that an earlier process has begun.
-    pub(super) fn subscribe_again(&self) -> impl Iterator<Item = Effect<Report>> {
-        let filters = self.sessions.keys().map(reply_filter);
-        filters.map(|filter| Effect::Subscribe(filter, QoS::ExactlyOnce))
+    pub(super) fn subscribe_again(&self) -> Vec<Effect<Report>> {
+        let mut effects = Vec::new();
+        for (unique_id, session) in &self.sessions {
+            effects.extend(self.subscribe(unique_id, &session.user_id));
+            effects.extend(self.listen_around(unique_id));
+        }
+        effects
     }
 
     /// Remembers how many sessions passed and failed.
@@ -70,7 +80,7 @@ fn value(session: &Session) -> Vec<u8> {
         Stage::Subscribing => ("subscribing", &nothing),
         Stage::Introducing => ("introducing", &nothing),
         Stage::Pausing { .. } => ("pausing", &nothing),
-        Stage::Commanding { open, .. } => ("commanding", open),
+        Stage::Commanding(commanding) => ("commanding", &commanding.open),
         Stage::Settling { .. } => ("settling", &nothing),
     };
     let mut fields = vec![
@@ -86,10 +96,21 @@ fn value(session: &Session) -> Vec<u8> {
     for (command, left) in open {
         fields.extend([command.to_string(), left.to_string()]);
     }
+    // No command is empty. What follows is younger than what is before it.
+    fields.push(String::new());
+    fields.push(session.sent_after.as_millis().to_string());
+    let once_more = session.once_more.as_ref();
+    let (command, after) =
+        once_more.map_or(("", Duration::ZERO), |(c, after)| (c.as_str(), *after));
+    fields.extend([command.to_owned(), after.as_millis().to_string()]);
+    for mistake in &session.mistakes.list {
+        let times = mistake.times.to_string();
+        fields.extend([mistake.kind.clone(), mistake.sentence.clone(), times]);
+    }
     fields.join("\0").into_bytes()
 }
 
-fn recall(value: &[u8], now: Instant, plan: &Plan) -> Option<Session> {
+fn recall(value: &[u8], unconfirmed: u32, now: Instant, plan: &Plan) -> Option<Session> {
     let mut fields = std::str::from_utf8(value).ok()?.split('\0');
     let user_id = Level::new(fields.next()?).ok()?;
     let lowest = QoS::try_from(fields.next()?.parse::<u8>().ok()?).ok()?;
@@ -104,8 +125,21 @@ fn recall(value: &[u8], now: Instant, plan: &Plan) -> Option<Session> {
     let replies = fields.by_ref().take(replies);
     session.replies = replies.map(str::to_owned).collect();
     let mut open = HashMap::new();
-    while let Some(command) = fields.next() {
+    while let Some(command) = fields.next().filter(|command| !command.is_empty()) {
         open.insert(Level::new(command).ok()?, fields.next()?.parse().ok()?);
+    }
+    if let Some(sent_after) = fields.next() {
+        session.sent_after = Duration::from_millis(sent_after.parse().ok()?);
+        let command = Level::new(fields.next()?).ok();
+        let after = Duration::from_millis(fields.next()?.parse().ok()?);
+        session.once_more = command.map(|command| (command, after));
+    }
+    while let Some(kind) = fields.next() {
+        session.mistakes.list.push(Mistake {
+            kind: kind.to_owned(),
+            sentence: fields.next()?.to_owned(),
+            times: fields.next()?.parse().ok()?,
+        });
     }
     session.stage = match stage {
         "subscribing" => Stage::Subscribing,
@@ -113,7 +147,7 @@ fn recall(value: &[u8], now: Instant, plan: &Plan) -> Option<Session> {
         "pausing" => Stage::Pausing {
             until: now + plan.delay,
         },
-        _ => Stage::awaiting(open, now, plan),
+        _ => Stage::awaiting(open, unconfirmed, now, plan),
     };
     Some(session)
 }
@@ -122,9 +156,10 @@ fn recall(value: &[u8], now: Instant, plan: &Plan) -> Option<Session> {
 mod tests {
     use super::super::tests::{CONNECTED, message, plan, subscribed, verdict};
     use super::super::*;
+    use super::{Duration, recall, value};
     use crate::device_session::{PAUSE, Replies};
     use crate::role::Memory;
-    use session::SETTLE;
+    use session::{PATIENCE, SETTLE};
 
     /// A controller that is killed after any event, and a later one in its place.
     #[test]
@@ -194,5 +229,46 @@ mod tests {
             let mut last = Controller::recalling(plan(3), &memory, now);
             assert!(finishes(last.handle(now, CONNECTED).unwrap()));
         }
+    }
+
+    /// What was wrong is not forgotten, and what was sent once more is not sent again.
+    #[test]
+    fn a_later_process_knows_the_mistakes_and_what_was_sent_when() {
+        let now = Instant::now();
+        let (mut controller, id, commands) = super::super::tests::commanding(3, now);
+        let mut at = now + PAUSE + PATIENCE;
+        controller.handle(at, Event::Deadline).unwrap();
+        let reply = message(&format!("/{id}/{}", commands[0]), "Ape", QoS::AtMostOnce);
+        controller.handle(at, Event::Received(&reply)).unwrap();
+        let session = &controller.sessions[&id];
+        let mut memory = Memory::default();
+        memory.values.insert(id.to_string(), value(session));
+        let mistakes = session.mistakes.clone();
+        let once_more = session.once_more.clone();
+        assert!(!mistakes.is_empty() && once_more.is_some());
+        // One command is on its way: so long nothing is missing.
+        memory.unconfirmed.push(command_topic(&id));
+        let mut later = Controller::recalling(plan(3), &memory, at);
+        let known = &later.sessions[&id];
+        assert_eq!((&known.mistakes, &known.once_more), (&mistakes, &once_more));
+        assert_eq!(known.sent_after, PAUSE);
+        assert_eq!(later.deadline(), Some(at + Plan::TIMEOUT));
+        at += Duration::from_secs(5);
+        let command = message(id.as_str(), commands[0].as_str(), QoS::ExactlyOnce);
+        later.handle(at, Event::Confirmed(&command)).unwrap();
+        assert_eq!(later.deadline(), Some(at + PATIENCE));
+        let effects = later.handle(at + PATIENCE, Event::Deadline).unwrap();
+        let why = verdict(&effects).unwrap().unwrap_err();
+        assert!(why.contains("begins with a slash"), "{why}");
+    }
+
+    /// The journal of a version that knew no mistakes.
+    #[test]
+    fn a_session_of_an_earlier_version_goes_on() {
+        let now = Instant::now();
+        let old = "alice\x002\x000\0commanding\x001\0CMD1\x000\0CMD1\x001";
+        let session = recall(old.as_bytes(), 0, now, &plan(1)).unwrap();
+        assert!(matches!(&session.stage, Stage::Commanding(c) if c.open.len() == 1));
+        assert!(recall(&value(&session), 0, now, &plan(1)).is_some());
     }
 }

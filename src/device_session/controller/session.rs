@@ -1,14 +1,22 @@
-//! One session as the controller sees it: its stage, and whether a reply is right. Knows neither the other
-//! sessions nor what is published.
+//! One session as the controller sees it: its stage, which replies are to come, and what was wrong. Knows neither the
+//! other sessions nor what is published.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::Plan;
+use super::mistakes::{Mistakes, Stray, wrong_word};
 use crate::mqtt::{Level, Message, QoS, printable};
 
 /// How long a session with all its replies is watched for one reply too many.
 pub const SETTLE: Duration = Duration::from_millis(500);
+
+/// So long nothing may come before it is said what is missing, and before a session with a mistake ends. It is that long
+/// and twice the longest silence that a reply has ended.
+pub const PATIENCE: Duration = Duration::from_secs(3);
+
+/// So many replies are kept beyond those that commands ask for.
+const MOST_REPLIES_TOO_MANY: usize = 20;
 
 #[derive(Debug)]
 pub enum Stage {
@@ -18,34 +26,57 @@ pub enum Stage {
     Introducing,
     /// Until the first command.
     Pausing { until: Instant },
-    /// Until the last reply; `open` counts the replies to come.
-    Commanding {
-        open: HashMap<Level, u32>,
-        expires_at: Option<Instant>,
-    },
+    /// Until the last reply.
+    Commanding(Commanding),
     /// Until it is clear that no reply too many follows.
     Settling { until: Instant },
 }
 
+/// What a session waits for that has got its commands.
+#[derive(Debug)]
+pub struct Commanding {
+    /// The replies to come.
+    pub open: HashMap<Level, u32>,
+    /// How many commands the broker has not confirmed: as long as there is one, the device need not have it.
+    pub unconfirmed: u32,
+    /// The last sign of life: a reply, or that the broker has another command.
+    pub last_sign: Instant,
+    /// When it is to be looked at; `None` once it has been, until the next sign.
+    pub look_at: Option<Instant>,
+    /// When it fails.
+    pub expires_at: Option<Instant>,
+}
+
 impl Stage {
     /// The stage in which the replies of `open` are to come, within the plan's timeout.
-    pub fn awaiting(open: HashMap<Level, u32>, now: Instant, plan: &Plan) -> Self {
-        match open.values().all(|left| *left == 0) {
-            true => Self::Settling {
+    pub fn awaiting(
+        open: HashMap<Level, u32>,
+        unconfirmed: u32,
+        now: Instant,
+        plan: &Plan,
+    ) -> Self {
+        if open.values().all(|left| *left == 0) {
+            return Self::Settling {
                 until: now + SETTLE,
-            },
-            false => Self::Commanding {
-                open,
-                expires_at: plan.timeout.map(|timeout| now + timeout),
-            },
+            };
         }
+        Self::Commanding(Commanding {
+            open,
+            unconfirmed,
+            last_sign: now,
+            look_at: (unconfirmed == 0).then(|| now + PATIENCE),
+            expires_at: plan.timeout.map(|timeout| now + timeout),
+        })
     }
 
     pub fn deadline(&self) -> Option<Instant> {
         match self {
             Self::Subscribing | Self::Introducing => None,
             Self::Pausing { until } | Self::Settling { until } => Some(*until),
-            Self::Commanding { expires_at, .. } => *expires_at,
+            Self::Commanding(commanding) => {
+                let times = [commanding.look_at, commanding.expires_at];
+                times.into_iter().flatten().min()
+            }
         }
     }
 }
@@ -56,13 +87,24 @@ pub struct Session {
     pub since: Instant,
     /// As they were sent.
     pub commands: Vec<Level>,
+    /// From the login to the first of them.
+    pub sent_after: Duration,
+    /// What was sent once more, because nothing had come, and when.
+    pub once_more: Option<(Level, Duration)>,
     /// As they came, but for the repeated ones.
     pub replies: Vec<String>,
     /// How many right replies came again.
     pub repeats: u64,
     /// The QoS at which a reply must come, or at a higher one.
     pub lowest: QoS,
+    pub mistakes: Mistakes,
+    /// What is no mistake of the device, and may be the reason for one.
+    pub hints: Vec<String>,
     pub stage: Stage,
+    /// The longest silence that a reply has ended.
+    longest_silence: Duration,
+    /// Messages elsewhere that were taken for the replies: right ones may follow.
+    strays: HashMap<Level, u32>,
 }
 
 impl Session {
@@ -72,67 +114,166 @@ impl Session {
             user_id,
             since: now,
             commands: Vec::new(),
+            sent_after: Duration::ZERO,
+            once_more: None,
             replies: Vec::new(),
             repeats: 0,
             lowest,
+            mistakes: Mistakes::default(),
+            hints: Vec::new(),
             stage: Stage::Subscribing,
+            longest_silence: Duration::ZERO,
+            strays: HashMap::new(),
         }
     }
 
-    /// Takes down the reply to `command`, and says which stage follows; `None` where the stage is as before.
-    ///
-    /// # Errors
-    /// Why the reply is wrong, which ends the session.
+    fn open(&self, command: &Level) -> u32 {
+        match &self.stage {
+            Stage::Commanding(commanding) => commanding.open.get(command).copied().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    /// How often this command was sent.
+    pub fn sent(&self, command: &Level) -> usize {
+        self.commands.iter().filter(|sent| *sent == command).count()
+    }
+
+    /// A sign of life. The stage that follows, where it is another one or waits anew.
+    fn sign(&mut self, now: Instant, plan: &Plan) -> Option<Stage> {
+        let Stage::Commanding(commanding) = &mut self.stage else {
+            return None;
+        };
+        let silence = now.saturating_duration_since(commanding.last_sign);
+        self.longest_silence = self.longest_silence.max(silence);
+        let patience = PATIENCE.max(self.longest_silence * 2);
+        let open = std::mem::take(&mut commanding.open);
+        let mut stage = Stage::awaiting(open, commanding.unconfirmed, now, plan);
+        if let Stage::Commanding(Commanding {
+            look_at: Some(at), ..
+        }) = &mut stage
+        {
+            *at = now + patience;
+        }
+        Some(stage)
+    }
+
+    /// The broker has one of the commands. The stage that follows: it waits anew with its looks, and not with its time limit,
+    /// which is that for a reply.
+    pub fn delivered(&mut self, now: Instant) -> Option<Stage> {
+        let Stage::Commanding(commanding) = &mut self.stage else {
+            return None;
+        };
+        let unconfirmed = commanding.unconfirmed.saturating_sub(1);
+        let patience = PATIENCE.max(self.longest_silence * 2);
+        Some(Stage::Commanding(Commanding {
+            open: std::mem::take(&mut commanding.open),
+            unconfirmed,
+            // The link's time is not the device's.
+            last_sign: now,
+            look_at: (unconfirmed == 0).then(|| now + patience),
+            expires_at: commanding.expires_at,
+        }))
+    }
+
+    /// One reply to `command` less to wait for.
+    fn take_one(&mut self, now: Instant, command: &Level, plan: &Plan) -> Option<Stage> {
+        if let Stage::Commanding(commanding) = &mut self.stage {
+            if let Some(left) = commanding.open.get_mut(command) {
+                *left = left.saturating_sub(1);
+            }
+        }
+        self.sign(now, plan)
+    }
+
+    /// Takes down the reply to `command`, which the table has with `word`, on the topic where it belongs. Gives the stage
+    /// that follows; `None` where it is as before.
     pub fn take_reply(
         &mut self,
         now: Instant,
         command: &Level,
+        word: &str,
         reply: &Message,
         plan: &Plan,
-    ) -> Result<Option<Stage>, String> {
-        let judged = self.judge(command, reply, plan);
-        if judged == Ok(Right::Repeated) {
+    ) -> Option<Stage> {
+        let Message {
+            topic,
+            payload,
+            qos,
+            ..
+        } = reply;
+        let is_awaited = self.open(command) > 0;
+        let is_right = word.as_bytes() == *payload && *qos >= self.lowest;
+        if !is_awaited && is_right && self.may_repeat(*qos) && self.commands.contains(command) {
             // Counted and not kept: there is no limit to how many may come.
             self.repeats += 1;
-            return Ok(None);
+            return None;
         }
-        self.replies.push(printable(&reply.payload));
-        judged?;
-        let Stage::Commanding { open, .. } = &mut self.stage else {
-            return Ok(None);
-        };
-        if let Some(left) = open.get_mut(command) {
-            *left -= 1;
+        if self.replies.len() < self.commands.len() + MOST_REPLIES_TOO_MANY {
+            self.replies.push(printable(payload));
         }
-        Ok(Some(Stage::awaiting(std::mem::take(open), now, plan)))
+        if word.as_bytes() != *payload {
+            let (kind, sentence) = wrong_word(&plan.replies, command, word, topic, payload);
+            self.mistakes.add(kind, sentence);
+        }
+        if *qos < self.lowest {
+            let lowest = self.lowest;
+            let sentence = format!(
+                "the reply on {topic} came with {qos}, and its command with {lowest}: a reply has the QoS of its command"
+            );
+            self.mistakes.add("QoS", sentence);
+        }
+        if is_awaited {
+            return self.take_one(now, command, plan);
+        }
+        if is_right && !self.is_for_a_stray(command) {
+            self.too_many(command, reply);
+        }
+        None
     }
 
-    fn judge(&self, command: &Level, reply: &Message, plan: &Plan) -> Result<Right, String> {
-        let Message { topic, payload, .. } = reply;
-        let Some((_, word)) = plan.replies.answer(command.as_str()) else {
-            return Err(format!("a reply on {topic}, and {command} is no command"));
-        };
-        if word.as_bytes() != *payload {
-            let said = printable(payload);
-            return Err(format!("on {topic}, `{said}` instead of `{word}`"));
-        }
-        if reply.qos < self.lowest {
-            return Err(format!(
-                "the reply on {topic} came with {} to a command with {}",
-                reply.qos, self.lowest
-            ));
-        }
-        let open = match &self.stage {
-            Stage::Commanding { open, .. } => open.get(command).copied().unwrap_or(0),
-            _ => 0,
-        };
-        match open {
-            1.. => Ok(Right::Awaited),
-            0 if self.may_repeat(reply.qos) && self.commands.contains(command) => {
-                Ok(Right::Repeated)
+    /// Takes down a message on a topic where no reply belongs.
+    pub fn take_stray(&mut self, now: Instant, stray: Stray, plan: &Plan) -> Option<Stage> {
+        self.mistakes.add(stray.kind, stray.sentence);
+        let command = stray.command.filter(|command| self.open(command) > 0)?;
+        *self.strays.entry(command.clone()).or_default() += 1;
+        self.take_one(now, &command, plan)
+    }
+
+    /// Whether a message elsewhere was taken for this reply.
+    fn is_for_a_stray(&mut self, command: &Level) -> bool {
+        match self.strays.get_mut(command) {
+            Some(taken) if *taken > 0 => {
+                *taken -= 1;
+                true
             }
-            0 => Err(format!("one reply too many on {topic}")),
+            _ => false,
         }
+    }
+
+    fn too_many(&mut self, command: &Level, reply: &Message) {
+        let topic = &reply.topic;
+        let word = printable(&reply.payload);
+        let (kind, sentence) = match (self.commands.is_empty(), self.sent(command)) {
+            (true, _) => (
+                "before",
+                format!(
+                    "`{word}` came on {topic} before any command was sent: a reply follows its command"
+                ),
+            ),
+            (false, 0) => (
+                "not sent",
+                format!("`{word}` came on {topic}, and {command} was not sent in this session"),
+            ),
+            (false, sent) => (
+                "too many",
+                format!(
+                    "one reply too many came on {topic}: {command} was sent {}, and each command is answered once",
+                    times(sent)
+                ),
+            ),
+        };
+        self.mistakes.add(kind, sentence);
     }
 
     /// Whether a reply that came at `qos` may have come before. At QoS 1 device and broker repeat what was not
@@ -141,25 +282,25 @@ impl Session {
     fn may_repeat(&self, qos: QoS) -> bool {
         [qos, self.lowest].contains(&QoS::AtLeastOnce)
     }
-}
 
-/// What a right reply is.
-#[derive(Debug, PartialEq, Eq)]
-enum Right {
-    /// One that is missing.
-    Awaited,
-    /// One that has come before.
-    Repeated,
-}
-
-/// Which replies are missing, and how many of each.
-pub fn missing(open: &HashMap<Level, u32>) -> String {
-    let mut missing: Vec<String> = Vec::new();
-    for (command, left) in open.iter().filter(|(_, left)| **left > 0) {
-        let text = format!("{left} to {command}");
-        // Sorted as they come: a sort for strings would be 3 kB of the binary.
-        let at = missing.partition_point(|before| *before < text);
-        missing.insert(at, text);
+    /// Whether nothing has come since the commands went out, neither right nor wrong.
+    pub fn is_silent(&self) -> bool {
+        self.replies.is_empty() && self.mistakes.is_empty() && self.repeats == 0
     }
-    missing.join(", ")
+}
+
+/// So many commands, in words.
+pub fn number(count: usize) -> String {
+    match count {
+        1 => "1 command".to_owned(),
+        count => format!("{count} commands"),
+    }
+}
+
+/// How often, in words.
+pub fn times(count: usize) -> String {
+    match count {
+        1 => "once".to_owned(),
+        count => format!("{count} times"),
+    }
 }

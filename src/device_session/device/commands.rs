@@ -58,7 +58,7 @@ fn command(job: &Job) -> &str {
 
 impl Device {
     /// A command, or the last words.
-    pub(super) fn answer(&mut self, message: &Message) -> Vec<Effect<Progress>> {
+    pub(super) fn answer(&mut self, now: Instant, message: &Message) -> Vec<Effect<Progress>> {
         let State::Serving {
             unique_id,
             answered,
@@ -74,6 +74,7 @@ impl Device {
                 unique_id: unique_id.clone(),
                 unconfirmed: *unconfirmed,
             };
+            self.last_words_came(now);
             let mut effects = vec![Effect::Remember(ENDING.to_owned(), Some(Vec::new()))];
             effects.extend(self.leave());
             return effects;

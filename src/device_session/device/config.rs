@@ -19,6 +19,8 @@ pub struct DeviceConfig {
     pub has_programs: bool,
     /// It gives up after so long without a word from the controller; `None`: never.
     pub timeout: Option<Duration>,
+    /// It shows the controller's verdict, and ends with a failure where that is one.
+    pub verdict: bool,
     /// The session of an earlier process, to go on with.
     pub resume: Option<Resume>,
 }
@@ -84,6 +86,7 @@ impl DeviceConfig {
             qos: Self::QOS,
             has_programs: false,
             timeout: Some(Self::TIMEOUT),
+            verdict: false,
             resume: None,
         }
     }

@@ -23,6 +23,8 @@ pub enum State {
     /// The last words have come, but the broker has not confirmed every reply: a crash now must not end
     /// the session.
     Leaving { unique_id: Level, unconfirmed: u64 },
+    /// The controller's verdict is that the session has failed. The run ends at this instant, which is now.
+    Failed { unique_id: Level, at: Instant },
     /// The last words have come, and the broker has every reply.
     Done,
 }
@@ -36,6 +38,7 @@ impl State {
             State::Serving { answered: 1, .. } => "1 command answered".to_owned(),
             State::Serving { answered, .. } => format!("{answered} commands answered"),
             State::Leaving { .. } => "waiting for the last confirmations".to_owned(),
+            State::Failed { .. } => "session failed".to_owned(),
             State::Done => "session done".to_owned(),
         }
     }

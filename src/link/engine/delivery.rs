@@ -128,9 +128,7 @@ impl Delivery {
             self.stale_pkids.clear();
             self.must_release = false;
             subscriptions.session_lost();
-            let wanted = subscriptions.iter();
-            let wanted = wanted.map(|(filter, qos)| (filter.clone(), qos));
-            self.outbox.session_lost(wanted);
+            self.outbox.session_lost(subscriptions.packets());
             self.note(Entry::SessionLost);
             // What went out before the SUBACK told.
             self.outbox.lower(self.best_qos.0);
@@ -145,14 +143,8 @@ impl Delivery {
     fn resume(&mut self, subscriptions: &mut Subscriptions) {
         let replays = self.outbox.resume();
         self.replays.extend(replays);
-        let missing: Vec<(TopicFilter, QoS)> = subscriptions
-            .iter()
-            .filter(|(filter, _)| !self.outbox.has_subscription(filter))
-            .map(|(filter, qos)| (filter.clone(), qos))
-            .collect();
-        for (filter, qos) in missing {
-            subscriptions.renew(filter.clone());
-            self.post(Packet::Subscribe(filter, qos), None);
+        for subscribe in subscriptions.renew(|filter| !self.outbox.has_subscription(filter)) {
+            self.post(subscribe, None);
         }
     }
 
@@ -217,7 +209,7 @@ impl Delivery {
         self.note_queued(next, cause, &packet);
         match packet {
             // Its SUBACK says whether something has to be released before an earlier process's messages.
-            Packet::Subscribe(..) if self.must_release => {
+            Packet::Subscribe(..) | Packet::TrySubscribe(..) if self.must_release => {
                 self.outbox.push_before_messages(packet, cause);
             }
             packet => self.outbox.push(packet, cause),
@@ -227,6 +219,11 @@ impl Delivery {
     /// Takes back a packet that one broker refused, for another one.
     pub fn post_again(&mut self, refused: Confirmed) {
         self.outbox.push(refused.packet, refused.cause);
+    }
+
+    /// The connection has ended: every SUBSCRIBE that the broker may refuse, and has not answered.
+    pub fn give_up_tries(&mut self) -> Vec<TopicFilter> {
+        self.outbox.give_up_tries()
     }
 
     /// The broker closes its connections at this message.

@@ -57,6 +57,8 @@ impl Engine<'_> {
         if trouble.too_large && std::mem::replace(&mut self.oversized_message_pending, true) {
             return self.on_oversized_again(now, trouble);
         }
+        let tries = self.delivery.give_up_tries();
+        self.subscriptions.unanswered(tries);
         let mut trouble = trouble;
         let mut given_up = Vec::new();
         let mut reason = Reason::Unknown;

@@ -156,14 +156,17 @@ impl Outbox {
     #[must_use]
     pub fn has_subscription(&self, filter: &TopicFilter) -> bool {
         self.items.iter().any(
-            |item| matches!(&item.packet, Some(Packet::Subscribe(known, _)) if known == filter),
+            |item| matches!(&item.packet, Some(Packet::Subscribe(known, _) | Packet::TrySubscribe(known, _)) if known == filter),
         )
     }
 
     /// Whether the broker has still to answer a SUBSCRIBE.
     #[must_use]
     pub fn awaits_sub_ack(&self) -> bool {
-        let is_subscribe = |item: &Item| matches!(item.packet, Some(Packet::Subscribe(..)));
+        let is_subscribe = |item: &Item| {
+            let packet = item.packet.as_ref();
+            packet.is_some_and(|packet| By::SubAck.fits(packet))
+        };
         self.items.iter().take(WINDOW).any(is_subscribe)
     }
 
@@ -342,6 +345,25 @@ impl Outbox {
         self.items.iter().take(WINDOW).filter(sent).count()
     }
 
+    /// Takes out every SUBSCRIBE that the broker may refuse, and that it has not answered on the connection that has
+    /// ended.
+    pub fn give_up_tries(&mut self) -> Vec<TopicFilter> {
+        let mut filters = Vec::new();
+        let is_unanswered = |item: &Item| {
+            let is_try = matches!(item.packet, Some(Packet::TrySubscribe(..)));
+            is_try && matches!(item.stage, Stage::Sent(_))
+        };
+        while let Some(at) = self.items.iter().position(is_unanswered) {
+            if let Some(Packet::TrySubscribe(filter, _)) = self
+                .confirm(at, By::Closing)
+                .map(|given_up| given_up.packet)
+            {
+                filters.push(filter);
+            }
+        }
+        filters
+    }
+
     fn confirm(&mut self, at: usize, by: By) -> Option<Confirmed> {
         let item = self.items.get_mut(at)?;
         item.stage = Stage::Confirmed;
@@ -379,11 +401,11 @@ impl Outbox {
 
     /// The broker has no session, so the link sends every unconfirmed message anew, after `subscriptions`. Those
     /// replace every SUBSCRIBE and UNSUBSCRIBE that is not confirmed.
-    pub fn session_lost(&mut self, subscriptions: impl Iterator<Item = (TopicFilter, QoS)>) {
+    pub fn session_lost(&mut self, subscriptions: impl Iterator<Item = Packet>) {
         let old = std::mem::take(&mut self.items);
         self.bytes = 0;
-        for (filter, qos) in subscriptions {
-            self.push(Packet::Subscribe(filter, qos), None);
+        for subscribe in subscriptions {
+            self.push(subscribe, None);
         }
         for item in old {
             if let Some(packet @ Packet::Publish(_)) = item.packet {

@@ -83,15 +83,22 @@ impl Engine<'_> {
         let Some(confirmed) = self.delivery.acknowledged(By::SubAck, pkid) else {
             return;
         };
-        if let Packet::Subscribe(filter, asked) = &confirmed.packet {
-            let Some(granted) = granted else {
-                return self.on_refused(now, confirmed);
-            };
-            self.reconnect.subscription_granted();
-            self.delivery.granted(*asked, granted);
-            if self.subscriptions.granted(filter, *asked, granted) {
+        match (&confirmed.packet, granted) {
+            (Packet::Subscribe(..), None) => return self.on_refused(now, confirmed),
+            (Packet::Subscribe(filter, asked), Some(granted)) => {
+                self.reconnect.subscription_granted();
+                self.delivery.granted(*asked, granted);
+                if self.subscriptions.granted(filter, *asked, granted) {
+                    self.notify_role(now, Event::Subscribed { filter, granted }, None);
+                }
+            }
+            (Packet::TrySubscribe(filter, _), None) => self.subscriptions.refused(filter),
+            (Packet::TrySubscribe(filter, asked), Some(granted))
+                if self.subscriptions.granted(filter, *asked, granted) =>
+            {
                 self.notify_role(now, Event::Subscribed { filter, granted }, None);
             }
+            _ => {}
         }
         self.on_confirmed(now, &confirmed);
     }
@@ -145,7 +152,7 @@ impl Engine<'_> {
                 self.notify_role(now, Event::Confirmed(message), None);
             }
             Packet::Unsubscribe(filter) => info!("unsubscribed from {filter}"),
-            Packet::Subscribe(..) => {}
+            Packet::Subscribe(..) | Packet::TrySubscribe(..) => {}
         }
         self.delivery.confirmed(confirmed);
     }
@@ -170,6 +177,12 @@ impl Engine<'_> {
                 Effect::Subscribe(filter, qos) => {
                     self.subscriptions.add(filter.clone(), qos);
                     self.delivery.post(Packet::Subscribe(filter, qos), cause);
+                }
+                Effect::TrySubscribe(filter, qos) => {
+                    // Without a cause: what the role can do without must not delay an acknowledgement.
+                    if let Some(subscribe) = self.subscriptions.attempt(filter, qos) {
+                        self.delivery.post(subscribe, None);
+                    }
                 }
                 Effect::Unsubscribe(filter) => {
                     self.subscriptions.remove(&filter);

@@ -42,6 +42,11 @@ pub struct Oddities {
     pub subscribes_late: Option<Duration>,
     /// It refuses subscriptions.
     pub refuses_subscriptions: bool,
+    /// It allows a controller no filter but those of the protocol: refuses others, or closes the connection at them
+    /// (`true`).
+    pub closes_at_near_misses: Option<bool>,
+    /// It delivers a message once for each filter that matches (MQTT 3.1.1, section 3.3.5).
+    pub delivers_for_each_filter: bool,
     /// It refuses every login (CONNACK 5).
     pub refuses_logins: bool,
     /// It refuses a login that comes with a last will (EMQX and others, where its topic is not allowed).
@@ -288,8 +293,15 @@ impl Broker {
                 answers.push(Packet::PubRel(PubRel::new(pkid)));
             }
             Packet::Subscribe(subscribe) => {
+                let path = &subscribe.filters[0].path;
+                let is_reply = path.strip_suffix("/+").is_some_and(|id| id.len() == 32);
+                let is_near_miss = id == "controller" && path != "login" && !is_reply;
+                if is_near_miss && self.oddities.closes_at_near_misses == Some(true) {
+                    return self.out.push_back((connection, None));
+                }
+                let is_refused = is_near_miss && self.oddities.closes_at_near_misses.is_some();
                 let most = self.oddities.grants.unwrap_or(QoS::ExactlyOnce);
-                let code = match self.oddities.refuses_subscriptions {
+                let code = match self.oddities.refuses_subscriptions || is_refused {
                     true => SubscribeReasonCode::Failure,
                     false => {
                         let filter = &subscribe.filters[0];
@@ -348,7 +360,12 @@ impl Broker {
                     _ => filter.matches(&message.topic),
                 }
             });
-            if let Some(granted) = matching.map(|(_, qos)| *qos).max() {
+            let mut granted: Vec<QoS> = matching.map(|(_, qos)| *qos).collect();
+            granted.sort_unstable();
+            if !self.oddities.delivers_for_each_filter {
+                granted.drain(..granted.len().saturating_sub(1));
+            }
+            for granted in granted {
                 let mut copy = message.clone();
                 copy.retain = false;
                 copy.qos = copy.qos.min(granted);

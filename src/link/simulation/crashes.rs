@@ -63,7 +63,7 @@ struct Crashes {
 impl Crashes {
     fn new(seed: u64, qos: QoS, commands: u32, is_durable: bool) -> Self {
         let plan = Plan {
-            commands: commands..=commands,
+            commands: Some(commands..=commands),
             qos,
             seed,
             // The protocol's pause is for the device to subscribe, and would lose its commands where that takes longer.

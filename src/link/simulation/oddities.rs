@@ -199,3 +199,40 @@ fn a_broker_without_shared_subscriptions_is_found_out() {
         }
     }
 }
+
+/// Where mistakes land the controller listens only as far as the broker allows: that must cost nobody the session.
+#[test]
+fn a_broker_that_forbids_listening_elsewhere_costs_a_session_nothing() {
+    each_seed(
+        "a_broker_that_forbids_listening_elsewhere_costs_a_session_nothing",
+        |seed| {
+            for closes in [false, true] {
+                let mut random = fastrand::Rng::with_seed(seed);
+                let mut world = World::new(seed);
+                world.broker().oddities.closes_at_near_misses = Some(closes);
+                let strike = (random.u32(1..120), Strike::Cut);
+                let qos = [QoS::AtLeastOnce, QoS::ExactlyOnce][random.usize(0..2)];
+                let mut sessions = Sessions::in_world(world, seed, qos, 8, PERSISTENT);
+                if random.bool() {
+                    sessions = sessions.with_strikes(&[strike]);
+                }
+                match qos {
+                    QoS::ExactlyOnce => sessions.assert_exactly_once(),
+                    _ => sessions.assert_at_least_once(),
+                }
+            }
+        },
+    );
+}
+
+#[test]
+fn a_message_for_each_filter_that_matches_is_no_reply_that_comes_twice() {
+    each_seed(
+        "a_message_for_each_filter_that_matches_is_no_reply_that_comes_twice",
+        |seed| {
+            let mut world = World::new(seed);
+            world.broker().oddities.delivers_for_each_filter = true;
+            Sessions::in_world(world, seed, QoS::ExactlyOnce, 12, PERSISTENT).assert_exactly_once();
+        },
+    );
+}

@@ -1,16 +1,18 @@
 //! Both ends of both protocols against each other and against an outside party, on a network that only takes time:
 //! whole scenarios, as a user at the broker sees them.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::each_case;
 use super::party::Party;
 use super::sessions::{PERSISTENT, options};
-use super::world::World;
+use super::world::{Strike, World};
 use crate::device_session::controller::{Controller, Plan};
 use crate::device_session::device::{Device, DeviceConfig, Progress};
 use crate::device_session::report::Report;
+use crate::device_session::verdict::Word;
 use crate::device_session::{LAST_WORDS, PAUSE};
 use crate::link::{End, Session};
 use crate::mqtt::{Level, QoS};
@@ -113,7 +115,7 @@ fn sessions_of_every_qos_and_length_end_well_done() {
             let said = world.seen_on(&id);
             assert_eq!(said.last().unwrap().payload, LAST_WORDS);
             let commands = &said[..said.len() - 1];
-            assert!((5..=15).contains(&commands.len()), "{}", commands.len());
+            assert!((7..=15).contains(&commands.len()), "{}", commands.len());
             for command in commands {
                 let asked = said.iter().filter(|s| s.payload == command.payload).count();
                 let replies = world.seen_on(&format!("{id}/{}", command.payload));
@@ -124,6 +126,47 @@ fn sessions_of_every_qos_and_length_end_well_done() {
             assert_eq!(world.resets, 0);
         },
     );
+}
+
+/// However the connections are cut: the verdict is no part of what the session stands for.
+#[test]
+fn a_device_that_waits_for_the_verdict_ends_with_it_or_without() {
+    let heard = Cell::new(0);
+    each_case(
+        "a_device_that_waits_for_the_verdict_ends_with_it_or_without",
+        0..300,
+        |seed| {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut world = World::new(seed);
+            world.strikes = (0..random.u32(0..=1))
+                .map(|_| (random.u32(1..150), Strike::Cut))
+                .collect();
+            let role = Controller::new(Plan {
+                delay: Duration::from_secs(200),
+                timeout: None,
+                seed,
+                sessions: Some(1),
+                verdict: true,
+                ..Plan::default()
+            });
+            let controller = Party::begin(&mut world, role, &options("controller", PERSISTENT));
+            let config = DeviceConfig {
+                verdict: true,
+                timeout: None,
+                ..DeviceConfig::new(Level::new("alice").unwrap())
+            };
+            let role = Device::new(config, world.now);
+            let device = Party::begin(&mut world, role, &options("alice", PERSISTENT));
+            world.wait_for_end(device.number);
+            world.wait_for_end(controller.number);
+            assert_eq!(world.end(device.number), Some(&Ok(End::Finished)));
+            assert_eq!(controller.items()[0].verdict, Ok(()));
+            assert_eq!(device.items().last(), Some(&Progress::Done));
+            let passed = Progress::Verdict(Word::Passed, Vec::new());
+            heard.set(heard.get() + u32::from(device.items().contains(&passed)));
+        },
+    );
+    assert!(heard.get() > 200, "{heard:?}");
 }
 
 /// The controller counts from the confirmation of the UNIQUE ID. So the broker sees the command later by the way of
@@ -300,7 +343,11 @@ fn a_device_that_never_replies_fails_its_session_and_hears_no_last_words() {
     assert!(world.is_subscribed(controller.number, &replies));
     world.wait_for("a report", |_| !controller.items().is_empty());
     world.run_for(*world.round_trip().end());
-    let verdict = controller.items()[0].verdict.clone().unwrap_err();
+    let verdict = controller.items()[0]
+        .verdict
+        .clone()
+        .unwrap_err()
+        .join("; ");
     assert!(verdict.contains("replies missing"), "{verdict}");
     assert!(world.said_on(&id).len() >= 5);
     assert!(!world.said_on(&id).contains(&LAST_WORDS.to_owned()));

@@ -62,7 +62,7 @@ fn resume(sessions: &mut Sessions) -> Option<usize> {
         .iter()
         .find_map(|progress| match progress {
             Progress::LoggedIn(unique_id) => Some(unique_id.to_string()),
-            Progress::Done => None,
+            Progress::Verdict(..) | Progress::Done => None,
         })?;
     if sessions.progress.borrow().last() == Some(&Progress::Done) {
         return None;
@@ -89,6 +89,7 @@ fn assert_goes_on(sessions: &mut Sessions, resumed: usize, most: usize) {
     sessions.run();
     let id = sessions.unique_id();
     let verdict = sessions.reports.borrow()[0].verdict.clone();
+    let verdict = verdict.map_err(|why| why.join("; "));
     match (&verdict, sessions.world.end(resumed)) {
         (Ok(()), end) => assert_eq!(end, Some(&Ok(End::Finished))),
         // The controller ends a session at a reply that comes again, without the last words.

@@ -164,7 +164,9 @@ impl Delivery {
                 dup: false,
                 message,
             },
-            Packet::Subscribe(filter, qos) => Outgoing::Subscribe(pkid, filter, *qos),
+            Packet::Subscribe(filter, qos) | Packet::TrySubscribe(filter, qos) => {
+                Outgoing::Subscribe(pkid, filter, *qos)
+            }
             Packet::Unsubscribe(filter) => Outgoing::Unsubscribe(pkid, filter),
         };
         let is_message = matches!(packet, Packet::Publish(_));

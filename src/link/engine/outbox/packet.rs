@@ -9,6 +9,8 @@ pub enum Packet {
     Publish(Message),
     /// SUBSCRIBE, one filter each.
     Subscribe(TopicFilter, QoS),
+    /// SUBSCRIBE that the broker may refuse.
+    TrySubscribe(TopicFilter, QoS),
     /// UNSUBSCRIBE, one filter each.
     Unsubscribe(TopicFilter),
 }
@@ -25,7 +27,7 @@ impl Packet {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Publish(message) => message.payload.len(),
-            Self::Subscribe(..) | Self::Unsubscribe(..) => 0,
+            Self::Subscribe(..) | Self::TrySubscribe(..) | Self::Unsubscribe(..) => 0,
         }
     }
 }
@@ -54,7 +56,7 @@ impl By {
     pub fn fits(self, packet: &Packet) -> bool {
         match packet {
             Packet::Publish(_) => matches!(self, Self::Write | Self::PubAck | Self::PubComp),
-            Packet::Subscribe(..) => self == Self::SubAck,
+            Packet::Subscribe(..) | Packet::TrySubscribe(..) => self == Self::SubAck,
             Packet::Unsubscribe(_) => self == Self::UnsubAck,
         }
     }

@@ -88,7 +88,7 @@ fn a_lost_session_begins_with_the_subscriptions() {
     outbox.push(publish("a", QoS::AtLeastOnce), Some(7));
     outbox.push(Packet::Unsubscribe(TopicFilter::new("g").unwrap()), None);
     send_all(&mut outbox, 1);
-    outbox.session_lost([(filter.clone(), QoS::AtLeastOnce)].into_iter());
+    outbox.session_lost([Packet::Subscribe(filter.clone(), QoS::AtLeastOnce)].into_iter());
     assert_eq!(
         outbox.next(),
         Some(&Packet::Subscribe(filter, QoS::AtLeastOnce))
