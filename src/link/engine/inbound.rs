@@ -85,6 +85,8 @@ struct Answered {
     digest: u64,
     generation: u64,
     ack: u64,
+    /// The journal knows of it: a program has answered it, at QoS 1.
+    is_noted: bool,
 }
 
 /// The inbound ledger.
@@ -106,6 +108,10 @@ pub struct Inbound {
     outlived: bool,
     /// Acknowledgements for duplicates. They wait for nothing.
     again: VecDeque<Ack>,
+    /// The PUBACKs of which the journal has still to hear.
+    noted_acks: Vec<u16>,
+    /// What an earlier process has sent PUBACK for. A repetition of it is known where nothing may be done twice.
+    earlier: Vec<Answered>,
     /// How many PUBACKs and PUBCOMPs the ledger has handed out.
     acks: u64,
     /// The last packet identifier that the broker gave to a new message.
@@ -134,6 +140,7 @@ impl Inbound {
             self.latest.clear();
             self.releasing.clear();
             self.answered.clear();
+            self.earlier.clear();
             self.last_new = 0;
             self.reuses_identifiers = false;
             self.renumbers = false;
@@ -162,8 +169,8 @@ impl Inbound {
                 (answered.pkid, answered.qos, answered.digest) == (pkid, qos, digest)
                     && answered.generation < generation
             });
-            if known.is_some_and(|at| self.answered.remove(at).is_some()) {
-                self.acknowledge_again(Ack { pkid, qos }, digest);
+            if let Some(known) = known.and_then(|at| self.answered.remove(at)) {
+                self.acknowledge_again(Ack { pkid, qos }, digest, known.is_noted);
                 return Arrival::Duplicate;
             }
         } else {
@@ -179,7 +186,7 @@ impl Inbound {
         if qos == QoS::ExactlyOnce {
             if let Some(known) = self.releasing.get(&pkid) {
                 if known.digest == digest && (dup || !known.is_uncertain) {
-                    self.acknowledge_again(Ack { pkid, qos }, digest);
+                    self.acknowledge_again(Ack { pkid, qos }, digest, false);
                     return Arrival::Duplicate;
                 }
             }
@@ -214,26 +221,29 @@ impl Inbound {
         (entry.qos == qos && !entry.superseded).then_some(entry)
     }
 
-    fn acknowledge_again(&mut self, ack: Ack, digest: u64) {
+    fn acknowledge_again(&mut self, ack: Ack, digest: u64, is_noted: bool) {
         self.again.push_back(ack);
-        self.acknowledged(ack, digest, self.generation, false);
-    }
-
-    /// Remembers an acknowledged message until the broker has certainly received the acknowledgement.
-    fn acknowledged(&mut self, ack: Ack, digest: u64, generation: u64, is_uncertain: bool) {
+        if is_noted {
+            self.noted_acks.push(ack.pkid);
+        }
+        let generation = self.generation;
         match ack.qos {
-            QoS::ExactlyOnce => {
-                let releasing = Releasing {
-                    digest,
-                    is_uncertain,
-                };
-                self.releasing.insert(ack.pkid, releasing);
-            }
-            _ => self.answered(ack, digest, generation),
+            QoS::ExactlyOnce => self.releases(ack.pkid, digest, false),
+            _ => self.answered(ack, digest, generation, is_noted),
         }
     }
 
-    fn answered(&mut self, Ack { pkid, qos }: Ack, digest: u64, generation: u64) {
+    /// Remembers a message with QoS 2 that is acknowledged by PUBREC, until PUBREL.
+    fn releases(&mut self, pkid: u16, digest: u64, is_uncertain: bool) {
+        let releasing = Releasing {
+            digest,
+            is_uncertain,
+        };
+        self.releasing.insert(pkid, releasing);
+    }
+
+    /// Remembers an acknowledged message until the broker has certainly received the acknowledgement.
+    fn answered(&mut self, Ack { pkid, qos }: Ack, digest: u64, generation: u64, is_noted: bool) {
         self.acks += 1;
         if self.reuses_identifiers {
             return;
@@ -248,6 +258,7 @@ impl Inbound {
             digest,
             generation,
             ack: self.acks,
+            is_noted,
         });
     }
 
@@ -305,10 +316,16 @@ impl Inbound {
             }
             let Entry { pkid, qos, .. } = entry;
             let ack = Ack { pkid, qos };
-            self.acknowledged(ack, entry.digest, entry.generation, entry.is_uncertain);
+            match qos {
+                QoS::ExactlyOnce => self.releases(pkid, entry.digest, entry.is_uncertain),
+                _ => self.answered(ack, entry.digest, entry.generation, entry.is_noted),
+            }
             // A message that an earlier connection delivered gets no acknowledgement on this one, because the
             // broker has not sent its identifier here. The broker repeats the message, and gets it then.
             if entry.generation == self.generation {
+                if entry.is_noted {
+                    self.noted_acks.push(pkid);
+                }
                 return Some(ack);
             }
         }
@@ -320,14 +337,14 @@ impl Inbound {
         self.one_by_one.released(pkid);
         if let Some(Releasing { digest, .. }) = self.releasing.remove(&pkid) {
             let qos = QoS::ExactlyOnce;
-            self.answered(Ack { pkid, qos }, digest, self.generation);
+            self.answered(Ack { pkid, qos }, digest, self.generation, false);
             return;
         }
         // Its PUBCOMP was lost, and the next one may be, too.
         let mut answered = self.answered.iter();
         let again = answered.position(|known| (known.pkid, known.qos) == (pkid, QoS::ExactlyOnce));
         if let Some(Answered { qos, digest, .. }) = again.and_then(|at| self.answered.remove(at)) {
-            self.answered(Ack { pkid, qos }, digest, self.generation);
+            self.answered(Ack { pkid, qos }, digest, self.generation, false);
         }
     }
 

@@ -205,6 +205,26 @@ fn a_program_runs_at_most_once_where_that_is_asked_for() {
 }
 
 #[test]
+fn a_program_runs_at_most_once_at_qos_1_too() {
+    let test = "a_program_runs_at_most_once_at_qos_1_too";
+    each_seed(test, |seed| {
+        let how = How {
+            qos: QoS::AtLeastOnce,
+            crash: Crash::Kill,
+            is_durable: false,
+            is_at_most_once: true,
+        };
+        let (board, replies) = history(seed, how);
+        assert!(replies.len() >= board.sent.len(), "{replies:?}");
+        let record = board.record.borrow();
+        for number in &board.sent {
+            let runs = record.iter().filter(|ran| ran.arguments == *number).count();
+            assert!(runs <= 1, "{number} ran {runs} times");
+        }
+    });
+}
+
+#[test]
 fn no_command_is_lost_through_power_cuts_without_sync() {
     let test = "no_command_is_lost_through_power_cuts_without_sync";
     each_seed(test, |seed| {

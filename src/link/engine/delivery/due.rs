@@ -144,6 +144,9 @@ impl Delivery {
             return Some(written.map(|()| None));
         }
         if let Some(Ack { pkid, qos }) = self.inbound.next_ack() {
+            while let Some(pkid) = self.inbound.take_noted_ack() {
+                self.note(Entry::Acknowledged(pkid));
+            }
             let outgoing = match qos {
                 QoS::ExactlyOnce => Outgoing::PubRec(pkid),
                 _ => Outgoing::PubAck(pkid),

@@ -52,10 +52,13 @@ impl Delivery {
                     .filter(|cause| *cause == Some(serial))
                     .count()
             };
-            let serials =
-                delivery
-                    .inbound
-                    .restore(&found.received, &found.completed, is_exact, open);
+            let serials = delivery.inbound.restore(
+                &found.received,
+                &found.acknowledged,
+                &found.completed,
+                is_exact,
+                open,
+            );
             delivery.outbox.restore(queued, &serials);
             delivery.jobs.restore(wanted, &serials);
         }

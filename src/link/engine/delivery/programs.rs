@@ -18,6 +18,9 @@ fn noting(journal: &mut Option<Journal>) -> impl FnMut(Entry<'_>) {
 impl Delivery {
     /// Sets how programs are run; `seed` names the deliveries.
     pub fn allow_programs(&mut self, rules: Rules, seed: u64) {
+        if rules.is_at_most_once {
+            self.inbound.recall_earlier();
+        }
         self.jobs.rules = rules;
         self.jobs.seed(seed);
     }

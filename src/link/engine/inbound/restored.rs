@@ -18,6 +18,7 @@ impl Inbound {
     pub fn restore(
         &mut self,
         received: &[Received],
+        acknowledged: &[Received],
         completed: &Completed,
         is_exact: bool,
         open: impl Fn(u64) -> usize,
@@ -29,17 +30,27 @@ impl Inbound {
                 digest: *digest,
                 generation: 0,
                 ack: 0,
+                is_noted: false,
+            });
+        }
+        let oldest = acknowledged.len().saturating_sub(MAX_ANSWERED);
+        for Received { pkid, digest, .. } in &acknowledged[oldest..] {
+            self.earlier.push(Answered {
+                pkid: *pkid,
+                qos: QoS::AtLeastOnce,
+                digest: *digest,
+                generation: 0,
+                ack: 0,
+                is_noted: true,
             });
         }
         let mut serials = HashMap::new();
-        // With QoS 1 those alone that still wait for something: nothing tells of the PUBACK of the others.
-        let is_open = |known: &&Received| known.qos == QoS::ExactlyOnce || open(known.serial) > 0;
         for Received {
             serial,
             pkid,
             qos,
             digest,
-        } in received.iter().filter(is_open)
+        } in received
         {
             let now = self.entries.len() as u64;
             serials.insert(*serial, now);
@@ -72,6 +83,18 @@ impl Inbound {
         })
     }
 
+    /// Nothing that comes again is to be done again, even where the broker may have the acknowledgement of the first and
+    /// sends another message that looks the same.
+    pub fn recall_earlier(&mut self) {
+        let earlier = std::mem::take(&mut self.earlier);
+        self.answered.extend(earlier);
+    }
+
+    /// The next PUBACK of which the journal is to hear.
+    pub fn take_noted_ack(&mut self) -> Option<u16> {
+        self.noted_acks.pop()
+    }
+
     /// A program is to answer the message with this serial number. What the journal is to hear of that, unless it knows.
     pub fn note_cause(&mut self, serial: u64) -> Option<Received> {
         let entry = self.entry(serial)?;
@@ -96,6 +119,16 @@ impl Inbound {
         }
         if self.reuses_identifiers {
             push(Note::ReusesIdentifiers);
+        }
+        let earlier = self.earlier.iter().chain(&self.answered);
+        for known in earlier.filter(|known| known.is_noted) {
+            push(Note::Received(Received {
+                serial: ACKNOWLEDGED,
+                pkid: known.pkid,
+                qos: QoS::AtLeastOnce,
+                digest: known.digest,
+            }));
+            push(Note::Acknowledged(known.pkid));
         }
         // In the order of arrival: out of it the journal would take the broker for one that reuses identifiers.
         let mut releasing: Vec<_> = self.releasing.iter().collect();

@@ -250,7 +250,7 @@ fn a_new_process_knows_what_an_earlier_one_has_completed() {
     });
     let restored = || {
         let mut inbound = Inbound::default();
-        inbound.restore(&[], &completed, true, |_| 0);
+        inbound.restore(&[], &[], &completed, true, |_| 0);
         inbound.connected(true);
         inbound
     };
@@ -299,7 +299,7 @@ fn a_new_process_knows_what_an_earlier_one_has_handled() {
             digest: digest(&message("a", QOS2)),
         };
         let mut inbound = Inbound::default();
-        inbound.restore(&[received], &Completed::default(), is_exact, |_| 0);
+        inbound.restore(&[received], &[], &Completed::default(), is_exact, |_| 0);
         inbound.connected(true);
         let arrival = inbound.arrived(&message("a", QOS2), 5, dup);
         assert_eq!(arrival == Arrival::Duplicate, is_known, "{is_exact} {dup}");

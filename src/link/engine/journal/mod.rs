@@ -126,6 +126,8 @@ pub(super) struct Found {
     memory: BTreeMap<String, Vec<u8>>,
     /// What the inbound ledger goes on with.
     pub received: Vec<Received>,
+    /// What it has sent PUBACK for and the broker has perhaps not received it, of that which programs have answered.
+    pub acknowledged: Vec<Received>,
     /// What it has sent PUBCOMP for, and the broker has perhaps not received it.
     pub completed: Completed,
     /// What the outbox goes on with.
@@ -138,6 +140,7 @@ pub(super) struct Found {
 impl Found {
     /// Whether a process that goes on with it has nothing to do.
     fn is_idle(&self) -> bool {
+        // What is acknowledged needs nothing more.
         self.memory.is_empty()
             && self.received.is_empty()
             && self.queued.is_empty()

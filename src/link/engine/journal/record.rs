@@ -44,6 +44,8 @@ pub enum Entry<'a> {
     Received(Received),
     /// Its PUBREL has come.
     Forgotten(u16),
+    /// The PUBACK goes out for one with QoS 1. The broker may not receive it.
+    Acknowledged(u16),
     /// The broker reuses packet identifiers early: what it repeats is not known by them.
     ReusesIdentifiers,
     /// A message is to be published. The received message `cause` led to it.
@@ -129,6 +131,10 @@ impl Batch {
             }
             Entry::Forgotten(pkid) => {
                 self.tag(4);
+                self.pkid(pkid);
+            }
+            Entry::Acknowledged(pkid) => {
+                self.tag(17);
                 self.pkid(pkid);
             }
             Entry::Queued {
@@ -276,6 +282,7 @@ fn take_record(found: &mut Option<Found>, record: &[u8]) -> Option<()> {
                 memory: BTreeMap::new(),
                 received: Vec::new(),
                 completed: Completed::default(),
+                acknowledged: Vec::new(),
                 queued: Vec::new(),
                 wanted: Vec::new(),
                 may_lack: false,
@@ -303,6 +310,7 @@ fn take_entry(found: &mut Found, tag: u8, reader: &mut Reader<'_>) -> Option<()>
             let pkid = reader.pkid()?;
             let digest = reader.number()?;
             found.received.retain(|known| known.pkid != pkid);
+            found.acknowledged.retain(|known| known.pkid != pkid);
             let qos = match tag {
                 3 => QoS::ExactlyOnce,
                 _ => QoS::AtLeastOnce,
@@ -369,6 +377,14 @@ fn take_entry(found: &mut Found, tag: u8, reader: &mut Reader<'_>) -> Option<()>
         15 => {
             let serial = reader.number()?;
             found.wanted.retain(|known| known.serial != serial);
+        }
+        17 => {
+            let pkid = reader.pkid()?;
+            let is_known = |known: &Received| known.pkid == pkid && known.qos == QoS::AtLeastOnce;
+            if let Some(at) = found.received.iter().position(is_known) {
+                let known = found.received.remove(at);
+                found.acknowledged.push(known);
+            }
         }
         _ => return None,
     }
