@@ -1,7 +1,6 @@
 //! One function a command: what its options and arguments come to. Each is named in the table of commands.
 
 use std::ffi::OsString;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,8 +8,8 @@ use super::connection::{ClientId, ConnectionOptions};
 use super::doctor::{self, Setting};
 use super::nearest::nearest;
 use super::programs::ProgramLimits;
-use super::table::{COMMANDS, variable};
-use super::values::{self, Values};
+use super::table::COMMANDS;
+use super::values::{self, Given, Values};
 use super::{Invocation, MACHINE, StateConfig, Text, sized, usage};
 use crate::device_session::controller::Plan;
 use crate::device_session::device::DeviceConfig;
@@ -30,8 +29,8 @@ pub struct ServiceOptions {
     again: Option<Duration>,
     state: Option<StateConfig>,
     is_state_typed: bool,
-    commands: Option<String>,
-    is_commands_by_variable: bool,
+    /// A folder, or how many.
+    commands: Option<Given>,
     actions: Option<PathBuf>,
     limits: ProgramLimits,
     any_action: bool,
@@ -71,8 +70,7 @@ impl ServiceOptions {
             again: values.get("--again", values::limit)?.flatten(),
             is_state_typed: values.is_typed("--state-dir"),
             state: values.state()?,
-            is_commands_by_variable: values.is_by_variable("--commands")?,
-            commands: values.get("--commands", values::text)?,
+            commands: values.given("--commands")?,
             actions: values.get("--actions", values::path)?,
             limits: ProgramLimits::read(values)?,
             any_action: values.count("--any-action") > 0,
@@ -165,11 +163,10 @@ pub fn device(options: ServiceOptions, free: Vec<OsString>) -> Result<Invocation
     }
     let usual = DeviceConfig::new(level("USER_ID", user_id)?);
     let timeout = options.connection.timeout;
-    let programs = options.limits.of(
-        "--commands",
-        options.commands.map(PathBuf::from),
-        options.state.is_some(),
-    )?;
+    let folder = options.commands.map(|given| given.read(values::path));
+    let programs = options
+        .limits
+        .of("--commands", folder.transpose()?, options.state.is_some())?;
     // Not the USER_ID itself: a NETID of that name would be the same client, and its request would end the device's
     // session.
     let client_id = match usual.user_id.as_str() {
@@ -201,15 +198,8 @@ pub fn controller(options: ServiceOptions, free: Vec<OsString>) -> Result<Invoca
     let usual = Plan::default();
     let timeout = options.connection.timeout;
     let in_a_group = options.share.is_some();
-    let commands = options.commands.as_deref().map(|text| {
-        let (kind, name) = match options.is_commands_by_variable {
-            true => (Kind::Config, variable("--commands")),
-            false => (Kind::Usage, "--commands".to_owned()),
-        };
-        values::range(text)
-            .map_err(|why| Failure::new(kind, format!("{name}: `{text}` is not {why}")))
-    });
-    let commands: Option<RangeInclusive<u32>> = commands.transpose()?;
+    let commands = options.commands.map(|given| given.read(values::range));
+    let commands = commands.transpose()?;
     Ok(Invocation::Controller {
         connection: options.connection.service("controller", in_a_group)?,
         plan: Plan {

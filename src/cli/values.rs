@@ -16,6 +16,22 @@ pub struct Values<'a> {
     environment: &'a dyn Fn(&str) -> Option<OsString>,
 }
 
+/// An option's value as it stands there, where the command decides what it means.
+pub struct Given {
+    /// What a mistake in it is.
+    kind: Kind,
+    /// What it is called there.
+    name: String,
+    text: String,
+}
+
+impl Given {
+    /// Reads it by `parse`, which says what it should have been.
+    pub fn read<T>(&self, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, Failure> {
+        parse(&self.text).map_err(|why| unfit(self.kind, &self.name, &self.text, &why))
+    }
+}
+
 fn unfit(kind: Kind, name: &str, text: &str, why: &str) -> Failure {
     // A URL may hold a password.
     let text = text.split_inclusive("://").next().unwrap_or_default();
@@ -119,18 +135,12 @@ impl<'a> Values<'a> {
         long: &'static str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<Option<T>, Failure> {
-        let Some((kind, name, text)) = self.given(long)? else {
-            return Ok(None);
-        };
-        parse(&text)
-            .map(Some)
-            .map_err(|why| unfit(kind, &name, &text, &why))
+        self.given(long)?.map(|given| given.read(parse)).transpose()
     }
 
-    /// An option as typed, or its variable: what a mistake in it is, what it is called, and its value. Apart from
-    /// [`Values::get`], which is there once for each type.
+    /// An option as typed, or its variable, not read yet. Apart from [`Values::get`], which is there once for each type.
     #[inline(never)]
-    fn given(&mut self, long: &'static str) -> Result<Option<(Kind, String, String)>, Failure> {
+    pub fn given(&mut self, long: &'static str) -> Result<Option<Given>, Failure> {
         let mut typed = self.typed(long)?.map(|text| (long, text));
         if let Some(short) = table::short_name(long) {
             if let Some(text) = self.typed(short)? {
@@ -141,11 +151,10 @@ impl<'a> Values<'a> {
                 typed = Some((short, text));
             }
         }
+        let given = |kind| move |(name, text)| Given { kind, name, text };
         Ok(match typed {
-            Some((key, text)) => Some((Kind::Usage, key.to_owned(), text)),
-            None => self
-                .variable(long)?
-                .map(|(name, text)| (Kind::Config, name, text)),
+            Some((key, text)) => Some(given(Kind::Usage)((key.to_owned(), text))),
+            None => self.variable(long)?.map(given(Kind::Config)),
         })
     }
 
