@@ -22,6 +22,14 @@ struct How {
     is_at_most_once: bool,
 }
 
+/// By `kill -9`, at QoS 2.
+const KILLED: How = How {
+    qos: QoS::ExactlyOnce,
+    crash: Crash::Kill,
+    is_durable: false,
+    is_at_most_once: false,
+};
+
 /// A device in whose folder there is one program, `T`.
 struct Board {
     world: World,
@@ -155,12 +163,7 @@ fn assert_runs_and_is_answered_once(seed: u64, how: How) {
 #[test]
 fn a_program_runs_at_least_once_and_is_answered_once_through_kill_9() {
     let test = "a_program_runs_at_least_once_and_is_answered_once_through_kill_9";
-    let how = How {
-        qos: QoS::ExactlyOnce,
-        crash: Crash::Kill,
-        is_durable: false,
-        is_at_most_once: false,
-    };
+    let how = KILLED;
     each_seed(test, |seed| assert_runs_and_is_answered_once(seed, how));
 }
 
@@ -168,10 +171,9 @@ fn a_program_runs_at_least_once_and_is_answered_once_through_kill_9() {
 fn a_program_runs_at_least_once_and_is_answered_once_through_power_cuts_with_sync() {
     let test = "a_program_runs_at_least_once_and_is_answered_once_through_power_cuts_with_sync";
     let how = How {
-        qos: QoS::ExactlyOnce,
         crash: Crash::PowerCut,
         is_durable: true,
-        is_at_most_once: false,
+        ..KILLED
     };
     each_seed(test, |seed| assert_runs_and_is_answered_once(seed, how));
 }
@@ -181,10 +183,10 @@ fn a_program_runs_at_most_once_where_that_is_asked_for() {
     let test = "a_program_runs_at_most_once_where_that_is_asked_for";
     each_seed(test, |seed| {
         let how = How {
-            qos: QoS::ExactlyOnce,
             crash: [Crash::Kill, Crash::PowerCut][seed as usize % 2],
             is_durable: seed % 4 == 1,
             is_at_most_once: true,
+            ..KILLED
         };
         let (board, replies) = history(seed, how);
         // Without --sync a power cut may hide that one was answered. That it has begun is on the disk in any case.
@@ -210,9 +212,8 @@ fn a_program_runs_at_most_once_at_qos_1_too() {
     each_seed(test, |seed| {
         let how = How {
             qos: QoS::AtLeastOnce,
-            crash: Crash::Kill,
-            is_durable: false,
             is_at_most_once: true,
+            ..KILLED
         };
         let (board, replies) = history(seed, how);
         assert!(replies.len() >= board.sent.len(), "{replies:?}");
@@ -229,10 +230,8 @@ fn no_command_is_lost_through_power_cuts_without_sync() {
     let test = "no_command_is_lost_through_power_cuts_without_sync";
     each_seed(test, |seed| {
         let how = How {
-            qos: QoS::ExactlyOnce,
             crash: Crash::PowerCut,
-            is_durable: false,
-            is_at_most_once: false,
+            ..KILLED
         };
         let (board, replies) = history(seed, how);
         for number in &board.sent {
@@ -246,9 +245,7 @@ fn no_command_is_lost_at_qos_1() {
     each_seed("no_command_is_lost_at_qos_1", |seed| {
         let how = How {
             qos: QoS::AtLeastOnce,
-            crash: Crash::Kill,
-            is_durable: false,
-            is_at_most_once: false,
+            ..KILLED
         };
         let (board, replies) = history(seed, how);
         for number in &board.sent {
@@ -264,9 +261,7 @@ fn a_command_that_a_crash_interrupts_is_answered_once_at_qos_1_too() {
     each_seed(test, |seed| {
         let how = How {
             qos: QoS::AtLeastOnce,
-            crash: Crash::Kill,
-            is_durable: false,
-            is_at_most_once: false,
+            ..KILLED
         };
         let mut board = Board::new(seed, how);
         board.command(3);
@@ -289,10 +284,8 @@ fn a_stop_leaves_what_has_not_begun_to_the_next_process() {
     let test = "a_stop_leaves_what_has_not_begun_to_the_next_process";
     each_case(test, (0..60).map(|step| step * 25), |after| {
         let how = How {
-            qos: QoS::ExactlyOnce,
-            crash: Crash::Kill,
-            is_durable: false,
             is_at_most_once: true,
+            ..KILLED
         };
         let mut board = Board::new(after, how);
         board.command(8);

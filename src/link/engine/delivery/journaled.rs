@@ -24,6 +24,15 @@ impl Open for Books<'_> {
     }
 }
 
+/// Tells the journal, where there is one, while other ledgers are borrowed.
+pub(super) fn noting(journal: &mut Option<Journal>) -> impl FnMut(Entry<'_>) {
+    move |entry| {
+        if let Some(journal) = journal {
+            journal.note(entry);
+        }
+    }
+}
+
 impl Delivery {
     /// The books of a run with this session. With a journal it goes on where the process ended that wrote it. Where the
     /// session goes on and nothing says what the earlier process has left half-sent, that may be under any identifier.
@@ -69,9 +78,7 @@ impl Delivery {
     }
 
     pub(super) fn note(&mut self, entry: Entry<'_>) {
-        if let Some(journal) = &mut self.journal {
-            journal.note(entry);
-        }
+        noting(&mut self.journal)(entry);
     }
 
     pub(super) fn note_queued(&mut self, serial: u64, cause: Option<u64>, packet: &Packet) {

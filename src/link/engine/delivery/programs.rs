@@ -2,18 +2,10 @@
 //! has ended and the broker has confirmed what the role made of it.
 
 use super::Delivery;
+use super::journaled::noting;
 use crate::link::engine::jobs::{Rules, Start};
-use crate::link::engine::journal::{Entry, Journal};
+use crate::link::engine::journal::Entry;
 use crate::role::{Job, Outcome};
-
-/// Tells the journal, where there is one.
-fn noting(journal: &mut Option<Journal>) -> impl FnMut(Entry<'_>) {
-    move |entry| {
-        if let Some(journal) = journal {
-            journal.note(entry);
-        }
-    }
-}
 
 impl Delivery {
     /// Sets how programs are run; `seed` names the deliveries.

@@ -11,6 +11,20 @@ use crate::mqtt::QoS;
 const ACKNOWLEDGED: u64 = u64::MAX;
 const UNCERTAIN: u64 = u64::MAX - 1;
 
+impl Answered {
+    /// One that an earlier process has acknowledged.
+    fn earlier(received: &Received) -> Self {
+        Self {
+            pkid: received.pkid,
+            qos: received.qos,
+            digest: received.digest,
+            generation: 0,
+            ack: 0,
+            is_noted: received.qos != QoS::ExactlyOnce,
+        }
+    }
+}
+
 impl Inbound {
     /// The ledger of a process that goes on where an earlier one has ended, of which `is_exact` says whether nothing is
     /// missing. `open` says how many packets that the message of this serial number led to are not confirmed. Says which
@@ -23,27 +37,11 @@ impl Inbound {
         is_exact: bool,
         open: impl Fn(u64) -> usize,
     ) -> HashMap<u64, u64> {
-        for Received { pkid, digest, .. } in completed.last(MAX_ANSWERED) {
-            self.answered.push_back(Answered {
-                pkid: *pkid,
-                qos: QoS::ExactlyOnce,
-                digest: *digest,
-                generation: 0,
-                ack: 0,
-                is_noted: false,
-            });
-        }
+        let completed = completed.last(MAX_ANSWERED).map(Answered::earlier);
+        self.answered.extend(completed);
         let oldest = acknowledged.len().saturating_sub(MAX_ANSWERED);
-        for Received { pkid, digest, .. } in &acknowledged[oldest..] {
-            self.earlier.push(Answered {
-                pkid: *pkid,
-                qos: QoS::AtLeastOnce,
-                digest: *digest,
-                generation: 0,
-                ack: 0,
-                is_noted: true,
-            });
-        }
+        let acknowledged = acknowledged[oldest..].iter().map(Answered::earlier);
+        self.earlier.extend(acknowledged);
         let mut serials = HashMap::new();
         for Received {
             serial,
