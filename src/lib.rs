@@ -61,6 +61,8 @@
 //! impl Role for Echo {
 //!     /// What the caller of the run gets: the length of each question.
 //!     type Item = usize;
+//!     /// What other threads send it: nothing.
+//!     type Input = std::convert::Infallible;
 //!
 //!     fn handle(&mut self, _now: Instant, event: Event<'_>) -> Reaction<usize> {
 //!         Ok(match event {
@@ -76,10 +78,6 @@
 //!         })
 //!     }
 //!
-//!     // A service: it waits for nothing, has no limit and is never done.
-//!     fn deadline(&self) -> Option<Instant> { None }
-//!     fn time_limit(&self) -> Option<Instant> { None }
-//!     fn is_done(&self) -> bool { false }
 //!     fn status(&self) -> String { "echoing".to_owned() }
 //! }
 //!
@@ -143,18 +141,26 @@
 //!   TLS is an error.
 //! - `demo`: `mqtt_client demo`, an embedded broker with all four roles. It needs Rust 1.89, the rest 1.85.
 
+#[doc(hidden)]
 pub mod cli;
 #[cfg(feature = "demo")]
+#[doc(hidden)]
 pub mod demo;
 pub mod device_session;
+#[doc(hidden)]
 pub mod fleet;
 mod json;
 pub mod link;
 pub mod mqtt;
+#[doc(hidden)]
 pub mod presence;
+#[doc(hidden)]
 pub mod program;
 pub mod role;
 mod seconds;
+pub mod signals;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod text_request;
 
 use seconds::Seconds;

@@ -1,5 +1,6 @@
 //! The four parts of the demo, each with its thread and its connection. Knows no protocol.
 
+use std::convert::Infallible;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, Scope, ScopedJoinHandle};
 
@@ -117,7 +118,7 @@ impl Part {
     ///
     /// # Errors
     /// The role's, or the link's.
-    pub fn perform<R: Role>(
+    pub fn perform<R: Role<Input = Infallible>>(
         &self,
         role: R,
         subscribed: &Sender<()>,

@@ -36,10 +36,12 @@ pub struct Narrated<R> {
     pub subscribed: Sender<()>,
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl<R: Role> Role for Narrated<R> {
     type Item = R::Item;
+    type Input = R::Input;
 
-    fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<R::Item> {
+    fn handle(&mut self, now: Instant, event: Event<'_, R::Input>) -> Reaction<R::Item> {
         // Told is what the broker granted or delivered, not what the role asked for.
         match event {
             Event::Subscribed { filter, .. } => {

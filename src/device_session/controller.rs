@@ -10,6 +10,7 @@ mod plan;
 mod session;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::convert::Infallible;
 use std::time::Instant;
 
 pub use plan::Plan;
@@ -236,6 +237,7 @@ impl Controller {
 
 impl Role for Controller {
     type Item = Report;
+    type Input = Infallible;
 
     fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Report> {
         Ok(match event {
@@ -248,7 +250,11 @@ impl Role for Controller {
                 effects.extend(self.listen_for_logins());
                 effects
             }
-            Event::Connected { .. } | Event::Line(_) | Event::Ran(..) => Vec::new(),
+            Event::Connected { .. }
+            | Event::Line(_)
+            | Event::Input(_)
+            | Event::InputsEnded
+            | Event::Ran(..) => Vec::new(),
             Event::Subscribed { filter, granted } => self.subscribed(filter, granted),
             Event::Confirmed(message) => self.confirmed(now, message),
             Event::Undeliverable(message, _) => self.undeliverable(now, message),

@@ -6,6 +6,7 @@ mod config;
 mod state;
 mod verdict;
 
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 pub use config::{DeviceConfig, Resume};
@@ -341,6 +342,7 @@ fn remember(unique_id: &Level) -> Effect<Progress> {
 
 impl Role for Device {
     type Item = Progress;
+    type Input = Infallible;
 
     fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Progress> {
         match event {
@@ -350,7 +352,7 @@ impl Role for Device {
             Event::Undeliverable(message, why) => self.undeliverable(message, why),
             Event::Received(message) => self.received(now, message),
             Event::Ran(job, outcome) => Ok(self.ran(now, job, outcome)),
-            Event::Line(_) => Ok(Vec::new()),
+            Event::Line(_) | Event::Input(_) | Event::InputsEnded => Ok(Vec::new()),
             Event::Deadline => match (&self.state, self.limit(), self.timeout) {
                 (State::Done, ..) => Ok(Vec::new()),
                 (State::Failed { .. }, ..) => self.failed().map_or(Ok(Vec::new()), Err),

@@ -13,6 +13,7 @@
 mod board;
 mod config;
 
+use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -383,6 +384,7 @@ impl Fleet {
 
 impl Role for Fleet {
     type Item = Seen;
+    type Input = Infallible;
 
     fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Seen> {
         Ok(match event {

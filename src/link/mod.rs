@@ -3,30 +3,42 @@
 //! What it promises is decided in [`engine`], which is pure; the driver carries that out over rumqttc.
 
 mod driver;
+#[doc(hidden)]
 pub mod engine;
+mod inbox;
 mod lines;
 mod options;
 mod presence;
 pub mod programs;
-#[cfg(test)]
-mod simulation;
+// Of the tests' harness the room `testing` shows a part. It panics where a test is to fail.
+#[cfg(any(test, feature = "testing"))]
+#[cfg_attr(not(test), allow(dead_code))]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+pub(crate) mod simulation;
+pub(crate) mod state;
 mod stop;
 mod watcher;
 
+#[doc(hidden)]
 pub use driver::stages;
 pub use driver::tls::{Tls, TlsFiles};
 pub use engine::CLOSING_LIMIT;
+pub use engine::journal::Journal;
+pub use engine::outbox::WINDOW as MOST_UNCONFIRMED;
+pub use inbox::{Feed, Inbox, Unsent, WhenFull, inbox};
 pub use lines::Lines;
 pub use options::{Address, Login, Options, Refusals, Session};
 pub use presence::{AtEnd, Presence};
 pub use programs::{ProgramOptions, Programs};
+pub use state::StateDir;
 pub use stop::Stop;
 pub use watcher::Watcher;
+
+use std::convert::Infallible;
 
 use crate::role::{Failure, Role};
 use driver::{Driver, Sources};
 use engine::RoleWithSink;
-use engine::journal::Journal;
 use watcher::Unwatched;
 
 /// How a run ended that did not fail.
@@ -43,13 +55,16 @@ pub enum End {
 /// ```text
 /// Run::new(&options, &stop).watched_by(&mut systemd).carry(role, |item| print(item))
 /// ```
-pub struct Run<'a> {
+///
+/// `I` is the [`Role::Input`] of the role that it can carry.
+pub struct Run<'a, I = Infallible> {
     options: &'a Options,
     stop: &'a Stop,
     watcher: Option<&'a mut dyn Watcher>,
     lines: Option<&'a Lines>,
     programs: Option<&'a Programs>,
     journal: Option<Journal>,
+    inbox: Option<&'a Inbox<I>>,
 }
 
 impl<'a> Run<'a> {
@@ -63,9 +78,26 @@ impl<'a> Run<'a> {
             lines: None,
             programs: None,
             journal: None,
+            inbox: None,
         }
     }
 
+    /// The same run for a role that other threads send inputs to.
+    #[must_use]
+    pub fn fed_by<I>(self, inbox: &'a Inbox<I>) -> Run<'a, I> {
+        Run {
+            options: self.options,
+            stop: self.stop,
+            watcher: self.watcher,
+            lines: self.lines,
+            programs: self.programs,
+            journal: self.journal,
+            inbox: Some(inbox),
+        }
+    }
+}
+
+impl<'a, I> Run<'a, I> {
     /// The same run with a service manager that watches its progress.
     #[must_use]
     pub fn watched_by(mut self, watcher: &'a mut dyn Watcher) -> Self {
@@ -102,14 +134,14 @@ impl<'a> Run<'a> {
     /// # Errors
     /// The role's own failure or that of `emit`, the broker's final refusal, no connection within the
     /// role's time limit, a line that cannot be used, or no file left for a connection.
-    pub fn carry<R: Role>(
+    pub fn carry<R: Role<Input = I>>(
         self,
         role: R,
         emit: impl FnMut(R::Item) -> Result<(), Failure>,
     ) -> Result<End, Failure> {
         let mut unwatched = Unwatched;
         let watcher = self.watcher.unwrap_or(&mut unwatched);
-        let role = Box::new(RoleWithSink { role, emit });
+        let role = Box::new(RoleWithSink::new(role, emit, self.inbox.map(Inbox::tap)));
         let sources = Sources {
             lines: self.lines,
             programs: self.programs,

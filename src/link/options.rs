@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{Presence, Tls};
+use crate::mqtt::Message;
 
 /// What the broker remembers of this client between two connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,20 @@ pub enum Session {
         /// Leave the session to the next run if a stop or a failure ends this one.
         keep: bool,
     },
+}
+
+impl Session {
+    /// What comes while a connection is lost is delivered later; nothing is left on the broker after the run.
+    pub const WHILE_RUNNING: Self = Self::Persistent {
+        resume: false,
+        keep: false,
+    };
+    /// What comes while no run is there is delivered to the next one, too. The broker keeps the session for as long as it
+    /// keeps sessions.
+    pub const LASTING: Self = Self::Persistent {
+        resume: true,
+        keep: true,
+    };
 }
 
 /// User name and password (MQTT 3.1.1, section 3.1.3.4).
@@ -109,6 +124,9 @@ pub struct Options {
     pub refusals: Refusals,
     /// What the run says of its own presence; `None` for nothing.
     pub presence: Option<Presence>,
+    /// The last will: what the broker publishes where the connection ends without DISCONNECT (MQTT 3.1.1, section
+    /// 3.1.2.5). Its payload has at most 65,535 bytes. A run with a [`Presence`] says that in its last will, and not this.
+    pub will: Option<Message>,
 }
 
 impl Options {
@@ -133,6 +151,7 @@ impl Options {
             give_up_at_once: false,
             refusals: Refusals::End,
             presence: None,
+            will: None,
         }
     }
 

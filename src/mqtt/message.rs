@@ -78,4 +78,11 @@ impl Message {
             retain: false,
         }
     }
+
+    /// The same message, which the broker is to store for those who subscribe later (section 3.3.1.3).
+    #[must_use]
+    pub fn retained(mut self) -> Self {
+        self.retain = true;
+        self
+    }
 }

@@ -25,10 +25,12 @@ impl<R> Announced<R> {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl<R: Role> Role for Announced<R> {
     type Item = R::Item;
+    type Input = R::Input;
 
-    fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<R::Item> {
+    fn handle(&mut self, now: Instant, event: Event<'_, R::Input>) -> Reaction<R::Item> {
         if let Event::Subscribed { .. } = event {
             self.line.take().iter().for_each(|line| output::tell(line));
         }

@@ -111,6 +111,7 @@ impl Connection {
             give_up_at_once,
             refusals,
             presence: None,
+            will: None,
         }))
     }
 }

@@ -9,9 +9,8 @@ use std::time::Instant;
 use super::announced::Announced;
 use super::connection::Connection;
 use super::reports::Reports;
-use super::state_dir::StateDir;
 use super::systemd::Systemd;
-use super::{DONE, replies, share, signals};
+use super::{DONE, locked, replies, share, until_signal};
 use crate::cli::{ConnectionConfig, StateConfig};
 use crate::device_session::controller::{Controller, Plan};
 use crate::link::engine::journal::Journal;
@@ -39,7 +38,7 @@ pub fn run(
     let replies = replies::load(replies.as_deref(), plan.replies)?;
     let plan = Plan { replies, ..plan };
     let mut reports = Reports::open(report.as_deref())?;
-    let state = state.map(StateDir::lock).transpose()?;
+    let state = locked(state)?;
     let journal = state
         .as_ref()
         .map(|state| state.journal("controller", connection.client_id()));
@@ -50,7 +49,7 @@ pub fn run(
         keep: journal.is_some(),
     };
     let memory = journal.as_ref().map(Journal::memory).unwrap_or_default();
-    signals::until_signal(DONE, move |stop| {
+    until_signal(DONE, move |stop| {
         let _locked_until_the_end = state;
         let Some(mut options) = connection.for_service(session, stop)? else {
             return Ok(End::Stopped);

@@ -9,15 +9,16 @@ use std::time::{Duration, Instant};
 use log::info;
 
 use super::connection::Connection;
-use super::state_dir::StateDir;
 use super::systemd::Systemd;
-use super::{DONE, farewell, machine, old_session, output, programs, replies, signals};
+use super::{
+    DONE, farewell, locked, machine, old_session, output, programs, replies, until_signal,
+};
 use crate::Seconds;
 use crate::cli::{ConnectionConfig, StateConfig};
 use crate::device_session::LAST_WORDS;
 use crate::device_session::device::{Device, DeviceConfig, Progress, Resume};
 use crate::link::engine::journal::Journal;
-use crate::link::{End, Presence, ProgramOptions, Run, Session, Stop, Watcher};
+use crate::link::{End, Presence, ProgramOptions, Run, Session, StateDir, Stop, Watcher};
 use crate::mqtt::Level;
 use crate::role::Failure;
 
@@ -51,8 +52,8 @@ pub fn run(
     };
     let usual: Vec<&str> = config.replies.commands().map(Level::as_str).collect();
     let programs = programs::open(programs, &usual)?;
-    let state = state.map(StateDir::lock).transpose()?;
-    signals::until_signal(DONE, move |stop| {
+    let state = locked(state)?;
+    until_signal(DONE, move |stop| {
         let Some(mut options) = connection.for_service(Session::Clean, stop)? else {
             return Ok(End::Stopped);
         };

@@ -1,6 +1,7 @@
 //! The last word of a device that is stopped in its pause: it has no connection then, and has said that it will be back.
 //! So it makes one, for no longer than [`LIMIT`].
 
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use log::debug;
@@ -38,6 +39,7 @@ struct Farewell {
 
 impl Role for Farewell {
     type Item = ();
+    type Input = Infallible;
 
     fn handle(&mut self, _: Instant, event: Event<'_>) -> Reaction<()> {
         Ok(match event {

@@ -8,7 +8,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use log::warn;
 
 use super::connection::Connection;
-use super::{DONE, INTERRUPTED, output, signals};
+use super::{DONE, INTERRUPTED, output, until_signal};
 use crate::cli::ConnectionConfig;
 use crate::fleet::{Board, Fleet, FleetConfig, Seen, gone_to_json};
 use crate::link::{End, Run, Session};
@@ -27,7 +27,7 @@ pub fn run(connection: ConnectionConfig, config: FleetConfig, json: bool) -> Res
         true => INTERRUPTED,
         false => DONE,
     };
-    signals::until_signal(stopped, move |stop| {
+    until_signal(stopped, move |stop| {
         let echo = format!("mqtt_client/{}/fleet", connection.client_id());
         let echo = TopicName::new(echo).map_err(|why| {
             let text = format!("--id: the client id is part of a topic name here: {why}");

@@ -9,7 +9,6 @@ mod device;
 mod doctor;
 mod farewell;
 mod fleet;
-mod journal_file;
 mod machine;
 pub mod old_session;
 pub mod output;
@@ -21,8 +20,6 @@ mod reports;
 mod request;
 mod responder;
 mod share;
-mod signals;
-mod state_dir;
 pub mod systemd;
 
 #[cfg(test)]
@@ -30,8 +27,10 @@ pub(crate) use share::Probe;
 
 use log::warn;
 
-use crate::cli::{self, HELP, Invocation, UnknownVariable, Verbosity};
+use crate::cli::{self, HELP, Invocation, StateConfig, UnknownVariable, Verbosity};
+use crate::link::{End, StateDir, Stop};
 use crate::role::Failure;
+use crate::signals;
 use systemd::Systemd;
 
 /// The exit code of a run that did what it was asked for, and of a service that a signal ended.
@@ -120,9 +119,29 @@ fn carry_out(invocation: Invocation) -> Result<u8, Failure> {
     }
 }
 
+/// Runs `work` until it ends, or a signal asks for that: then the exit code is `stopped`.
+///
+/// # Errors
+/// Those of `work`, and where there can be no thread.
+fn until_signal(
+    stopped: u8,
+    work: impl FnOnce(&Stop) -> Result<End, Failure> + Send + 'static,
+) -> Result<u8, Failure> {
+    Ok(match signals::until_signal(Systemd::stopping, work)? {
+        End::Finished => DONE,
+        End::Stopped => stopped,
+    })
+}
+
+/// The folder of `--state-dir`, kept to this process.
+fn locked(state: Option<StateConfig>) -> Result<Option<StateDir>, Failure> {
+    let lock = |StateConfig { folder, sync }| StateDir::lock(folder, sync);
+    state.map(lock).transpose()
+}
+
 #[cfg(feature = "demo")]
 fn demo() -> Result<u8, Failure> {
-    signals::until_signal(DONE, |stop| crate::demo::run(stop, output::print))
+    until_signal(DONE, |stop| crate::demo::run(stop, output::print))
 }
 
 #[cfg(not(feature = "demo"))]

@@ -3,11 +3,8 @@
 
 use std::path::Path;
 
-use super::journal_file::read_regular;
+use crate::link::state::{OLD_SESSION, read_regular};
 use crate::mqtt::Level;
-
-/// The file's name in the folder of `--state-dir`.
-pub const NAME: &str = "session";
 
 /// Longer than any such file: two levels and a few words.
 const MAX_BYTES: u64 = 2 * crate::mqtt::MAX_BYTES as u64 + 1024;
@@ -15,7 +12,7 @@ const MAX_BYTES: u64 = 2 * crate::mqtt::MAX_BYTES as u64 + 1024;
 /// The UNIQUE ID that `user_id` was given in a session that has not ended.
 #[must_use]
 pub fn unique_id(folder: &Path, user_id: &Level) -> Option<Level> {
-    let bytes = read_regular(&folder.join(NAME), MAX_BYTES).ok()??;
+    let bytes = read_regular(&folder.join(OLD_SESSION), MAX_BYTES).ok()??;
     let (owner, unique_id) = parse(&bytes)?;
     (owner == *user_id).then_some(unique_id)
 }
@@ -66,7 +63,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("mqtt_client-old-{}", std::process::id()));
         std::fs::create_dir(&folder).unwrap();
         assert_eq!(unique_id(&folder, &level("alice")), None);
-        std::fs::write(folder.join(NAME), WHOLE).unwrap();
+        std::fs::write(folder.join(OLD_SESSION), WHOLE).unwrap();
         assert_eq!(unique_id(&folder, &level("alice")), Some(level("U1")));
         assert_eq!(unique_id(&folder, &level("bob")), None);
         std::fs::remove_dir_all(&folder).unwrap();

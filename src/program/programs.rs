@@ -7,7 +7,7 @@ use crate::link::{ProgramOptions, Programs};
 use crate::mqtt::printable;
 use crate::role::{Failure, Kind};
 
-use super::signals;
+use crate::signals;
 
 /// Opens it. Says which programs there are, and which of the `usual` answers they replace.
 ///

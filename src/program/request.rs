@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::byte_order_mark::{skipping_mark, without_mark};
 use super::connection::Connection;
-use super::{INTERRUPTED, output, signals};
+use super::{INTERRUPTED, output, until_signal};
 use crate::cli::{self, ConnectionConfig, Text};
 use crate::link::{End, Lines, Options, Run, Session, Stop};
 use crate::role::{Failure, Kind};
@@ -27,7 +27,7 @@ pub fn run(
         Text::Stdin => Some(read_stdin()?),
         Text::Lines => None,
     };
-    signals::until_signal(INTERRUPTED, move |stop| {
+    until_signal(INTERRUPTED, move |stop| {
         let Some(options) = connection.for_person(Session::Clean, stop)? else {
             return Ok(End::Stopped);
         };

@@ -2,9 +2,8 @@
 
 use super::announced::Announced;
 use super::connection::Connection;
-use super::state_dir::StateDir;
 use super::systemd::Systemd;
-use super::{DONE, programs, share, signals};
+use super::{DONE, locked, programs, share, until_signal};
 use crate::cli::{ConnectionConfig, StateConfig};
 use crate::link::{End, ProgramOptions, Run, Session};
 use crate::role::Failure;
@@ -27,7 +26,7 @@ pub fn run(
     // In a group the others answer while this one is away. The broker would give a session that outlives
     // the connection its share of the requests all the same, and keep them until it returns.
     let state = state.filter(|_| config.share.is_none());
-    let state = state.map(StateDir::lock).transpose()?;
+    let state = locked(state)?;
     let journal = state
         .as_ref()
         .map(|state| state.journal("responder", connection.client_id()));
@@ -38,7 +37,7 @@ pub fn run(
         },
         Some(_) => Session::Clean,
     };
-    signals::until_signal(DONE, move |stop| {
+    until_signal(DONE, move |stop| {
         let _locked_until_the_end = state;
         let Some(mut options) = connection.for_service(session, stop)? else {
             return Ok(End::Stopped);

@@ -5,6 +5,7 @@
 //! session is not touched, and a broker that refuses any of it costs nothing. The topic is below `mqtt_client/`, and
 //! nobody else subscribes to it.
 
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use log::{debug, warn};
@@ -94,6 +95,7 @@ impl Probe {
 
 impl Role for Probe {
     type Item = bool;
+    type Input = Infallible;
 
     fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<bool> {
         let filter = match self.is_plain {

@@ -25,7 +25,7 @@ impl Memory {
 
 /// A role whose tests look at what others see of it, and not at what it remembers.
 #[cfg(test)]
-pub trait Told: super::Role {
+pub trait Told: super::Role<Input = std::convert::Infallible> {
     /// [`Role::handle`](super::Role::handle), without [`Effect::Remember`](super::Effect::Remember).
     fn told(
         &mut self,
@@ -39,4 +39,4 @@ pub trait Told: super::Role {
 }
 
 #[cfg(test)]
-impl<R: super::Role> Told for R {}
+impl<R: super::Role<Input = std::convert::Infallible>> Told for R {}

@@ -16,11 +16,14 @@
 //! 3. Each [`Effect::Publish`] is followed by exactly one [`Event::Confirmed`] or [`Event::Undeliverable`],
 //!    unless the run ends first. The broker may confirm them in another order.
 //! 4. [`Event::Line`] follows an [`Effect::AwaitLine`], one line each.
-//! 5. Each [`Effect::Run`] is followed by exactly one [`Event::Ran`], unless the run ends first. The programs are started
+//! 5. [`Event::Input`] comes in the order in which the threads sent, whether there is a connection or not, but not before
+//!    the first [`Event::Connected`]. The link takes no more while
+//!    [`MOST_UNCONFIRMED`](crate::link::MOST_UNCONFIRMED) messages wait for their confirmation.
+//! 6. Each [`Effect::Run`] is followed by exactly one [`Event::Ran`], unless the run ends first. The programs are started
 //!    in order, as many at once as the run allows.
-//! 6. [`Event::Deadline`] comes when the instant of [`Role::deadline`] has come, and not before. While an
+//! 7. [`Event::Deadline`] comes when the instant of [`Role::deadline`] has come, and not before. While an
 //!    attempt to connect is under way it waits until that has ended.
-//! 7. After a stop nothing is received any more, but confirmations may still come. After [`Effect::Finish`]
+//! 8. After a stop nothing is received any more, but confirmations may still come. After [`Effect::Finish`]
 //!    messages may still arrive, until the broker has confirmed everything.
 
 mod failure;
@@ -28,6 +31,7 @@ mod job;
 mod memory;
 pub mod repeats;
 
+use std::convert::Infallible;
 use std::time::Instant;
 
 pub use failure::{Failure, Kind};
@@ -39,8 +43,10 @@ pub use memory::Told;
 use crate::mqtt::{Message, QoS, TopicFilter};
 
 /// What the link tells a role. The module's page has the order in which events come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event<'a> {
+///
+/// `I` is the [`Role::Input`] of the role. Most roles have none, and name the type without it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event<'a, I = Infallible> {
     /// The broker accepted the connection (CONNACK), for the first time or again.
     Connected {
         /// Whether the broker still holds the session of an earlier connection.
@@ -66,8 +72,41 @@ pub enum Event<'a> {
     Ran(&'a Job, &'a Outcome),
     /// The line that [`Effect::AwaitLine`] asked for; `None` when there are no more.
     Line(Option<&'a str>),
+    /// Another thread of this program sent this through a [`Feed`](crate::link::Feed).
+    Input(&'a I),
+    /// No thread has a [`Feed`](crate::link::Feed) any more: there will be no further [`Event::Input`]. It comes once
+    /// in a run.
+    InputsEnded,
     /// The instant that [`Role::deadline`] named has come.
     Deadline,
+}
+
+// Not derived: that would ask for an input that is `Copy`, though an event only refers to it.
+impl<I> Clone for Event<'_, I> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<I> Copy for Event<'_, I> {}
+
+impl<'a> Event<'a> {
+    /// The same event for a role that has inputs. It is for code that wraps a role, and for the link.
+    #[must_use]
+    pub fn with_inputs<I>(self) -> Event<'a, I> {
+        match self {
+            Self::Connected { session_present } => Event::Connected { session_present },
+            Self::Subscribed { filter, granted } => Event::Subscribed { filter, granted },
+            Self::Confirmed(message) => Event::Confirmed(message),
+            Self::Undeliverable(message, why) => Event::Undeliverable(message, why),
+            Self::Received(message) => Event::Received(message),
+            Self::Ran(job, outcome) => Event::Ran(job, outcome),
+            Self::Line(line) => Event::Line(line),
+            Self::Input(never) => match *never {},
+            Self::InputsEnded => Event::InputsEnded,
+            Self::Deadline => Event::Deadline,
+        }
+    }
 }
 
 /// Why the link has dropped a message.
@@ -152,10 +191,15 @@ pub type Reaction<T> = Result<Vec<Effect<T>>, Failure>;
 
 /// One end of one protocol.
 ///
-/// No method has a default, because a type that wraps a role could then forget to pass a method on.
+/// What has a default is right for a service, which waits for nothing but messages and has no end of its own. A type
+/// that wraps a role must pass on every method: `#[deny(clippy::missing_trait_methods)]` on its `impl` sees to that.
 pub trait Role {
     /// What the role hands to the caller of the run.
     type Item;
+
+    /// What other threads of the program send to the role while it runs ([`Event::Input`]): readings of a sensor,
+    /// button presses. [`Infallible`] where there is none.
+    type Input;
 
     /// Reacts to an event that happened at `now`. It must not block, because the connection is not served until it
     /// returns.
@@ -163,23 +207,31 @@ pub trait Role {
     /// # Errors
     /// Why the role cannot reach its end any more. The link then ends the run with this failure, and calls `handle` no
     /// more.
-    fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Self::Item>;
+    fn handle(&mut self, now: Instant, event: Event<'_, Self::Input>) -> Reaction<Self::Item>;
 
     /// The instant at which the role wants [`Event::Deadline`]; `None` when it waits only for other events. The link asks
     /// after each event.
     ///
     /// It includes [`Role::time_limit`]: until the role is done it is never later than that. Handling
     /// [`Event::Deadline`] moves it to a later instant, or to `None`.
-    fn deadline(&self) -> Option<Instant>;
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
 
     /// The instant at which the run as a whole has no chance left, connected or not; `None` for a service.
     /// The link gives up an attempt to connect then, and stops waiting for the last confirmations.
-    fn time_limit(&self) -> Option<Instant>;
+    fn time_limit(&self) -> Option<Instant> {
+        None
+    }
 
     /// True once the result has been delivered. From then on the link reports a lost connection or a stop
     /// as success.
-    fn is_done(&self) -> bool;
+    fn is_done(&self) -> bool {
+        false
+    }
 
     /// Where things stand, in a few words, for the status that `systemctl status` shows: "12 commands answered".
-    fn status(&self) -> String;
+    fn status(&self) -> String {
+        "running".to_owned()
+    }
 }

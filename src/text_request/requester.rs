@@ -1,6 +1,7 @@
 //! The asking end of text requests: subscribes, asks, asks again when no answer comes, hands out the
 //! answer, and asks the next.
 
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use super::late_answers::LateAnswers;
@@ -233,6 +234,7 @@ fn repeats(timeout: Option<Duration>) -> Repeats {
 impl Role for Requester {
     /// The answer's payload.
     type Item = Vec<u8>;
+    type Input = Infallible;
 
     fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Vec<u8>> {
         let filter = TopicFilter::exactly(&self.response);

@@ -1,5 +1,6 @@
 //! The answering end of text requests: answers each one that comes, until it is stopped.
 
+use std::convert::Infallible;
 use std::time::Instant;
 
 use super::{
@@ -174,6 +175,7 @@ fn job(net_id: &Level, action: &ActionName, request: &Message) -> Job {
 
 impl Role for Responder {
     type Item = ();
+    type Input = Infallible;
 
     fn handle(&mut self, _: Instant, event: Event<'_>) -> Reaction<()> {
         Ok(match event {

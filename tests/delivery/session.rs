@@ -1,6 +1,7 @@
 //! One device session through the proxy: what the device published, what an observer heard.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -44,8 +45,10 @@ fn named(topic: &str, payload: &[u8]) -> String {
     format!("{level} {}", String::from_utf8_lossy(payload))
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl Role for Watched {
     type Item = Progress;
+    type Input = Infallible;
 
     fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Progress> {
         match event {

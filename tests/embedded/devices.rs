@@ -1,6 +1,7 @@
 //! Device sessions, against our controller and against one that is made by hand.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -67,8 +68,10 @@ impl Paused {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl Role for Paused {
     type Item = Report;
+    type Input = Infallible;
 
     fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Report> {
         match event {

@@ -1,5 +1,6 @@
 //! A role at work on a thread of its own, and what can be waited for. Knows no protocol.
 
+use std::convert::Infallible;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -43,7 +44,10 @@ pub struct Running<T> {
 }
 
 impl<T: Send + 'static> Running<T> {
-    pub fn start(role: impl Role<Item = T> + Send + 'static, options: Options) -> Self {
+    pub fn start(
+        role: impl Role<Item = T, Input = Infallible> + Send + 'static,
+        options: Options,
+    ) -> Self {
         let stop = Stop::new();
         let (item, items) = mpsc::channel();
         let (subscribed, subscriptions) = mpsc::channel();
@@ -98,10 +102,12 @@ struct Watched<R> {
     subscribed: Sender<String>,
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl<R: Role> Role for Watched<R> {
     type Item = R::Item;
+    type Input = R::Input;
 
-    fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<R::Item> {
+    fn handle(&mut self, now: Instant, event: Event<'_, R::Input>) -> Reaction<R::Item> {
         if let Event::Subscribed { filter, .. } = event {
             let _ = self.subscribed.send(filter.as_str().to_owned());
         }

@@ -10,6 +10,7 @@
 //! - `login`, `subscription`, `retained`: what a broker refuses or keeps
 //! - `programs`: commands and requests that programs answer
 //! - `doctor`: what is wrong with a way to a broker, found step by step
+//! - `examples`: those of the library
 //! - `fleet`: who says that it is there, and who sees it
 //! - `share`, `brokers`: several of a kind, several brokers, and one of them killed
 //! - `socket`, `honest`: a Unix socket as host; where other clients fail
@@ -25,6 +26,7 @@ mod bytes;
 mod controller;
 mod device;
 mod doctor;
+mod examples;
 mod fleet;
 mod honest;
 mod json;

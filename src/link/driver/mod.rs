@@ -100,6 +100,11 @@ impl<'a> Driver<'a> {
             let on_line = connection.wake();
             lines.set_wake(move || on_line.wake());
         }
+        let (on_input, paused) = (connection.wake(), stop.clone());
+        engine.set_input_wake(Box::new(move || {
+            on_input.wake();
+            paused.end_wait();
+        }));
         if let Some(programs) = sources.programs {
             engine.allow_programs(programs.rules(), fastrand::u64(..));
             let (on_end, paused) = (connection.wake(), stop.clone());
@@ -141,6 +146,9 @@ impl<'a> Driver<'a> {
                 self.engine.handle(Instant::now(), Input::Stop);
             }
             self.take_line();
+            if self.engine.take_inputs(Instant::now()) {
+                self.engine.commit();
+            }
             self.run_programs();
             match self.send_due() {
                 Ok(wrote) => self.acknowledge(wrote),

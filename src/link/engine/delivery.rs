@@ -393,6 +393,12 @@ impl Delivery {
         self.outbox.len()
     }
 
+    /// How many messages the broker has not confirmed.
+    #[must_use]
+    pub fn unconfirmed_messages(&self) -> usize {
+        self.outbox.messages()
+    }
+
     /// Whether nothing of this end is unconfirmed, nothing of the broker's unacknowledged, and no program runs.
     #[must_use]
     pub fn is_settled(&self) -> bool {

@@ -31,6 +31,7 @@ mod erased;
 mod exchange;
 /// Open for the benchmarks.
 pub mod inbound;
+mod inputs;
 mod jobs;
 pub mod journal;
 mod keep_alive;
@@ -57,6 +58,7 @@ pub use phase::CLOSING_LIMIT;
 pub use trouble::Trouble;
 
 use super::{End, Options, Session};
+use crate::mqtt::Message;
 use crate::role::{Event, Failure, Job, Kind, Outcome};
 use delivery::Delivery;
 use journal::Journal;
@@ -70,12 +72,15 @@ use subscriptions::Subscriptions;
 pub struct Engine<'a> {
     role: Box<dyn ErasedRole + 'a>,
     client_id: String,
+    will: Option<Message>,
     session: Session,
     phase: Phase,
     delivery: Delivery,
     subscriptions: Subscriptions,
     reconnect: Reconnect,
     keep_alive: KeepAlive,
+    /// There has been a connection: the role has begun.
+    has_begun: bool,
     /// The role wants the next line.
     awaits_line: bool,
     /// The role has asked for the end.
@@ -110,12 +115,14 @@ impl<'a> Engine<'a> {
         Self {
             role,
             client_id: options.client_id.clone(),
+            will: options.will.clone(),
             session: options.session,
             phase: Phase::Waiting { until: now },
             delivery,
             subscriptions: Subscriptions::default(),
             reconnect: Reconnect::new(options, seed),
             keep_alive: KeepAlive::new(options.keep_alive),
+            has_begun: false,
             awaits_line: false,
             finished: false,
             must_begin_empty: matches!(options.session, Session::Persistent { resume: false, .. }),
@@ -238,15 +245,16 @@ impl<'a> Engine<'a> {
     }
 
     fn connect(&self, now: Instant, clean_session: bool) -> Output {
-        let presence = match self.phase {
+        let will = match (&self.phase, &self.delivery.presence) {
             // Nothing is to be heard of this connection.
-            Phase::Emptying { .. } => None,
-            _ => self.delivery.presence.as_ref(),
+            (Phase::Emptying { .. }, _) => None,
+            (_, Some(presence)) => presence.will(now),
+            (_, None) => self.will.clone(),
         };
         Output::Connect {
             to: self.reconnect.broker().clone(),
             clean_session,
-            will: presence.and_then(|presence| presence.will(now)),
+            will,
         }
     }
 
@@ -321,6 +329,7 @@ impl<'a> Engine<'a> {
                 let was_down = std::mem::take(&mut self.was_down);
                 self.delivery
                     .connected(session_present, was_down, &mut self.subscriptions);
+                self.has_begun = true;
                 self.notify_role(now, Event::Connected { session_present }, None);
                 if let (Phase::Online { .. }, Some(presence)) =
                     (&self.phase, &mut self.delivery.presence)
@@ -360,7 +369,10 @@ impl<'a> Engine<'a> {
                 then.get_or_insert(Ok(end));
             }
             Phase::Closing { .. } | Phase::Ended(_) => {}
-            _ => self.end(now, Ok(end)),
+            _ => {
+                self.take_last_inputs(now);
+                self.end(now, Ok(end));
+            }
         }
     }
 

@@ -195,6 +195,13 @@ impl Outbox {
         self.items.iter().filter(|i| i.packet.is_some()).count()
     }
 
+    /// How many messages are not confirmed.
+    #[must_use]
+    pub fn messages(&self) -> usize {
+        let is_message = |item: &&Item| matches!(item.packet, Some(Packet::Publish(_)));
+        self.items.iter().filter(is_message).count()
+    }
+
     /// The next packet that may be sent within the window.
     #[must_use]
     pub fn next(&self) -> Option<&Packet> {

@@ -12,7 +12,7 @@ use super::phase::Phase;
 use super::reconnect::{ConnectionEnd, Reason};
 use super::{Engine, Incoming, Trouble, subscriptions};
 use crate::mqtt::{Invalid, Message, QoS, printable};
-use crate::role::{Effect, Event, Failure, Kind, Outcome};
+use crate::role::{Effect, Event, Failure, Kind, Outcome, Reaction};
 
 impl Engine<'_> {
     pub(super) fn on_packet(&mut self, now: Instant, packet: Incoming) {
@@ -163,7 +163,17 @@ impl Engine<'_> {
         if let Phase::Ended(_) = self.phase {
             return;
         }
-        match self.role.handle(now, event) {
+        let reaction = self.role.handle(now, event);
+        self.on_reaction(now, reaction, cause);
+    }
+
+    pub(super) fn on_reaction(
+        &mut self,
+        now: Instant,
+        reaction: Reaction<Infallible>,
+        cause: Option<u64>,
+    ) {
+        match reaction {
             Ok(effects) => self.carry_out(now, effects, cause),
             Err(failure) => self.on_role_failed(now, failure),
         }

@@ -202,15 +202,10 @@ impl Engine<'_> {
     }
 
     pub(super) fn poll_end(&mut self, now: Instant) -> Output {
-        let unconfirmed = self.delivery.unconfirmed();
         let quiet = self.quiet();
         let leaving = self.leaving();
         match &mut self.phase {
-            Phase::Closing {
-                step,
-                deadline,
-                end,
-            } => match *step {
+            Phase::Closing { step, deadline, .. } => match *step {
                 Step::Running => Output::Pause(Some(*deadline)),
                 Step::Confirming => Output::Wait(Some(*deadline - leaving)),
                 Step::Unsubscribing | Step::Reconnecting => Output::Wait(Some(*deadline)),
@@ -219,9 +214,6 @@ impl Engine<'_> {
                     self.connect(now, false)
                 }
                 Step::Disconnect => {
-                    if unconfirmed > 0 && *end == Ok(End::Stopped) {
-                        warn!("stopped with {unconfirmed} packets unconfirmed");
-                    }
                     let until = (now + Quiet::last_read(quiet)).min(*deadline);
                     *step = Step::Disconnecting { until };
                     let may_leave = quiet == Some(Quiet::ForGood);
@@ -253,7 +245,11 @@ impl Engine<'_> {
             },
             Phase::Ended(end) => {
                 let end = end.clone();
-                self.delivery.close(!self.leaves_nothing(&end));
+                let goes_on = !self.leaves_nothing(&end);
+                if end == Ok(End::Stopped) {
+                    self.tell_what_is_open(goes_on);
+                }
+                self.delivery.close(goes_on);
                 Output::End(end)
             }
             Phase::Waiting { .. } | Phase::Connecting | Phase::Online { .. } => Output::Wait(None),

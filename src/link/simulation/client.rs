@@ -1,5 +1,6 @@
 //! One run in simulated time: the real engine with rumqttc's packets, driven as `driver` drives them.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ use super::shelf::Shelf;
 use crate::link::driver::wire;
 use crate::link::engine::journal::Journal;
 use crate::link::engine::{Engine, Input, Output, RoleWithSink, Trouble};
-use crate::link::{Address, End, Options};
+use crate::link::{Address, End, Inbox, Options};
 use crate::mqtt::Message;
 use crate::role::{Failure, Job, Kind, Outcome, Role};
 
@@ -45,6 +46,8 @@ pub struct Client {
     /// Where its journal is. The process can end while it writes.
     disk: Option<Disk>,
     programs: Option<Shelf>,
+    /// Its inbox, which is to live as long.
+    _inbox: Option<Box<dyn Any>>,
     /// How many messages have arrived.
     pub heard: usize,
 }
@@ -57,10 +60,12 @@ impl Client {
         now: Instant,
         seed: u64,
         kept: Option<(Journal, Disk)>,
+        inbox: Option<Inbox<R::Input>>,
         emit: impl FnMut(R::Item) -> Result<(), Failure> + 'static,
     ) -> Self {
         let (journal, disk) = kept.unzip();
-        let role = Box::new(RoleWithSink { role, emit });
+        let tap = inbox.as_ref().map(Inbox::tap);
+        let role = Box::new(RoleWithSink::new(role, emit, tap));
         Self {
             id: options.client_id.clone(),
             engine: Engine::new(role, options, now, seed, journal),
@@ -74,6 +79,7 @@ impl Client {
             attempts: 0,
             disk,
             programs: None,
+            _inbox: inbox.map(|inbox| Box::new(inbox) as Box<dyn Any>),
             heard: 0,
         }
     }
@@ -98,6 +104,9 @@ impl Client {
             if self.engine.awaits_line() {
                 let line = self.lines.pop_front();
                 self.engine.handle(now, Input::Line(Ok(line)));
+            }
+            if self.engine.take_inputs(now) {
+                self.engine.commit();
             }
             self.run_programs(now);
             if self.end.is_none() {

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::link::engine::journal::{Header, Journal, Storage};
+use crate::role::Memory;
 
 /// What survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,12 +33,19 @@ struct State {
 pub struct Disk(Arc<Mutex<State>>);
 
 impl Disk {
+    /// What the role has remembered on it ([`Effect::Remember`](crate::role::Effect::Remember)), as the next process finds
+    /// it.
+    #[must_use]
+    pub fn memory(&self, client_id: &str) -> Memory {
+        self.journal(client_id, true).memory()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap()
     }
 
     /// The journal on it, as a process opens it that begins.
-    pub fn journal(&self, owner: &str, is_durable: bool) -> Journal {
+    pub(crate) fn journal(&self, owner: &str, is_durable: bool) -> Journal {
         self.state().has_ended = false;
         let header = Header {
             owner: owner.to_owned(),
@@ -48,17 +56,17 @@ impl Disk {
     }
 
     /// The process ends in the middle of its next write but `after`.
-    pub fn end_at_write(&self, after: u32, part: f64) {
+    pub(crate) fn end_at_write(&self, after: u32, part: f64) {
         let mut state = self.state();
         state.ends_at = Some((state.writes + after + 1, part));
     }
 
     /// Whether that has happened.
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.state().has_ended
     }
 
-    /// Leaves what survives. `part` of what is not on the disk yet gets there.
+    /// Leaves what survives, for the next process. `part` of what is not on the disk yet gets there, from 0 to 1.
     pub fn crash(&self, crash: Crash, part: f64) {
         let mut state = self.state();
         state.ends_at = None;

@@ -6,29 +6,48 @@
 
 mod broker;
 mod client;
+#[cfg(test)]
 mod crashes;
-mod disk;
+pub mod disk;
+#[cfg(test)]
 mod failures;
+#[cfg(test)]
+mod inputs;
+#[cfg(test)]
 mod oddities;
-mod party;
+pub mod party;
+#[cfg(test)]
 mod presence;
+#[cfg(test)]
 mod programs;
+#[cfg(test)]
 mod requests;
+#[cfg(test)]
 mod restores;
+#[cfg(test)]
 mod roles;
+#[cfg(test)]
 mod sessions;
 mod shelf;
+#[cfg(test)]
 mod stops;
-mod world;
+pub mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How many histories a random test tries unless told otherwise: enough for a second or two in a debug build.
+/// How many histories a random test of this crate tries unless told otherwise: enough for a second or two in a debug build.
+#[cfg(test)]
 const HISTORIES: u64 = 1_000;
 
 /// Runs `history` for many seeds, on every core.
+#[cfg(test)]
 fn each_seed(test: &str, history: impl Fn(u64) + Sync) {
+    each_seed_of(HISTORIES, test, history);
+}
+
+/// The same for this number of them, unless told otherwise.
+pub fn each_seed_of(count: u64, test: &str, history: impl Fn(u64) + Sync) {
     if let Some(seed) = variable("TEST_SEED") {
         let _ = env_logger::Builder::from_default_env()
             .is_test(true)
@@ -36,7 +55,7 @@ fn each_seed(test: &str, history: impl Fn(u64) + Sync) {
         return history(seed);
     }
     let first = fastrand::u64(..u64::MAX / 2);
-    let count = variable("TEST_HISTORIES").unwrap_or(HISTORIES);
+    let count = variable("TEST_HISTORIES").unwrap_or(count);
     let next = AtomicU64::new(first);
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
@@ -55,6 +74,7 @@ fn each_seed(test: &str, history: impl Fn(u64) + Sync) {
 }
 
 /// Runs `history` for each of these cases, which have names.
+#[cfg(test)]
 fn each_case<T: std::fmt::Debug>(
     test: &str,
     cases: impl IntoIterator<Item = T>,
@@ -81,7 +101,7 @@ fn run_one(test: &str, number: u64, kind: &str, which: &str, history: impl FnOnc
     let result = catch_unwind(AssertUnwindSafe(history));
     if result.is_err() {
         panic!(
-            "history {number} of this test failed; to repeat it: RUST_LOG=trace TEST_{kind}='{which}' cargo test --lib {test} -- --nocapture"
+            "history {number} of this test failed; to repeat it: RUST_LOG=trace TEST_{kind}='{which}' cargo test {test} -- --nocapture"
         );
     }
 }

@@ -4,25 +4,39 @@ use std::cell::{Cell, Ref, RefCell};
 use std::rc::Rc;
 use std::time::Instant;
 
+use super::disk::Disk;
 use super::world::World;
-use crate::link::Options;
+use crate::link::engine::journal::Journal;
+use crate::link::{Inbox, Options};
 use crate::role::{Effect, Event, Reaction, Role};
 
 type Log<T> = Rc<RefCell<Vec<T>>>;
 
 /// A client in a world.
 pub struct Party<T> {
-    pub number: usize,
+    pub(crate) number: usize,
     items: Log<T>,
     warnings: Log<String>,
 }
 
 impl<T: 'static> Party<T> {
     /// The client begins.
-    pub fn begin(
+    #[cfg(test)]
+    pub(crate) fn begin(
         world: &mut World,
         role: impl Role<Item = T> + 'static,
         options: &Options,
+    ) -> Self {
+        Self::begin_with(world, role, options, None, None)
+    }
+
+    /// The same with a journal on a disk, and an inbox.
+    pub(crate) fn begin_with<R: Role<Item = T> + 'static>(
+        world: &mut World,
+        role: R,
+        options: &Options,
+        kept: Option<(Journal, Disk)>,
+        inbox: Option<Inbox<R::Input>>,
     ) -> Self {
         let (items, warnings) = (Log::default(), Log::default());
         let handed_out = Rc::clone(&items);
@@ -31,7 +45,7 @@ impl<T: 'static> Party<T> {
             warnings: Rc::clone(&warnings),
             published: Rc::default(),
         };
-        let number = world.begin(role, options, move |item| {
+        let number = world.begin_client(role, options, kept, inbox, move |item| {
             handed_out.borrow_mut().push(item);
             Ok(())
         });
@@ -61,10 +75,12 @@ pub struct Overheard<R> {
     pub published: Rc<Cell<usize>>,
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl<R: Role> Role for Overheard<R> {
     type Item = R::Item;
+    type Input = R::Input;
 
-    fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<R::Item> {
+    fn handle(&mut self, now: Instant, event: Event<'_, R::Input>) -> Reaction<R::Item> {
         let effects = self.role.handle(now, event)?;
         for effect in &effects {
             match effect {

@@ -13,12 +13,13 @@ use super::disk::Disk;
 use super::shelf::Shelf;
 use crate::link::engine::Trouble;
 use crate::link::engine::journal::Journal;
-use crate::link::{End, Options};
+use crate::link::{End, Inbox, Options};
 use crate::role::{Failure, Kind, Role};
 
 mod network;
 mod strikes;
 
+pub use outside::Seen;
 pub use strikes::Strike;
 
 use network::Wire;
@@ -63,6 +64,8 @@ pub struct World {
     pub brokers: BTreeMap<String, Broker>,
     /// Hosts that do not answer until then.
     pub down_until: BTreeMap<String, Instant>,
+    /// Until then no host answers.
+    all_down_until: Option<Instant>,
     pub connack_delay: Duration,
     latency: Duration,
     wires: BTreeMap<Connection, Wire>,
@@ -91,6 +94,7 @@ impl World {
             clients: Vec::new(),
             brokers: BTreeMap::from([(String::new(), Broker::default())]),
             down_until: BTreeMap::new(),
+            all_down_until: None,
             connack_delay: Duration::ZERO,
             latency: Duration::from_millis(random.u64(1..80)),
             wires: BTreeMap::new(),
@@ -126,7 +130,7 @@ impl World {
         options: &Options,
         emit: impl FnMut(R::Item) -> Result<(), Failure> + 'static,
     ) -> usize {
-        self.begin_client(role, options, None, emit)
+        self.begin_client(role, options, None, None, emit)
     }
 
     /// The same with a journal on this disk.
@@ -138,7 +142,7 @@ impl World {
         disk: Disk,
         emit: impl FnMut(R::Item) -> Result<(), Failure> + 'static,
     ) -> usize {
-        self.begin_client(role, options, Some((journal, disk)), emit)
+        self.begin_client(role, options, Some((journal, disk)), None, emit)
     }
 
     /// A client that runs programs.
@@ -150,20 +154,22 @@ impl World {
         programs: Shelf,
     ) -> usize {
         let seed = self.random.u64(..);
-        let client = Client::new(role, options, self.now, seed, kept, |_| Ok(()));
+        let client = Client::new(role, options, self.now, seed, kept, None, |_| Ok(()));
         let seed = self.random.u64(..);
         self.add(client.with_programs(programs, seed))
     }
 
-    fn begin_client<R: Role + 'static>(
+    /// A client with whatever there is.
+    pub fn begin_client<R: Role + 'static>(
         &mut self,
         role: R,
         options: &Options,
         kept: Option<(Journal, Disk)>,
+        inbox: Option<Inbox<R::Input>>,
         emit: impl FnMut(R::Item) -> Result<(), Failure> + 'static,
     ) -> usize {
         let seed = self.random.u64(..);
-        let client = Client::new(role, options, self.now, seed, kept, emit);
+        let client = Client::new(role, options, self.now, seed, kept, inbox, emit);
         self.add(client)
     }
 
@@ -248,23 +254,39 @@ impl World {
 
     /// Goes on as long as `goes_on`, until `limit` after the beginning. Says whether it stopped before.
     pub fn run_while(&mut self, limit: Duration, goes_on: impl Fn(&Self) -> bool) -> bool {
-        let limit = self.start.checked_add(limit);
         while goes_on(self) {
-            match self.heap.peek() {
-                Some(Reverse((at, ..))) if limit.is_none_or(|limit| *at <= limit) => {}
-                _ => {
-                    self.now = limit.map_or(self.now, |limit| self.now.max(limit));
-                    return false;
-                }
+            if !self.step(limit) {
+                return false;
             }
-            if let Some(Reverse((at, _, event))) = self.heap.pop() {
-                self.now = self.now.max(at);
-                self.take(event);
-            }
-            self.events += 1;
-            assert!(self.events < MOST_EVENTS, "livelock");
         }
         true
+    }
+
+    /// Lets the next thing happen, unless that is later than so long after the beginning: then it is `false`, and that
+    /// time has come.
+    pub fn step(&mut self, limit: Duration) -> bool {
+        let limit = self.start.checked_add(limit);
+        match self.heap.peek() {
+            Some(Reverse((at, ..))) if limit.is_none_or(|limit| *at <= limit) => {}
+            _ => {
+                self.now = limit.map_or(self.now, |limit| self.now.max(limit));
+                return false;
+            }
+        }
+        if let Some(Reverse((at, _, event))) = self.heap.pop() {
+            self.now = self.now.max(at);
+            self.take(event);
+        }
+        self.events += 1;
+        assert!(self.events < MOST_EVENTS, "livelock");
+        true
+    }
+
+    /// Lets every client look for inputs, which come from outside of the world.
+    pub fn turn_all(&mut self) {
+        for number in 0..self.clients.len() {
+            self.turn(number);
+        }
     }
 
     fn take(&mut self, event: Event) {

@@ -2,6 +2,7 @@
 
 mod other_end;
 
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use super::examination::{Examination, Finding, Silence, Task};
@@ -109,7 +110,7 @@ impl<'a> Broker<'a> {
         Found { findings, end }
     }
 
-    fn carry<R: Role>(&self, role: R) -> (Vec<R::Item>, Result<End, Failure>) {
+    fn carry<R: Role<Input = Infallible>>(&self, role: R) -> (Vec<R::Item>, Result<End, Failure>) {
         let mut items = Vec::new();
         let end = Run::new(self.options, self.stop).carry(role, |item| {
             items.push(item);

@@ -2,6 +2,7 @@
 //! program: which topics it tries is decided elsewhere.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use crate::mqtt::{Message, QoS, TopicFilter, TopicName};
@@ -230,6 +231,7 @@ fn payload(qos: QoS, size: usize) -> Vec<u8> {
 
 impl Role for Examination {
     type Item = Finding;
+    type Input = Infallible;
 
     fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Finding> {
         match event {
@@ -255,7 +257,9 @@ impl Role for Examination {
                 "the broker has not answered in time: is it overloaded?",
             )),
             Event::Deadline => self.given_up(now, Silence::Late),
-            Event::Ran(..) | Event::Line(_) => Ok(Vec::new()),
+            Event::Ran(..) | Event::Line(_) | Event::Input(_) | Event::InputsEnded => {
+                Ok(Vec::new())
+            }
         }
     }
 

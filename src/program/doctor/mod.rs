@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use super::connection::Connection;
-use super::{INTERRUPTED, machine, programs, replies, signals};
+use super::{INTERRUPTED, machine, programs, replies, until_signal};
 use crate::cli::{self, Examined, Invocation, Patient, Setting, Source};
 use crate::link::{Address, End, Options, Session, Stop};
 use crate::mqtt::Level;
@@ -31,7 +31,7 @@ use unit::Unit;
 pub fn run(patient: Patient, json: bool) -> Result<u8, Failure> {
     let code = Arc::new(AtomicU8::new(0));
     let found = Arc::clone(&code);
-    let ended = signals::until_signal(INTERRUPTED, move |stop| {
+    let ended = until_signal(INTERRUPTED, move |stop| {
         let mut report = Report::new(json);
         let end = examine(patient, &mut report, stop);
         found.store(report.code(), Ordering::Relaxed);

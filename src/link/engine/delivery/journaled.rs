@@ -116,6 +116,12 @@ impl Delivery {
         }
     }
 
+    /// Whether there is a journal that a later process can read.
+    #[must_use]
+    pub fn has_journal(&self) -> bool {
+        self.journal.as_ref().is_some_and(Journal::is_kept)
+    }
+
     /// The run is over. The next one goes on with its session, or begins anew.
     pub fn close(&mut self, goes_on: bool) {
         if let Some((journal, books)) = self.with_journal() {

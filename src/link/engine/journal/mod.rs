@@ -370,6 +370,11 @@ impl Journal {
         }
     }
 
+    /// Whether what is written down stays.
+    pub(super) fn is_kept(&self) -> bool {
+        !self.is_foreign && !self.is_given_up
+    }
+
     /// The run is over, and the next one goes on with its session, or begins anew.
     pub(super) fn close(&mut self, open: &impl Open, goes_on: bool) {
         if self.is_foreign {

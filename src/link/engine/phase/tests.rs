@@ -18,6 +18,7 @@ struct Teller {
 
 impl Role for Teller {
     type Item = Infallible;
+    type Input = Infallible;
 
     fn handle(&mut self, _: Instant, event: Event<'_>) -> Reaction<Infallible> {
         let topic = TopicName::new("t").unwrap();
@@ -74,10 +75,7 @@ fn a_confirmation_in_the_very_last_step_makes_the_end_a_success() {
         limit: start + LIMIT,
         is_done: false,
     };
-    let role = Box::new(RoleWithSink {
-        role,
-        emit: |never| match never {},
-    });
+    let role = Box::new(RoleWithSink::new(role, |never| match never {}, None));
     let mut options = Options::new("broker", 1883, "teller");
     options.session = Session::Persistent {
         resume: false,

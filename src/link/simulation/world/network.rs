@@ -47,7 +47,8 @@ impl World {
     ) {
         self.numbers += 1;
         let connection = self.numbers;
-        let is_down = self.down_until.get(&host).is_some_and(|at| *at > self.now);
+        let down_until = self.down_until.get(&host).max(self.all_down_until.as_ref());
+        let is_down = down_until.is_some_and(|at| *at > self.now);
         self.current[client] = Some(connection);
         let wire = Wire {
             client,

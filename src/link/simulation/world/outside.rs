@@ -1,7 +1,7 @@
 //! The world as an outside party has it: it publishes, reads along at the broker, and waits.
 
 use std::ops::RangeInclusive;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::World;
 use crate::mqtt::{Message, QoS, TopicName};
@@ -12,10 +12,14 @@ const LIMIT: Duration = Duration::from_secs(3600);
 /// One message as the broker saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// Since the world began.
+    /// When, since the world began.
     pub at: Duration,
+    /// The payload, as text.
     pub payload: String,
+    /// The QoS that it was published with.
     pub qos: QoS,
+    /// The RETAIN flag that it was published with.
+    pub retain: bool,
 }
 
 impl World {
@@ -25,6 +29,11 @@ impl World {
         let now = self.now;
         self.broker().route(now, message);
         self.carry();
+    }
+
+    /// No host takes a connection until then.
+    pub fn refuse_until(&mut self, until: Instant) {
+        self.all_down_until = Some(until);
     }
 
     /// The broker has had this retained message since before the world began.
@@ -75,6 +84,7 @@ impl World {
                 at: *at - self.start,
                 payload: String::from_utf8_lossy(&message.payload).into_owned(),
                 qos: message.qos,
+                retain: message.retain,
             })
             .collect()
     }

@@ -9,6 +9,9 @@ use nix::fcntl::OFlag;
 
 use crate::link::engine::journal::Storage;
 
+/// The file of versions up to 0.1.0 of the program, which knew no journal. The journal takes its place.
+pub const OLD_SESSION: &str = "session";
+
 /// Far more than a journal has, which is written anew from 256 KiB on.
 const MAX_BYTES: u64 = 64 << 20;
 
@@ -62,12 +65,12 @@ impl Storage for JournalFile {
         if durably {
             sync_folder(&self.folder)?;
         }
-        remove_if_there(&self.folder.join(super::old_session::NAME))
+        remove_if_there(&self.folder.join(OLD_SESSION))
     }
 
     fn remove(&mut self) -> io::Result<()> {
         self.file = None;
-        let removed = [self.path(), self.folder.join(super::old_session::NAME)]
+        let removed = [self.path(), self.folder.join(OLD_SESSION)]
             .map(|path| is_there(&path)?.then(|| fs::remove_file(path)).transpose());
         match removed
             .into_iter()

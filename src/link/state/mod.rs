@@ -1,4 +1,6 @@
-//! The folder of `--state-dir`: a lock on it, and the journal in it.
+//! A folder for what survives the process: a lock on it, and the journal in it.
+
+mod journal_file;
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
@@ -7,15 +9,31 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 
-use super::journal_file::JournalFile;
-use crate::cli::StateConfig;
-use crate::link::engine::journal::{Header, Journal};
-use crate::role::{Failure, Kind};
+pub(crate) use journal_file::{OLD_SESSION, read_regular};
 
-/// A folder that no other process has locked. It is free again when this is dropped, or the process ends.
+use super::engine::journal::{Header, Journal};
+use crate::role::{Failure, Kind};
+use journal_file::JournalFile;
+
+/// A folder for a [`Journal`], which no other process has locked. It is free again when this is dropped, or the process
+/// ends.
+///
+/// ```no_run
+/// # use mqtt_client::link::{Options, Session, StateDir};
+/// # fn main() -> Result<(), mqtt_client::role::Failure> {
+/// let state = StateDir::lock("/var/lib/thermometer", true)?;
+/// let mut options = Options::new("raspberrypi.local", 1883, "thermometer-1");
+/// // Both: the broker keeps the session for the next process, and that goes on with it.
+/// options.session = Session::Persistent { resume: true, keep: true };
+/// let journal = state.journal("thermometer", &options.client_id);
+/// let remembered = journal.memory();
+/// # let _ = remembered;
+/// # Ok(())
+/// # }
+/// ```
 pub struct StateDir {
     folder: PathBuf,
-    sync: bool,
+    is_synced: bool,
     _lock: Option<Flock<File>>,
 }
 
@@ -24,10 +42,13 @@ impl StateDir {
     /// would throw each other out. A folder that cannot be locked, because it is missing, or on a network, is used all
     /// the same.
     ///
+    /// `is_synced`: a record is on the disk before what it is about goes to the network (fdatasync(2)), so that a power
+    /// cut loses and repeats nothing, either. That is a write to the disk for each batch of messages.
+    ///
     /// # Errors
     /// When another process has it.
-    pub fn lock(state: StateConfig) -> Result<Self, Failure> {
-        let StateConfig { folder, sync } = state;
+    pub fn lock(folder: impl Into<PathBuf>, is_synced: bool) -> Result<Self, Failure> {
+        let folder = folder.into();
         // Of no pipe: that would wait for a writer (fifo(7)).
         let opened = OpenOptions::new()
             .read(true)
@@ -43,7 +64,7 @@ impl StateDir {
         };
         Ok(Self {
             folder,
-            sync,
+            is_synced,
             _lock: lock,
         })
     }
@@ -54,13 +75,14 @@ impl StateDir {
         &self.folder
     }
 
-    /// The journal of this role and client id.
+    /// The journal of this role and client id. What another role or client id has left in the folder is left alone while
+    /// something is open in it; then the run has no journal, and warns of that.
     #[must_use]
     pub fn journal(&self, role: &str, client_id: &str) -> Journal {
         let header = Header {
             owner: format!("{role}, client id {client_id}"),
             boot: boot_id(),
-            is_durable: self.sync,
+            is_durable: self.is_synced,
         };
         Journal::open(Box::new(JournalFile::in_folder(&self.folder)), header)
     }
@@ -91,20 +113,16 @@ mod tests {
     fn a_folder_serves_one_process_at_a_time() {
         let folder = std::env::temp_dir().join(format!("mqtt_client-lock-{}", std::process::id()));
         std::fs::create_dir(&folder).unwrap();
-        let state = StateConfig {
-            folder: folder.clone(),
-            sync: false,
-        };
-        let first = StateDir::lock(state.clone()).unwrap();
-        let second = StateDir::lock(state.clone()).err().unwrap();
+        let first = StateDir::lock(&folder, false).unwrap();
+        let second = StateDir::lock(&folder, false).err().unwrap();
         assert_eq!(second.kind, Kind::Busy);
         assert!(second.text.contains("is running with the state folder"));
         drop(first);
-        assert!(StateDir::lock(state.clone()).is_ok());
+        assert!(StateDir::lock(&folder, false).is_ok());
         std::fs::remove_dir_all(&folder).unwrap();
-        assert!(StateDir::lock(state.clone()).is_ok(), "it is missing");
+        assert!(StateDir::lock(&folder, false).is_ok(), "it is missing");
         nix::unistd::mkfifo(&folder, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert!(StateDir::lock(state).is_ok(), "it is a pipe");
+        assert!(StateDir::lock(&folder, false).is_ok(), "it is a pipe");
         std::fs::remove_file(&folder).unwrap();
     }
 }

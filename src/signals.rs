@@ -1,4 +1,16 @@
-//! From a signal to the end of the process: work that SIGINT, SIGTERM and SIGHUP stop.
+//! From a signal to the end of the process: work that SIGINT, SIGTERM and SIGHUP stop (signal(7)).
+//!
+//! ```no_run
+//! use mqtt_client::link::End;
+//! use mqtt_client::signals;
+//!
+//! let end = signals::until_signal(|| println!("stopping"), |stop| {
+//!     // A `link::Run` with this `stop` belongs here.
+//!     let _ = stop.wait_until(None);
+//!     Ok(End::Stopped)
+//! });
+//! # let _ = end;
+//! ```
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -6,7 +18,6 @@ use std::time::{Duration, Instant};
 use log::info;
 use nix::sys::signal::{SigSet, Signal};
 
-use super::systemd::Systemd;
 use crate::link::{CLOSING_LIMIT, End, Stop};
 use crate::role::{Failure, Kind};
 
@@ -28,23 +39,33 @@ enum Note {
     Done(Result<End, Failure>),
 }
 
-/// Runs `work` on a thread of its own, and asks it to stop at the first SIGINT, SIGTERM or SIGHUP. At the
-/// second, or 3 s after the first, this returns without waiting for it any longer: the caller exits with
-/// `stopped`. A signal that was ignored when the process started stays ignored.
+/// Runs `work` on a thread of its own, and asks it to stop at the first SIGINT, SIGTERM or SIGHUP; `on_signal` is called
+/// before that. At the second signal, or 3 s after the first, this returns [`End::Stopped`] without waiting for `work`
+/// any longer: the caller then ends the process. A signal that was ignored when the process started stays ignored, as
+/// nohup(1) wants it.
+///
+/// It is called once in a process, before there is another thread: threads that are there already would take the
+/// signals, and end the process.
 ///
 /// # Errors
 /// Those of `work`, and where there can be no thread.
 pub fn until_signal(
-    stopped: u8,
+    on_signal: impl FnOnce(),
     work: impl FnOnce(&Stop) -> Result<End, Failure> + Send + 'static,
-) -> Result<u8, Failure> {
-    supervise(stopped, Box::new(work))
+) -> Result<End, Failure> {
+    let mut on_signal = Some(on_signal);
+    let mut once = || {
+        if let Some(on_signal) = on_signal.take() {
+            on_signal();
+        }
+    };
+    supervise(&mut once, Box::new(work))
 }
 
 type Work = Box<dyn FnOnce(&Stop) -> Result<End, Failure> + Send>;
 
 /// The same for every command: with the type of each command's work it would be compiled once for each.
-fn supervise(stopped: u8, work: Work) -> Result<u8, Failure> {
+fn supervise(on_signal: &mut dyn FnMut(), work: Work) -> Result<End, Failure> {
     let (sender, notes) = mpsc::channel();
     let cannot = |what: &str, error: &dyn std::fmt::Display| {
         Failure::new(Kind::Config, format!("cannot {what}: {error}"))
@@ -56,9 +77,9 @@ fn supervise(stopped: u8, work: Work) -> Result<u8, Failure> {
     stops
         .thread_block()
         .map_err(|error| cannot("listen for signals", &error))?;
-    let on_signal = sender.clone();
+    let heard_signal = sender.clone();
     thread("signals")
-        .spawn(move || while stops.wait().is_ok() && on_signal.send(Note::Signal).is_ok() {})
+        .spawn(move || while stops.wait().is_ok() && heard_signal.send(Note::Signal).is_ok() {})
         .map_err(|error| cannot("start a thread", &error))?;
     let stop = Stop::new();
     let heard = stop.clone();
@@ -74,19 +95,17 @@ fn supervise(stopped: u8, work: Work) -> Result<u8, Failure> {
             Some(at) => notes.recv_timeout(at.saturating_duration_since(Instant::now())),
         };
         match note {
-            Ok(Note::Done(Ok(End::Finished))) => return Ok(0),
-            Ok(Note::Done(Ok(End::Stopped))) => return Ok(stopped),
-            Ok(Note::Done(Err(failure))) => return Err(failure),
+            Ok(Note::Done(end)) => return end,
             Ok(Note::Signal) if deadline.is_none() => {
                 info!("stopping");
-                Systemd::stopping();
+                on_signal();
                 deadline = Some(Instant::now() + STOP_LIMIT);
                 stop.request();
                 if stop.nothing_to_close() {
-                    return Ok(stopped);
+                    return Ok(End::Stopped);
                 }
             }
-            Ok(Note::Signal) | Err(RecvTimeoutError::Timeout) => return Ok(stopped),
+            Ok(Note::Signal) | Err(RecvTimeoutError::Timeout) => return Ok(End::Stopped),
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(cannot("go on", &"the link's thread ended"));
             }
