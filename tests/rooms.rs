@@ -1,5 +1,5 @@
 //! The rooms of the architecture, read from the sources: which room may import which, which rooms are pure, and where
-//! alone rumqttc is named. `src/lib.rs` explains the rooms. Code for tests (`#[cfg(test)]`, the simulation, which
+//! alone rumqttc is named. `ARCHITECTURE.md` explains the rooms. Code for tests (`#[cfg(test)]`, the simulation, which
 //! others can have for their tests, too) and comments are free.
 
 use std::collections::BTreeSet;

@@ -1,6 +1,12 @@
 //! Carries one role over one broker connection, and makes delivery dependable.
 //!
-//! What it promises is decided in [`engine`], which is pure; the driver carries that out over rumqttc.
+//! [`Options`] say which broker, and what it remembers; a [`Stop`] ends a [`Run`]. The rest is by choice: what other
+//! threads send ([`inbox`](inbox())), lines to work on ([`Lines`]), programs that the role has run ([`Programs`]), a
+//! journal for a later process ([`StateDir`]), a service manager that looks on ([`Watcher`]), and words on the broker that
+//! say that the client is there ([`Presence`]), or that it is not ([`Options::will`]).
+//!
+//! What is promised of all that is on the first page of this crate. It is decided in the engine, which is pure; the driver
+//! carries it out over rumqttc.
 
 mod driver;
 #[doc(hidden)]
@@ -52,8 +58,19 @@ pub enum End {
 
 /// A run of one role against the broker of `options`, or one of several.
 ///
-/// ```text
-/// Run::new(&options, &stop).watched_by(&mut systemd).carry(role, |item| print(item))
+/// ```no_run
+/// use mqtt_client::link::{End, Options, Run, Session, StateDir, Stop};
+/// use mqtt_client::role::Failure;
+/// use mqtt_client::text_request::responder::{Responder, ResponderConfig};
+///
+/// fn serve(stop: &Stop) -> Result<End, Failure> {
+///     let state = StateDir::lock("/var/lib/responder", false)?;
+///     let mut options = Options::new("raspberrypi.local", 1883, "responder-1");
+///     options.session = Session::LASTING;
+///     let journal = state.journal("responder", &options.client_id);
+///     let run = Run::new(&options, stop).journaled(Some(journal));
+///     run.carry(Responder::new(ResponderConfig::default()), |()| Ok(()))
+/// }
 /// ```
 ///
 /// `I` is the [`Role::Input`] of the role that it can carry.
@@ -98,7 +115,7 @@ impl<'a> Run<'a> {
 }
 
 impl<'a, I> Run<'a, I> {
-    /// The same run with a service manager that watches its progress.
+    /// The same run with a service manager that watches its progress: systemd's watchdog (sd_notify(3)), for one.
     #[must_use]
     pub fn watched_by(mut self, watcher: &'a mut dyn Watcher) -> Self {
         self.watcher = Some(watcher);
