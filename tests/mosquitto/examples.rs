@@ -58,6 +58,37 @@ fn the_thermometer_takes_another_interval_and_survives_a_lost_connection() {
 }
 
 #[test]
+fn a_stop_tells_how_many_readings_the_broker_has_not_confirmed() {
+    if missing(&[MOSQUITTO, PAHO]) {
+        return;
+    }
+    let broker = Mosquitto::open();
+    let proxy = Proxy::start(broker.port().parse().unwrap(), []);
+    let port = proxy.port().to_string();
+    let thermometer = Process::start(example("thermometer", &port, ["attic"]));
+    thermometer.wait_for_stderr("published on thermometer/attic/celsius, confirmed");
+    let observer = observer(&broker, "none");
+    proxy.hold(true);
+    observer.publish("thermometer/attic/set-interval", "1", 1);
+    thermometer.wait_for_stderr("a reading each 1 s");
+    proxy.cut(Cut {
+        way: Way::Up,
+        after: 0,
+        ending: Ending::Close,
+    });
+    // That is more than a second later, and so there is another reading.
+    thermometer.wait_for_stderr("attempt 2");
+    thermometer.signal("TERM");
+    let ended = thermometer.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let told = "stopped; messages that the broker has not confirmed, and that may be lost: ";
+    let count = ended.stderr.split_once(told);
+    let (_, count) = count.unwrap_or_else(|| panic!("{ended:?}"));
+    let count = count.lines().next().and_then(|count| count.parse().ok());
+    assert!(count.is_some_and(|count: u32| count >= 1), "{ended:?}");
+}
+
+#[test]
 fn the_relay_switches_tells_how_it_stands_and_leaves_its_last_will() {
     if missing(&[MOSQUITTO, PAHO]) {
         return;

@@ -70,7 +70,7 @@ impl Engine<'_> {
         }
         let inputs = self.role.inputs();
         if inputs > 0 {
-            warn!("stopped with {inputs} inputs that the role has not seen");
+            warn!("stopped; inputs that the role has not seen: {inputs}");
         }
     }
 }
