@@ -8,6 +8,7 @@
 //! - `demo`: `mqtt_client demo`, where the feature `demo` is on
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "clippy allows them in tests only inside the test functions themselves"
 )]
 
