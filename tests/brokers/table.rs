@@ -1,4 +1,4 @@
-//! What holds for which broker, in one place: README's table says the same.
+//! What holds for which broker, in one place: the table in docs/brokers.md says the same.
 
 use Expected::{AtLeastOnce, BrokersFault, Holds, HoldsOrNames, Impossible};
 

@@ -235,7 +235,7 @@ fn a_device_goes_on(qos: QoS) {
         session.await_answers(1..=COMMANDS, 3);
         broker.end(ending);
         // By that it knows that the broker may come back with an earlier state. Of one that is back before the next attempt
-        // it learns too late: README says so.
+        // it learns too late: docs/brokers.md says so.
         session.device.wait_for_stderr("refused the connection");
         broker.start_again();
         session.controller.await_subscriptions();

@@ -38,6 +38,17 @@ fn the_demo_tells_its_story_and_ends_well() {
     let last = format!("demo: 1 device session passed ({commands} commands), 5 requests answered");
     assert_eq!(story.lines().last(), Some(&*last), "{story}");
     assert_eq!(fs::read_dir(directory).unwrap().count(), 0, "no file left");
+    // The picture in README.md shows this story.
+    let picture = include_str!("../../docs/terminal.svg");
+    let chapters: Vec<&str> = story
+        .lines()
+        .filter(|line| line.starts_with(char::is_numeric))
+        .collect();
+    assert_eq!(chapters.len(), 3, "{story}");
+    for chapter in chapters {
+        let is_shown = picture.contains(chapter);
+        assert!(is_shown, "docs/record draws it anew: {chapter}");
+    }
 }
 
 #[test]

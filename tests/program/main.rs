@@ -4,9 +4,11 @@
 //! - `usage`, `url`, `manual`: command lines that make no sense, `--url`, the manual
 //! - `exits`, `streams`, `lines`: exit codes, standard output, `--lines`
 //! - `story`, `secrets`, `terminal`: what `-v` says, passwords, and the prompt for one
+//! - `pages`: README.md, docs and the others: their links, and the commands in them
 //! - `demo`: `mqtt_client demo`, where the feature `demo` is on
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "clippy allows them in tests only inside the test functions themselves"
 )]
 
@@ -15,6 +17,7 @@ mod demo;
 mod exits;
 mod lines;
 mod manual;
+mod pages;
 mod secrets;
 mod story;
 mod streams;

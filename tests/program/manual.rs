@@ -178,11 +178,11 @@ fn the_manual_says_the_defaults() {
 }
 
 #[test]
-fn the_manual_and_the_readme_know_the_exit_codes() {
-    let readme = include_str!("../../README.md");
+fn the_manual_and_the_troubleshooting_know_the_exit_codes() {
+    let page = include_str!("../../docs/troubleshooting.md");
     for code in ["0", "64", "65", "69", "74", "75", "76", "77", "78", "130"] {
         assert!(MANUAL.contains(&format!(".B {code}\n")), "{code}");
-        assert!(readme.contains(&format!("\n| {code} |")), "{code}");
+        assert!(page.contains(&format!("\n| {code} |")), "{code}");
         assert!(HELP.contains(&format!("{code} ")), "{code}");
     }
 }

@@ -1,5 +1,5 @@
 //! Makes delivery dependable, and nothing else: what has happened comes in with its time, what is to be
-//! sent and awaited goes out. No socket, no clock, no thread; so all that README promises is decided here,
+//! sent and awaited goes out. No socket, no clock, no thread; so all that docs/durability.md promises is decided here,
 //! and is shown in simulated time (`simulation`) before it is shown on a broker.
 //!
 //! The grammar of names: `handle_*` takes in, `poll_*` and `send_*` give out, `on_*` reacts inside.
