@@ -61,11 +61,10 @@ impl Engine<'_> {
     pub(super) fn tell_what_is_open(&self, goes_on: bool) {
         let messages = self.delivery.unconfirmed_messages();
         if messages > 0 {
-            let what =
-                format!("stopped with {messages} messages that the broker has not confirmed");
+            let what = "stopped; messages that the broker has not confirmed";
             match goes_on && self.delivery.has_journal() {
-                true => info!("{what}; the journal keeps them for the next run"),
-                false => warn!("{what}; they may be lost"),
+                true => info!("{what}: {messages}, kept in the journal for the next run"),
+                false => warn!("{what}, and that may be lost: {messages}"),
             }
         }
         let inputs = self.role.inputs();
