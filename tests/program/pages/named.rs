@@ -54,9 +54,12 @@ const FOREIGN: [&str; 29] = [
 ];
 
 /// cargo's own commands, as far as the pages name them; aliases are in .cargo/config.toml.
-const CARGO: [&str; 9] = [
-    "bench", "build", "check", "clippy", "doc", "fmt", "install", "run", "test",
+const CARGO: [&str; 10] = [
+    "bench", "build", "check", "clippy", "doc", "fmt", "install", "publish", "run", "test",
 ];
+
+/// Commands that others have added to cargo, of which nothing more is checked.
+const PLUGINS: [&str; 2] = ["deny", "semver-checks"];
 
 /// Whether a span of code in the text is a whole command, and not a word of one.
 pub fn is_command(span: &str) -> bool {
@@ -187,6 +190,9 @@ fn cargo(arguments: &[&str]) -> Result<(), String> {
     let [subcommand, rest @ ..] = arguments else {
         return Err("cargo what?".to_owned());
     };
+    if PLUGINS.contains(subcommand) {
+        return Ok(());
+    }
     let alias = format!("\n{subcommand} = \"");
     if !CARGO.contains(subcommand) && !read(".cargo/config.toml").contains(&alias) {
         return Err(format!("there is no cargo {subcommand}"));
@@ -203,6 +209,11 @@ fn cargo(arguments: &[&str]) -> Result<(), String> {
                 let folder = format!("tests/{suite}");
                 exists(&folder).or_else(|_| exists(&format!("{folder}.rs")))?;
                 suites = vec![folder];
+            }
+            "--example" => {
+                let example = format!("examples/{}.rs", value());
+                exists(&example)?;
+                suites = vec![example];
             }
             "-p" => {
                 let package = value();
@@ -227,6 +238,8 @@ fn cargo(arguments: &[&str]) -> Result<(), String> {
             "--path" | "--version" | "--target" | "-D" => {
                 value();
             }
+            // What follows is for what is run.
+            "--" if *subcommand == "run" => break,
             word if word.starts_with('-') => {}
             // A package from elsewhere.
             _ if *subcommand == "install" => {}
@@ -340,6 +353,8 @@ fn each_slip_in_a_command_is_found() {
         ("cargo test --lib simulation::crashes", None),
         ("cargo test --lib simulation::crushes", Some("crushes")),
         ("cargo test -p embeded", Some("embeded")),
+        ("cargo run --example relay -- localhost 1883 pump", None),
+        ("cargo run --example relais", Some("relais")),
         ("cargo build --features demo", None),
         ("cargo build --features tsl", Some("tsl")),
         ("cargo test --profile simulation", None),
