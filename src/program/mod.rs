@@ -10,6 +10,7 @@ mod doctor;
 mod farewell;
 mod fleet;
 mod journal_file;
+mod judge;
 mod machine;
 pub mod old_session;
 pub mod output;
@@ -116,6 +117,7 @@ fn carry_out(invocation: Invocation) -> Result<u8, Failure> {
             config,
             json,
         } => fleet::run(connection, config, json),
+        Invocation::Judge(config) => judge::run(config),
         Invocation::Doctor { patient, json } => doctor::run(patient, json),
     }
 }

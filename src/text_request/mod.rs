@@ -2,6 +2,7 @@
 
 mod action_name;
 mod late_answers;
+pub mod judge;
 pub mod requester;
 pub mod responder;
 
