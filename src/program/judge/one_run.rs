@@ -73,6 +73,7 @@ impl Client {
             stdout: Output::default(),
             stderr: Output::default(),
             has_ended: false,
+            time: self.time,
         };
         let killed = watch.follow(&process, Instant::now() + self.time);
         let ended = process.finish();
@@ -192,6 +193,8 @@ struct Watch<'a> {
     stdout: Output,
     stderr: Output,
     has_ended: bool,
+    /// How long the run may last.
+    time: Duration,
 }
 
 /// One of the files that are waited for.
@@ -220,7 +223,7 @@ impl Watch<'_> {
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return (!self.has_ended).then_some(End::Late);
+                return (!self.has_ended).then_some(End::Late(self.time));
             }
             let had_ended = self.has_ended;
             self.serve_once(process, left.min(LONGEST_WAIT));

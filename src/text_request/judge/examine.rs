@@ -4,6 +4,7 @@ use super::conversation::topics;
 use super::packet::{LEVEL, Packet, Publish};
 use super::sentences::{against_output, contains, end, end_and_words, shown};
 use super::{Check, Closed, Connection, Door, End, Purpose, Record, Seen, Verdicts};
+use crate::Seconds;
 use crate::text_request::Action;
 
 impl Verdicts {
@@ -43,12 +44,14 @@ impl Verdicts {
                 "{purpose} it printed on and on and was killed; the output began with {}",
                 shown(&record.stdout)
             )),
-            End::Late => Some(match responses(record).is_empty() {
-                false => format!(
-                    "{purpose} it had the response and did not end in its time; it was killed"
-                ),
-                true => format!("{purpose} it did not end in its time; it was killed"),
-            }),
+            End::Late(time) => {
+                let had = match responses(record).is_empty() {
+                    false => "it had the response and did not end",
+                    true => "it did not end",
+                };
+                let time = Seconds(time);
+                Some(format!("{purpose} {had} within {time} s; it was killed"))
+            }
         };
         let kind = match record.run.purpose {
             Purpose::NoArguments => "no arguments",
@@ -74,7 +77,7 @@ impl Verdicts {
             End::Exit(0) => wrong(
                 self,
                 "exit code",
-                "exit code 0; expected another one".to_owned(),
+                "exit code 0; expected another than 0".to_owned(),
             ),
             End::Exit(_) => {}
             _ => wrong(
@@ -222,7 +225,9 @@ impl Verdicts {
         });
         self.judge(Check::ClientId, "other", against);
         self.acknowledged(connection);
-        if broken.is_none() && matches!(record.end, End::Exit(_) | End::Signal(_)) {
+        if broken.is_some() {
+            self.not_tried(Check::Disconnect, "see packets");
+        } else if matches!(record.end, End::Exit(_) | End::Signal(_)) {
             let disconnected = packets.any(|packet| *packet == Packet::Disconnect);
             let how = match connection.closed {
                 Closed::Not => "the connection was open when the client had ended",
@@ -360,7 +365,7 @@ impl Verdicts {
             self.wrong(check, "no response", text);
             return;
         };
-        if record.end != End::Late {
+        if !matches!(record.end, End::Late(_)) {
             let against =
                 (record.end != End::Exit(0)).then(|| format!("{} came", end_and_words(record)));
             let text = against.map(|text| {

@@ -7,6 +7,8 @@ mod packet;
 mod sentences;
 mod verdicts;
 
+use std::time::Duration;
+
 use super::Action;
 use crate::mqtt::Level;
 
@@ -184,8 +186,8 @@ pub enum End {
     Exit(i32),
     /// By this signal, which was not the judge's.
     Signal(i32),
-    /// It was killed after its time.
-    Late,
+    /// It was killed after this time.
+    Late(Duration),
     /// It was killed because it printed more than is read.
     Flood,
 }

@@ -1,6 +1,7 @@
 //! What is said of a mistake: what came, and what was expected.
 
 use super::{End, Record};
+use crate::Seconds;
 use crate::mqtt::printable;
 
 /// What was printed, in backquotes; `nothing` where it was nothing.
@@ -16,7 +17,7 @@ pub fn end(record: &Record) -> String {
     match record.end {
         End::Exit(code) => format!("exit code {code}"),
         End::Signal(number) => format!("its end by signal {number}"),
-        End::Late => "no end within its time".to_owned(),
+        End::Late(time) => format!("no end within {} s", Seconds(time)),
         End::Flood => "output without end".to_owned(),
     }
 }
