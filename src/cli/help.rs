@@ -114,7 +114,7 @@ Programs:
 Output:
       --once             fleet: print the table once, and exit
       --json             fleet, doctor, judge: a line of JSON for each, and for
-                         each change; an object of JSON a step; or a check
+                         each change; an object of JSON a step; one a check
   -v, --verbose          say what happens; -vv: every packet
       --quiet            no warnings
       --help             this text
@@ -125,9 +125,9 @@ Each option has an environment variable, MQTT_CLIENT_ and its long name
 line wins. RUST_LOG works, too.
 
 Exit codes: 0 done; 64 bad command line; 65 bad message; 69 no broker;
-74 output lost; 75 no answer in time; 76 protocol broken by the other end, or
-a session or a check of judge failed; 77 login or subscription refused; 78 bad configuration;
-130 request interrupted.
+74 output lost; 75 no answer in time, or judge: a check not tried; 76 protocol
+broken by the other end, a session failed, or judge: a check is wrong; 77 login
+or subscription refused; 78 bad configuration; 130 request interrupted.
 
 Examples:
   mqtt_client abcd01 uppercase 'Hello, world'

@@ -59,7 +59,8 @@ fn takes_next(option: &str) -> bool {
 
 /// Refuses an option that would do nothing: the judge has a broker of its own.
 pub fn refuse(typed: &[&OptionSpec]) -> Result<(), Failure> {
-    let is_taken = |option: &OptionSpec| option.group == Group::Output || option.long == "--timeout";
+    let is_taken =
+        |option: &OptionSpec| option.group == Group::Output || option.long == "--timeout";
     match typed.iter().find(|option| !is_taken(option)) {
         None => Ok(()),
         Some(option) => Err(usage(format!(

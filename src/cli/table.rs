@@ -5,8 +5,8 @@
 use std::ffi::OsString;
 
 use super::commands::{self, ServiceOptions};
-use super::{doctor, judge};
 use super::{Failure, Invocation};
+use super::{doctor, judge};
 
 /// A command, as its first argument names it.
 #[derive(Debug)]

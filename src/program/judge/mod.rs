@@ -48,11 +48,7 @@ pub fn run(config: JudgeConfig) -> Result<u8, Failure> {
 }
 
 /// What came of all runs; `None` where a stop was requested.
-fn judge(
-    words: Vec<OsString>,
-    time: Duration,
-    stop: &Stop,
-) -> Result<Option<Verdicts>, Failure> {
+fn judge(words: Vec<OsString>, time: Duration, stop: &Stop) -> Result<Option<Verdicts>, Failure> {
     let default_port = DefaultPort::open();
     let mut verdicts = Verdicts::default();
     if default_port.is_none() {

@@ -100,10 +100,7 @@ impl Client {
             _ => "",
         };
         let client = printable(client.as_encoded_bytes());
-        let text = format!(
-            "CLIENT `{client}` cannot be run: {}{remedy}",
-            error.desc()
-        );
+        let text = format!("CLIENT `{client}` cannot be run: {}{remedy}", error.desc());
         Failure::new(Kind::Usage, text)
     }
 }

@@ -40,7 +40,11 @@ fn line(check: Check, verdict: &Verdict) -> String {
 }
 
 fn object(check: Check, verdict: &Verdict) -> String {
-    let sentences: Vec<String> = verdict.sentences().iter().map(|text| quoted(text)).collect();
+    let sentences: Vec<String> = verdict
+        .sentences()
+        .iter()
+        .map(|text| quoted(text))
+        .collect();
     let (state, name) = (quoted(word(verdict.state())), quoted(check.name()));
     let sentences = sentences.join(",");
     format!("{{\"check\":{name},\"state\":{state},\"text\":[{sentences}]}}")

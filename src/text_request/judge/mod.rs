@@ -5,6 +5,7 @@ mod conversation;
 mod examine;
 mod packet;
 mod sentences;
+mod traffic;
 mod verdicts;
 
 use std::time::Duration;
@@ -89,7 +90,11 @@ pub const RUNS: [Run; 16] = [
         Action::TitleCase,
         "the quick  brown fox, again",
     ),
-    run(Purpose::Unicode, Action::Reverse, "Grüße, žluťoučký 日本 😀"),
+    run(
+        Purpose::Unicode,
+        Action::Reverse,
+        "Grüße, žluťoučký 日本 😀",
+    ),
     run(Purpose::Empty, Action::Lowercase, ""),
     run(Purpose::Verbose, Action::Uppercase, "loud"),
     run(Purpose::OtherHost, Action::Reverse, "host"),
@@ -206,3 +211,6 @@ pub struct Record {
     /// What it said on standard error.
     pub stderr: Vec<u8>,
 }
+
+#[cfg(test)]
+mod tests;
