@@ -27,6 +27,15 @@ impl DefaultPort {
     }
 }
 
+impl DefaultPort {
+    /// Closes the connections of an earlier run that nobody has taken: they are not the next one's.
+    pub fn clear(&self) {
+        for listener in &self.0 {
+            while listener.accept().is_ok() {}
+        }
+    }
+}
+
 /// Where the broker of one run listens.
 pub struct Doors {
     own: Vec<(Door, TcpListener)>,

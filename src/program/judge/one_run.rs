@@ -59,6 +59,9 @@ impl Client {
         stop: &Stop,
     ) -> Result<Option<Record>, Failure> {
         let doors = Doors::open(run.purpose)?;
+        if let Some(port) = default_port {
+            port.clear();
+        }
         let arguments = run.arguments(&doors.host, doors.port);
         let arguments = arguments.into_iter().map(OsString::from);
         let words: Vec<OsString> = self.words.iter().cloned().chain(arguments).collect();

@@ -27,6 +27,9 @@ pub enum Seen {
 /// The most that is written down of one connection, and of one run.
 const MOST: usize = 1000;
 
+/// The most that is read of one connection, in bytes: what is kept is some times as much.
+const MOST_BYTES: usize = 2 * 1024 * 1024;
+
 /// CONNACK's return codes (section 3.2.2.3).
 const ACCEPTED: u8 = 0;
 const UNACCEPTABLE_PROTOCOL: u8 = 1;
@@ -38,6 +41,7 @@ pub struct Conversation {
     run: Run,
     seen: Vec<Seen>,
     unread: Vec<u8>,
+    received: usize,
     is_connected: bool,
     is_over: bool,
     subscriptions: Vec<(TopicFilter, u8)>,
@@ -58,6 +62,7 @@ impl Conversation {
             run,
             seen: Vec::new(),
             unread: Vec::new(),
+            received: 0,
             is_connected: false,
             is_over: run.service == Service::None,
             subscriptions: Vec::new(),
@@ -84,6 +89,7 @@ impl Conversation {
             return out;
         }
         self.unread.extend_from_slice(bytes);
+        self.received += bytes.len();
         while !self.is_over {
             match packet::read(&mut self.unread) {
                 Ok(None) => break,
@@ -96,6 +102,9 @@ impl Conversation {
             if self.seen.len() > MOST {
                 self.broken(format!("more than {MOST} packets came"));
             }
+        }
+        if self.received > MOST_BYTES && !self.is_over {
+            self.broken(format!("more than {MOST_BYTES} bytes came"));
         }
         out
     }

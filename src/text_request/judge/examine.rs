@@ -212,10 +212,7 @@ impl Verdicts {
             self.wrong(check, "payload", text);
         }
         let Some(first) = responses.first() else {
-            let why = match record.connections.is_empty() {
-                true => "it did not connect",
-                false => "it got no response, because it did not subscribe and publish",
-            };
+            let why = without_response(record);
             let text = format!("{why}; {} came", end_and_words(record));
             self.wrong(check, "no response", text);
             return;
@@ -279,6 +276,24 @@ fn check(record: &Record) -> Check {
         (_, Action::TitleCase) => Check::TitleCase,
         (_, Action::Reverse) => Check::Reverse,
         (_, Action::Shuffle) => Check::Shuffle,
+    }
+}
+
+/// Why no response went out to it.
+fn without_response(record: &Record) -> &'static str {
+    let subscribed = packets(record).any(|packet| matches!(packet, Packet::Subscribe(..)));
+    let published = packets(record).any(|packet| matches!(packet, Packet::Publish(_)));
+    match (subscribed, published, record.connections.len()) {
+        (_, _, 0) => "it did not connect",
+        (false, false, _) => "no response: it neither subscribed nor published",
+        (false, true, _) => "no response: it did not subscribe",
+        (true, false, _) => "no response: it did not publish",
+        (true, true, 1) => {
+            "no response: it did not publish a request, or subscribed to something else"
+        }
+        (true, true, _) => {
+            "no response: it subscribed on one connection and published on another, and the NETID can be the client id of one"
+        }
     }
 }
 

@@ -7,6 +7,9 @@
 /// The largest packet that is read, in bytes.
 const MAX_PACKET: usize = 1024 * 1024;
 
+/// The first byte of a TLS handshake (RFC 8446, section 5.1).
+const TLS: u8 = 22;
+
 /// The protocol level of MQTT 3.1.1 (section 3.1.2.2).
 pub const LEVEL: u8 = 4;
 
@@ -90,6 +93,9 @@ pub fn read(bytes: &mut Vec<u8>) -> Result<Option<Packet>, String> {
 }
 
 fn parse(first: u8, body: &[u8]) -> Result<Packet, String> {
+    if first == TLS {
+        return Err("a TLS handshake came, and no MQTT; expected a plain connection".to_owned());
+    }
     let (name, flags) = match first >> 4 {
         1 => ("CONNECT", 0),
         3 => ("PUBLISH", first & 0xf),
@@ -343,6 +349,7 @@ mod tests {
             (b"\x00\x00", "0x00"),
             (b"\x20\x02\x00\x00", "0x20"),
             (b"\xe0\x01\x00", "DISCONNECT is longer"),
+            (b"\x16\x03\x01\x00\xa5", "TLS handshake"),
             (b"\x30\xff\xff\xff\xff\x01", "four bytes"),
             (b"\x30\xff\xff\xff\x7f", "a packet of 268435455 bytes"),
             (
