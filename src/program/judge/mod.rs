@@ -15,7 +15,6 @@ use log::info;
 use super::{INTERRUPTED, signals};
 use crate::cli::JudgeConfig;
 use crate::link::{End, Stop};
-use crate::mqtt::printable;
 use crate::role::{Failure, Kind};
 use crate::text_request::judge::{Check, Purpose, RUNS, State, Verdicts};
 use doors::DefaultPort;
@@ -55,14 +54,15 @@ fn judge(words: Vec<OsString>, time: Duration, stop: &Stop) -> Result<Option<Ver
         verdicts.not_tried(Check::Defaults, IN_USE);
     }
     let client = Client { words, time };
-    let mut without_connection = 0;
+    let (mut is_connected, mut without_connection) = (false, 0);
     for run in RUNS {
         let is_request = !matches!(
             run.purpose,
             Purpose::NoArguments | Purpose::Help | Purpose::UnknownAction
         );
         // Each of them could last as long as it may.
-        let is_hopeless = without_connection >= TRIES && run.purpose != Purpose::Defaults;
+        let is_hopeless =
+            !is_connected && without_connection >= TRIES && run.purpose != Purpose::Defaults;
         if (run.purpose == Purpose::Defaults && default_port.is_none())
             || (is_request && is_hopeless)
         {
@@ -71,34 +71,25 @@ fn judge(words: Vec<OsString>, time: Duration, stop: &Stop) -> Result<Option<Ver
         let Some(record) = client.start(run, default_port.as_ref(), stop)? else {
             return Ok(None);
         };
-        info!(
-            "{} {}: {:?}, {} connections, {} on standard output",
-            printable(format!("{:?}", run.purpose).as_bytes()),
-            client.shown(),
-            record.end,
-            record.connections.len(),
-            printable(&record.stdout)
-        );
+        let arguments = run.arguments("HOST", 0).join(" ");
+        let (words, connections) = (record.words(), record.connections.len());
+        info!("CLIENT {arguments}: {words}, {connections} connections");
         verdicts.examine(&record);
-        if is_request && run.purpose != Purpose::NoBroker {
-            match record.connections.is_empty() {
-                true => without_connection += 1,
-                false => without_connection = 0,
-            }
-        }
+        is_connected |= !record.connections.is_empty();
+        without_connection += u32::from(is_request);
         if verdicts.speaks_another_version() {
             verdicts.none_tried("see MQTT 3.1.1");
             break;
         }
     }
-    if without_connection >= TRIES {
+    if !is_connected {
         verdicts.none_tried("it did not connect in the runs before");
     }
     verdicts.conclude();
     Ok(Some(verdicts))
 }
 
-/// So many runs in a row without a connection are enough.
+/// So many requests without a connection are enough.
 const TRIES: u32 = 2;
 
 fn code_of(verdicts: &Verdicts) -> u8 {

@@ -38,16 +38,6 @@ pub struct Client {
 }
 
 impl Client {
-    /// For the log.
-    pub fn shown(&self) -> String {
-        let words: Vec<_> = self
-            .words
-            .iter()
-            .map(|word| word.to_string_lossy())
-            .collect();
-        printable(words.join(" ").as_bytes())
-    }
-
     /// Runs it once; `None` where a stop is requested.
     ///
     /// # Errors

@@ -181,8 +181,9 @@ impl Verdicts {
             let text = "it connected to localhost:1883, and --host and -p named another place";
             self.wrong(check, "default port", text.to_owned());
         }
-        // Otherwise the run for the defaults may still show that it can connect at all.
-        if record.connections.is_empty() && !is_default {
+        // Whoever refuses -v or an empty message does not connect either.
+        let is_plain = matches!(record.run.purpose, Purpose::Action | Purpose::OtherHost);
+        if record.connections.is_empty() && is_plain {
             let text = format!(
                 "nothing came to where --host and -p named; {} came",
                 end_and_words(record)

@@ -2,7 +2,7 @@
 
 use super::{End, Record};
 use crate::Seconds;
-use crate::mqtt::printable;
+use crate::mqtt::{one_line, printable};
 
 /// What was printed, in backquotes; `nothing` where it was nothing.
 pub fn shown(bytes: &[u8]) -> String {
@@ -11,6 +11,9 @@ pub fn shown(bytes: &[u8]) -> String {
         false => format!("`{}`", printable(bytes)),
     }
 }
+
+/// How much of the last words on standard error is shown, in characters.
+const LONGEST_WORDS: usize = 200;
 
 /// How the process ended.
 pub fn end(record: &Record) -> String {
@@ -22,6 +25,15 @@ pub fn end(record: &Record) -> String {
     }
 }
 
+impl Record {
+    /// What came of it, in a few words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let printed = shown(&self.stdout);
+        format!("{}, {printed} on standard output", end_and_words(self))
+    }
+}
+
 /// How the process ended, and its last words on standard error.
 pub fn end_and_words(record: &Record) -> String {
     let words = record.stderr.split(|byte| *byte == b'\n');
@@ -29,7 +41,12 @@ pub fn end_and_words(record: &Record) -> String {
     let end = end(record);
     match last {
         None => format!("{end} and nothing on standard error"),
-        Some(last) => format!("{end} and {} on standard error", shown(last)),
+        Some(last) => {
+            // The reason often stands at the end of the line.
+            let last = String::from_utf8_lossy(last);
+            let last: String = last.chars().take(LONGEST_WORDS).collect();
+            format!("{end} and `{}` on standard error", one_line(&last))
+        }
     }
 }
 

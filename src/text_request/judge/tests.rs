@@ -315,6 +315,27 @@ fn who_never_connects_is_not_praised_for_ending_without_a_broker() {
     assert_eq!(verdicts.of(Check::Uppercase).sentences(), [why]);
 }
 
+/// That it connects nowhere is no mistake of the place.
+#[test]
+fn who_refuses_an_option_or_a_message_is_told_that_alone() {
+    for (run, check) in [(RUNS[10], "empty message"), (RUNS[11], "-v")] {
+        let mut verdicts = Verdicts::default();
+        verdicts.examine(&record(&RIGHT));
+        verdicts.examine(&Record {
+            run,
+            connections: Vec::new(),
+            end: End::Exit(2),
+            stdout: Vec::new(),
+            stderr: b"usage\n".to_vec(),
+        });
+        let said = said(&verdicts);
+        assert_eq!(said.len(), 1, "{said:#?}");
+        assert!(said[0].starts_with(&format!(
+            "{check}: it did not connect; exit code 2 and `usage`"
+        )));
+    }
+}
+
 #[test]
 fn what_is_no_mqtt_is_said_and_ends_the_connection() {
     let now = Instant::now();
