@@ -6,11 +6,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use harness::folder::Folder;
-use harness::needed::{PYTHON, missing};
+use harness::needed::{PAHO, PYTHON, missing};
 use harness::outcome::assert_fails;
 use harness::process::{GUARD, Process, in_shell, run};
 
-use crate::{alone, assert_right, judge, named, no_networks, ourselves, table};
+use crate::{alone, assert_right, judge, named, no_networks, ourselves, peer, table};
 
 /// An executable file with this text.
 fn script(folder: &Folder, name: &str, text: &str) -> Vec<String> {
@@ -181,4 +181,29 @@ fn json_has_an_object_a_check() {
         first,
         r#"{"check":"no arguments","state":"WRONG","text":["exit code 0; expected another than 0","nothing on standard error; expected what is wrong"]}"#
     );
+}
+
+/// A board's services look for their broker where the judge listens.
+#[test]
+fn others_that_connect_to_port_1883_are_not_taken_for_the_client() {
+    if missing(&[PAHO]) || no_networks() {
+        return;
+    }
+    let script = "python3 -c '
+import socket, time
+while True:
+    try:
+        other = socket.create_connection((\"127.0.0.1\", 1883))
+        other.sendall(bytes.fromhex(\"101000044d51545405020000000003616263\"))
+        other.settimeout(1)
+        other.recv(4)
+    except OSError:
+        pass
+    time.sleep(0.002)' & other=$!
+\"$@\"
+code=$?
+kill $other
+exit $code";
+    let ended = run(alone(&in_shell(script, &judge(&[], &peer("blocking.py")))));
+    assert_right(&ended);
 }

@@ -78,6 +78,12 @@ impl Process {
         }))
     }
 
+    /// The number of its process group.
+    #[must_use]
+    pub fn group(&self) -> i32 {
+        self.group.leader().as_raw()
+    }
+
     /// Kills it, if it has not ended, and all that it has left in its process group; says how it ended.
     #[must_use]
     pub fn finish(self) -> Ended {

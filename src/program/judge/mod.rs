@@ -4,6 +4,7 @@
 mod doors;
 mod one_run;
 mod table;
+mod whose;
 
 use std::ffi::OsString;
 use std::sync::Arc;

@@ -11,6 +11,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::doors::{DefaultPort, Doors};
+use super::whose::is_of_group;
+use crate::cli::PORT;
 use crate::link::Stop;
 use crate::link::programs::{Ended, Process};
 use crate::mqtt::printable;
@@ -237,7 +239,7 @@ impl Watch<'_> {
                 Source::Stdout => self.stdout.read(&process.stdout),
                 Source::Stderr => self.stderr.read(&process.stderr),
                 Source::End => self.has_ended = true,
-                Source::Door(at) => self.accept(at),
+                Source::Door(at) => self.accept(at, process.group()),
                 Source::Peer(at) => {
                     if let Some(peer) = self.peers.get_mut(at) {
                         peer.serve(now);
@@ -285,14 +287,18 @@ impl Watch<'_> {
         ready.map(|((source, ..), _)| *source).collect()
     }
 
-    fn accept(&mut self, at: usize) {
+    fn accept(&mut self, at: usize, group: i32) {
         let Some((door, listener)) = self.doors.get(at) else {
             return;
         };
         // It may have gone again.
-        let Ok((stream, _)) = listener.accept() else {
+        let Ok((stream, peer)) = listener.accept() else {
             return;
         };
+        let is_default = listener.local_addr().is_ok_and(|own| own.port() == PORT);
+        if is_default && !is_of_group(peer, PORT, group) {
+            return;
+        }
         if stream.set_nonblocking(true).is_err() {
             return;
         }
