@@ -75,7 +75,7 @@ impl Verdicts {
             let against = match seen.clone().any(is_ack) {
                 true => None,
                 false if seen.clone().any(is_end) => Some(
-                    "the response came with QoS 1, and DISCONNECT followed without PUBACK; with paho: not disconnect() in on_message, since PUBACK goes out after it",
+                    "the response came with QoS 1, and DISCONNECT followed without PUBACK; paho sends PUBACK after on_message: disconnect() later than that, with loop_start after loop_stop()",
                 ),
                 false => Some("the response came with QoS 1 and was not acknowledged with PUBACK"),
             };

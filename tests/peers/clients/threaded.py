@@ -19,10 +19,9 @@ def main():
 
     def on_message(_client, _userdata, message):
         answers.append(message.payload)
+        answered.set()
 
     def on_log(_client, _userdata, _level, text):
-        if "Sending PUBACK" in text:
-            answered.set()
         if wanted.verbose:
             print(text, file=sys.stderr)
 
@@ -43,8 +42,9 @@ def main():
     client.publish(f"{topic}/request", wanted.message.encode(), qos=1)
     if not answered.wait(10):
         sys.exit("no answer")
-    client.disconnect()
+    # In this order: the thread ends when its PUBACK is out.
     client.loop_stop()
+    client.disconnect()
     print(answers[0].decode())
 
 
