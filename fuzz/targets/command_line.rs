@@ -37,6 +37,10 @@ fuzz_target!(|bytes: &[u8]| {
         Ok((_, Invocation::Controller { connection, .. })) => connection,
         Ok((_, Invocation::Responder { connection, .. })) => connection,
         Ok((_, Invocation::Fleet { connection, .. })) => connection,
+        Ok((_, Invocation::Judge(config))) => {
+            assert!(!config.client.is_empty() && !config.time.is_zero());
+            return;
+        }
         Ok((_, Invocation::Doctor { patient, .. })) => match patient {
             Patient::Unit(_) => return,
             Patient::Run { run, .. } => match run.connection() {

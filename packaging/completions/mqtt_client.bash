@@ -15,7 +15,7 @@ _mqtt_client() {
         -p|--port|-L|--url|-i|--id|-k|--keepalive|-W|--timeout|--reconnect-delay|-u|--username|-P|--password|--again|--delay|--program-time|--program-output|--programs-at-once|--seed|--sessions|--share|--presence)
             return ;;
     esac
-    local words="device controller responder request fleet doctor demo uppercase lowercase title-case reverse shuffle"
+    local words="device controller responder request fleet doctor judge demo uppercase lowercase title-case reverse shuffle"
     if [[ $current == -* ]]; then
         words="--host --port --url --tls --cafile --cert --key --id --keepalive --timeout --reconnect-delay --service --username --password-file
             --password --qos --lines --replies --again --state-dir --sync --commands --delay --seed --sessions --report --verdict --share

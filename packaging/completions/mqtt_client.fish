@@ -1,6 +1,6 @@
 # fish completion for mqtt_client
 complete -c mqtt_client -f
-complete -c mqtt_client -n __fish_is_first_arg -a 'device controller responder request fleet doctor demo'
+complete -c mqtt_client -n __fish_is_first_arg -a 'device controller responder request fleet doctor judge demo'
 complete -c mqtt_client -n 'not __fish_is_first_arg' -a 'uppercase lowercase title-case reverse shuffle'
 complete -c mqtt_client -s h -l host -x -a '(__fish_print_hostnames)' -d 'Broker'
 complete -c mqtt_client -s p -l port -x -d 'Port of the broker'

@@ -1,6 +1,6 @@
 //! One function a command: what its options and arguments come to. Each is named in the table of commands.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -103,12 +103,17 @@ pub fn request(options: ServiceOptions, mut free: Vec<OsString>) -> Result<Invoc
             };
             let count = free.len();
             let text = format!("NETID ACTION MESSAGE are three arguments, not {count}{quote}");
-            unknown.unwrap_or_else(|| usage(text))
+            unknown.clone().unwrap_or_else(|| usage(text))
         })?;
     let net_id = level("NETID", net_id)?;
     let action = match options.any_action {
         true => ActionName::new(level("ACTION", action)?),
-        false => known_action(&action.to_string_lossy())?.into(),
+        false => match (action.to_string_lossy().parse::<Action>(), unknown) {
+            (Ok(action), _) => action.into(),
+            // `juge python3 client.py` is three words, too.
+            (Err(()), Some(unknown)) if nearest_action(&action).is_none() => return Err(unknown),
+            (Err(()), _) => return Err(unknown_action(&action)),
+        },
     };
     let message = match message.into_string() {
         Ok(message) if message == "-" && options.lines => Text::Lines,
@@ -129,15 +134,17 @@ pub fn request(options: ServiceOptions, mut free: Vec<OsString>) -> Result<Invoc
     })
 }
 
-fn known_action(name: &str) -> Result<Action, Failure> {
-    name.parse().map_err(|()| {
-        let meant = nearest(name, Action::ALL.map(Action::name));
-        let meant = meant.map_or(
-            "uppercase, lowercase, title-case, reverse or shuffle, or with --any-action another one of the responder's".to_owned(),
-            |meant| format!("did you mean {meant}?"),
-        );
-        usage(format!("unknown ACTION `{name}`: {meant}"))
-    })
+fn nearest_action(name: &OsStr) -> Option<&'static str> {
+    nearest(&name.to_string_lossy(), Action::ALL.map(Action::name))
+}
+
+fn unknown_action(name: &OsStr) -> Failure {
+    let meant = nearest_action(name).map_or(
+        "uppercase, lowercase, title-case, reverse or shuffle, or with --any-action another one of the responder's".to_owned(),
+        |meant| format!("did you mean {meant}?"),
+    );
+    let name = name.to_string_lossy();
+    usage(format!("unknown ACTION `{name}`: {meant}"))
 }
 
 /// What is wrong with arguments that are no request, where the first looks like the name of a command.

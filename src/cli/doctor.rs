@@ -155,7 +155,7 @@ pub fn parse(options: ServiceOptions, mut free: Vec<OsString>) -> Result<Invocat
         }
         false => {
             let (role, mut arguments) = command(free)?;
-            if [NAME, "demo"].contains(&role.name) {
+            if [NAME, "demo", super::judge::NAME].contains(&role.name) {
                 return Err(usage(format!("doctor examines no {}", role.name)));
             }
             if role.name == request.name && arguments.len() == 2 && !options.lines {

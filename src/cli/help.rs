@@ -8,6 +8,7 @@ Usage: mqtt_client [OPTIONS] NETID ACTION MESSAGE
        mqtt_client [OPTIONS] responder
        mqtt_client [OPTIONS] fleet [FILTER]
        mqtt_client [OPTIONS] doctor [COMMAND]
+       mqtt_client [OPTIONS] judge CLIENT [ARG...]
        mqtt_client demo
 
   NETID ACTION MESSAGE   ask the text service on the broker, print the answer;
@@ -23,6 +24,10 @@ Usage: mqtt_client [OPTIONS] NETID ACTION MESSAGE
   doctor [COMMAND]       find out why COMMAND (device USER_ID, controller,
                          responder, NETID ACTION) does not work: a line a step,
                          the first that fails with its remedy
+  judge CLIENT [ARG...]  judge a client of the text service that takes [-v]
+                         [--host HOST] [-p PORT] NETID ACTION MESSAGE, against
+                         a broker of the judge's own: a line a check; options
+                         after CLIENT are the client's
   demo                   all of it around an embedded broker (feature `demo`)
 
 Options may stand anywhere; after -- nothing is an option.
@@ -42,7 +47,8 @@ Connection:
   -W, --timeout S        request: seconds for all of it (10); device: seconds
                          without a word from the controller (60); controller:
                          seconds without the next reply (60); fleet --once:
-                         seconds for all of it (10); 0 for no limit
+                         seconds for all of it (10); 0 for no limit; judge:
+                         seconds for each run of CLIENT (15)
       --reconnect-delay S
                          seconds before a new attempt, doubling to 60 (1)
       --service          doctor: with the settings of the systemd unit
@@ -107,8 +113,8 @@ Programs:
 
 Output:
       --once             fleet: print the table once, and exit
-      --json             fleet, doctor: a line of JSON for each, and for each
-                         change; an object of JSON a step
+      --json             fleet, doctor, judge: a line of JSON for each, and for
+                         each change; an object of JSON a step; one a check
   -v, --verbose          say what happens; -vv: every packet
       --quiet            no warnings
       --help             this text
@@ -119,9 +125,9 @@ Each option has an environment variable, MQTT_CLIENT_ and its long name
 line wins. RUST_LOG works, too.
 
 Exit codes: 0 done; 64 bad command line; 65 bad message; 69 no broker;
-74 output lost; 75 no answer in time; 76 protocol broken by the other end, or
-a session failed; 77 login or subscription refused; 78 bad configuration;
-130 request interrupted.
+74 output lost; 75 no answer in time, or judge: a check not tried; 76 protocol
+broken by the other end, a session failed, or judge: a check is wrong; 77 login
+or subscription refused; 78 bad configuration; 130 request interrupted.
 
 Examples:
   mqtt_client abcd01 uppercase 'Hello, world'

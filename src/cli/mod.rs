@@ -5,6 +5,7 @@ mod commands;
 mod connection;
 mod doctor;
 mod help;
+mod judge;
 mod login;
 mod nearest;
 mod presence;
@@ -21,6 +22,7 @@ use std::time::Duration;
 pub use connection::{ClientId, ConnectionConfig, HOST, PORT, PORT_TLS};
 pub use doctor::{Examined, Patient, Setting, Source};
 pub use help::HELP;
+pub use judge::JudgeConfig;
 pub use login::{LoginConfig, PasswordSource};
 pub use presence::PresenceConfig;
 pub use table::{COMMANDS, Command, Group, OPTIONS, OptionSpec, variable};
@@ -109,6 +111,8 @@ pub enum Invocation {
         /// In JSON.
         json: bool,
     },
+    /// Judge a client of the text service.
+    Judge(JudgeConfig),
     /// Examine the way to the broker, and what it allows.
     Doctor {
         /// For whom.
@@ -160,9 +164,11 @@ pub fn parse(
     environment: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<(Verbosity, Invocation), Failure> {
     let mut args: Vec<OsString> = args.into_iter().collect();
-    let literal = match args.iter().position(|arg| arg == "--") {
-        Some(at) => args.split_off(at).split_off(1),
-        None => Vec::new(),
+    let first_dashes = || args.iter().position(|arg| arg == "--");
+    let literal = match (judge::client_begins(&args), first_dashes()) {
+        (Some(at), _) => args.split_off(at),
+        (None, Some(at)) => args.split_off(at).split_off(1),
+        (None, None) => Vec::new(),
     };
     // `-h` takes a host, as in mosquitto's clients. Without one it can only ask for help.
     let lone_h = args.last().is_some_and(|last| last == "-h");
@@ -175,12 +181,8 @@ pub fn parse(
     }
     let verbosity = verbosity(&mut values)?;
     // Of those that were typed alone: the environment may hold options of other commands.
-    let restricted = |option: &&OptionSpec| !option.only_for.is_empty();
-    let restricted: Vec<&OptionSpec> = OPTIONS
-        .iter()
-        .filter(restricted)
-        .filter(|option| values.is_typed(option.long))
-        .collect();
+    let typed = OPTIONS.iter().filter(|option| values.is_typed(option.long));
+    let typed: Vec<&OptionSpec> = typed.collect();
     let options = ServiceOptions::read(&mut values)?;
     let mut free = values.finish();
     if let Some(unknown) = free.iter().find(|arg| {
@@ -196,12 +198,16 @@ pub fn parse(
         let mut names = option.only_for.iter();
         names.any(|name| [command.name, examined].contains(name))
     };
-    if let Some(option) = restricted.iter().find(|option| !is_for(option)) {
+    let mut restricted = typed.iter().filter(|option| !option.only_for.is_empty());
+    if let Some(option) = restricted.find(|option| !is_for(option)) {
         return Err(usage(format!(
             "{} is for {}, not for {examined}",
             option.long,
             option.only_for.join(" and "),
         )));
+    }
+    if command.name == judge::NAME {
+        judge::refuse(&typed)?;
     }
     // What there is to warn of, a doctor says in lines of its own.
     let verbosity = match (verbosity, command.name) {

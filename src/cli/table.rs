@@ -5,8 +5,8 @@
 use std::ffi::OsString;
 
 use super::commands::{self, ServiceOptions};
-use super::doctor;
 use super::{Failure, Invocation};
+use super::{doctor, judge};
 
 /// A command, as its first argument names it.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct Command {
 }
 
 /// All commands. The first is meant where the first argument is not the name of a command.
-pub static COMMANDS: [Command; 7] = [
+pub static COMMANDS: [Command; 8] = [
     Command {
         name: "request",
         arguments: "NETID ACTION MESSAGE",
@@ -50,6 +50,11 @@ pub static COMMANDS: [Command; 7] = [
         name: doctor::NAME,
         arguments: "[COMMAND]",
         parse: doctor::parse,
+    },
+    Command {
+        name: judge::NAME,
+        arguments: "CLIENT [ARG...]",
+        parse: judge::parse,
     },
     Command {
         name: "demo",
@@ -217,7 +222,7 @@ pub static OPTIONS: [OptionSpec; 42] = {
             .only_for(&["fleet"])
             .without_variable(),
         flag(Output, "--json")
-            .only_for(&["fleet", "doctor"])
+            .only_for(&["fleet", "doctor", "judge"])
             .without_variable(),
         flag(Output, "--verbose").short("-v"),
         flag(Output, "--quiet"),

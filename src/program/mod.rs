@@ -9,6 +9,7 @@ mod device;
 mod doctor;
 mod farewell;
 mod fleet;
+mod judge;
 mod machine;
 pub mod old_session;
 pub mod output;
@@ -115,6 +116,7 @@ fn carry_out(invocation: Invocation) -> Result<u8, Failure> {
             config,
             json,
         } => fleet::run(connection, config, json),
+        Invocation::Judge(config) => judge::run(config),
         Invocation::Doctor { patient, json } => doctor::run(patient, json),
     }
 }

@@ -1,6 +1,7 @@
 //! Protocol B, the text request: its topics and its five actions, as both ends read them.
 
 mod action_name;
+pub mod judge;
 mod late_answers;
 pub mod requester;
 pub mod responder;

@@ -25,9 +25,10 @@ fn options() -> Vec<&'static str> {
     options
 }
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "net",
     "doctor",
+    "judge",
     "device",
     "controller",
     "responder",
@@ -104,12 +105,13 @@ fn argument(random: &mut Rng, options: &[&'static str]) -> OsString {
 
 /// A command that is right but for what is thrown in.
 fn arguments(random: &mut Rng, options: &[&'static str]) -> Vec<OsString> {
-    let right: [&[&str]; 6] = [
+    let right: [&[&str]; 7] = [
         &["net", "reverse", "text"],
         &["device", "alice"],
         &["controller"],
         &["responder"],
         &["fleet"],
+        &["judge", "client"],
         &[],
     ];
     let right = choice(random, &right).iter();
@@ -246,6 +248,10 @@ fn any_command_line_is_understood_or_refused() {
                     ..
                 },
             )) => ("fleet", Some(options)),
+            Ok((_, Invocation::Judge(config))) => {
+                assert!(!config.client.is_empty() && !config.time.is_zero());
+                ("judge", None)
+            }
             Ok((_, Invocation::Doctor { patient, .. })) => match patient {
                 Patient::Unit(_) => ("doctor", None),
                 Patient::Run { run, .. } => ("doctor", run.connection().cloned()),
@@ -270,6 +276,7 @@ fn any_command_line_is_understood_or_refused() {
         "controller",
         "responder",
         "fleet",
+        "judge",
     ] {
         assert!(understood.contains_key(name), "{understood:?}");
     }

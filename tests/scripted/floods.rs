@@ -192,7 +192,11 @@ fn a_broker_that_reads_nothing_for_a_second() {
             // The stall, well below the 5 s after which a connection is given up.
             std::thread::sleep(Duration::from_secs(1));
             // Not before the program knows that all is confirmed: until then it may drop what has QoS 0.
-            let last_step = if qos == 2 { wire::PUBREL } else { wire::PUBLISH };
+            let last_step = if qos == 2 {
+                wire::PUBREL
+            } else {
+                wire::PUBLISH
+            };
             let mut answered = HashSet::new();
             while let Some(packet) = peer.receive() {
                 if let Some(answer) = answer(&packet) {

@@ -108,6 +108,10 @@ fn the_help_says_the_defaults() {
             "fleet --once: seconds for all of it ({})",
             seconds(FleetConfig::TIMEOUT)
         ),
+        format!(
+            "seconds for each run of CLIENT ({})",
+            seconds(JudgeConfig::TIME)
+        ),
         format!("has + and # ({})", FleetConfig::FILTER),
         format!(
             "without a word from the controller ({})",

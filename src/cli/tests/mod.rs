@@ -1,6 +1,7 @@
 //! What is typed, and what it comes to.
 
 mod help;
+mod judge;
 mod presence;
 mod refusals;
 

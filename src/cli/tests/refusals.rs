@@ -155,6 +155,18 @@ fn wrong_usage_names_the_thing_and_the_remedy() {
         (&["fleet", "a#"], "FILTER `a#` is no topic filter"),
         (&["fleet", "a", "b"], "one FILTER, not 2"),
         (&["responder", "--once"], "--once is for fleet"),
+        (&["judge"], "judge takes CLIENT"),
+        (&["judge", ""], "judge takes CLIENT"),
+        (&["-h", "pi", "judge", "x"], "--host is not for judge"),
+        (&["judge", "--qos=2", "x"], "--qos is not for judge"),
+        (&["judge", "--lines", "x"], "--lines is for request"),
+        (&["judge", "-W", "0", "x"], "seconds above 0"),
+        (&["doctor", "judge", "x"], "doctor examines no judge"),
+        (
+            &["juge", "x"],
+            "unknown command `juge`: did you mean judge?",
+        ),
+        (&["juge", "python3", "x"], "did you mean judge?"),
         (
             &["--tls", "-h", "/run/x", "responder"],
             "over a Unix socket",

@@ -37,12 +37,12 @@ const HEAD_START: Duration = Duration::from_millis(100);
 /// The process groups of the programs that run.
 static GROUPS: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
-fn groups() -> MutexGuard<'static, Vec<Pid>> {
+pub fn groups() -> MutexGuard<'static, Vec<Pid>> {
     GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The process group of a program that runs. Dropped, it is killed.
-struct Group(Pid);
+pub struct Group(Pid);
 
 /// Whether any program runs.
 pub fn any() -> bool {
@@ -60,7 +60,16 @@ pub fn signal_all(signal: Signal) {
 impl Group {
     fn of(leader: Pid) -> Self {
         groups().push(leader);
+        Self::known(leader)
+    }
+
+    /// One that is among [`groups`] already.
+    pub fn known(leader: Pid) -> Self {
         Self(leader)
+    }
+
+    pub fn leader(&self) -> Pid {
+        self.0
     }
 
     /// Whether there is a process of it, which may have ended and not been waited for.
@@ -68,7 +77,7 @@ impl Group {
         killpg(self.0, None).is_ok()
     }
 
-    fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         // Fails where nothing of it is left.
         let _ = killpg(self.0, signal);
     }
@@ -177,7 +186,7 @@ fn is_over(until: Option<Instant>) -> bool {
 }
 
 /// Both ends of a pipe, which no other program inherits.
-fn pipe() -> nix::Result<(OwnedFd, OwnedFd)> {
+pub fn pipe() -> nix::Result<(OwnedFd, OwnedFd)> {
     #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
     return nix::unistd::pipe2(OFlag::O_CLOEXEC);
     #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
@@ -232,6 +241,19 @@ fn begin(
     let (stderr, their_stderr) = pipe()?;
     files.add_dup2(their_stdout.as_raw_fd(), 1)?;
     files.add_dup2(their_stderr.as_raw_fd(), 2)?;
+    let pid = posix_spawn(
+        program.as_c_str(),
+        &files,
+        &attributes()?,
+        &arguments,
+        &variables,
+    )?;
+    let stdin = stdin.map(|(_, ours)| (ours, job.input.clone()));
+    Ok((pid, Streams::new(stdin, stdout, stderr, end, output, name)))
+}
+
+/// A process group of its own, all signals let through, and each as a new process has it.
+pub fn attributes() -> nix::Result<PosixSpawnAttr> {
     let mut attributes = PosixSpawnAttr::init()?;
     attributes.set_flags(
         PosixSpawnFlags::POSIX_SPAWN_SETPGROUP
@@ -242,19 +264,11 @@ fn begin(
     attributes.set_sigmask(&SigSet::empty())?;
     // Rust's runtime ignores it.
     attributes.set_sigdefault(&SigSet::from(Signal::SIGPIPE))?;
-    let pid = posix_spawn(
-        program.as_c_str(),
-        &files,
-        &attributes,
-        &arguments,
-        &variables,
-    )?;
-    let stdin = stdin.map(|(_, ours)| (ours, job.input.clone()));
-    Ok((pid, Streams::new(stdin, stdout, stderr, end, output, name)))
+    Ok(attributes)
 }
 
 /// A thread that waits for the end of the process whose number it is given. The file that this returns is at its end then.
-fn watch() -> nix::Result<(Sender<Pid>, OwnedFd)> {
+pub fn watch() -> nix::Result<(Sender<Pid>, OwnedFd)> {
     let (end, held) = pipe()?;
     let (sender, pid) = mpsc::channel();
     let wait = move || {

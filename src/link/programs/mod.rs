@@ -10,6 +10,7 @@
 
 mod child;
 mod folder;
+mod process;
 mod streams;
 
 use std::path::{Path, PathBuf};
@@ -62,6 +63,8 @@ impl ProgramOptions {
         }
     }
 }
+
+pub use process::{Ended, Process};
 
 pub(in crate::link) use child::spawn;
 
