@@ -27,6 +27,7 @@ complete -c mqtt_client -l commands -x -a '(__fish_complete_directories)' -d 'Fo
 complete -c mqtt_client -l delay -x -d 'Seconds before the first command'
 complete -c mqtt_client -l seed -x -d 'Repeat the choice of commands'
 complete -c mqtt_client -l sessions -x -d 'Exit after so many'
+complete -c mqtt_client -l roster -r -F -d 'File of who is awaited'
 complete -c mqtt_client -l report -r -F -d 'A line of JSON a session'
 complete -c mqtt_client -l verdict -d 'Publish the verdict, or show it'
 complete -c mqtt_client -l share -x -d 'Share the work with a group'

@@ -37,6 +37,7 @@ pub struct ServiceOptions {
     delay: Option<Duration>,
     seed: Option<u64>,
     sessions: Option<u64>,
+    roster: Option<PathBuf>,
     report: Option<PathBuf>,
     verdict: bool,
     share: Option<Level>,
@@ -77,6 +78,7 @@ impl ServiceOptions {
             delay: values.get("--delay", values::seconds)?,
             seed: values.get("--seed", values::number)?,
             sessions: values.get("--sessions", values::positive)?,
+            roster: values.get("--roster", values::path)?,
             report: values.get("--report", values::path)?,
             verdict: values.switch("--verdict")? == Some(true),
             share: values.get("--share", values::share_name)?,
@@ -200,6 +202,20 @@ pub fn controller(options: ServiceOptions, free: Vec<OsString>) -> Result<Invoca
     let in_a_group = options.share.is_some();
     let commands = options.commands.map(|given| given.read(values::range));
     let commands = commands.transpose()?;
+    if options.roster.is_some() {
+        let why = match (options.sessions, in_a_group) {
+            (Some(_), _) => {
+                "--roster and --sessions: the one ends when all have passed, the other after N sessions; leave one away"
+            }
+            (None, true) => {
+                "--roster and --share: of a group no controller sees everybody's sessions; leave one away"
+            }
+            (None, false) => "",
+        };
+        if !why.is_empty() {
+            return Err(usage(why.to_owned()));
+        }
+    }
     Ok(Invocation::Controller {
         connection: options.connection.service("controller", in_a_group)?,
         plan: Plan {
@@ -210,11 +226,11 @@ pub fn controller(options: ServiceOptions, free: Vec<OsString>) -> Result<Invoca
             seed: options.seed.unwrap_or_else(|| fastrand::u64(..)),
             sessions: options.sessions,
             share: options.share,
-            replies: usual.replies,
-            near_misses: usual.near_misses,
             verdict: options.verdict,
+            ..usual
         },
         replies: options.replies,
+        roster: options.roster,
         report: options.report,
         state: options.state,
     })

@@ -79,6 +79,8 @@ Message:
       --delay S          controller: seconds before the first command (3)
       --seed N           controller: repeat the choice of commands and ids
       --sessions N       controller: exit after N sessions
+      --roster FILE      controller: exit when each USER_ID in FILE, one a line
+                         and a name after it, has passed once
       --report FILE      controller: a line of JSON a session, - for stdout
       --verdict          device, controller: the controller publishes what it
                          makes of a session on USER_ID/verdict; the device
@@ -120,8 +122,8 @@ line wins. RUST_LOG works, too.
 
 Exit codes: 0 done; 64 bad command line; 65 bad message; 69 no broker;
 74 output lost; 75 no answer in time; 76 protocol broken by the other end, or
-a session failed; 77 login or subscription refused; 78 bad configuration;
-130 request interrupted.
+a session failed, or one of --roster has not passed; 77 login or subscription
+refused; 78 bad configuration; 130 request interrupted.
 
 Examples:
   mqtt_client abcd01 uppercase 'Hello, world'

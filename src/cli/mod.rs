@@ -84,6 +84,8 @@ pub enum Invocation {
         plan: Plan,
         /// The file that replaces the table of replies.
         replies: Option<PathBuf>,
+        /// The file that says who is awaited.
+        roster: Option<PathBuf>,
         /// Where a line for each session goes; `-` for standard output.
         report: Option<PathBuf>,
         /// Where it remembers its sessions.

@@ -8,12 +8,15 @@ mod mistakes;
 mod places;
 mod plan;
 mod session;
+mod steps;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Instant;
 
+pub use memory::passed_before;
 pub use plan::Plan;
 pub use session::{PATIENCE, SETTLE};
+pub use steps::Step;
 
 use super::report::Report;
 use super::verdict::{Word, verdict_message};
@@ -23,6 +26,7 @@ use super::{
 };
 use crate::mqtt::{Level, Message, QoS, TopicFilter};
 use crate::role::{Effect, Event, Reaction, Role};
+use memory::remember_passed;
 use session::{Session, Stage};
 
 /// The most sessions at one time, so that a flood of logins cannot use up the memory: each has at most
@@ -54,6 +58,10 @@ pub struct Controller {
     started: u64,
     passed: u64,
     failed: u64,
+    /// Who is on the roster and has not passed.
+    awaited: HashSet<Level>,
+    /// What nobody has taken yet.
+    steps: Vec<Step>,
 }
 
 impl Controller {
@@ -62,6 +70,7 @@ impl Controller {
     pub fn new(plan: Plan) -> Self {
         Self {
             random: fastrand::Rng::with_seed(plan.seed),
+            awaited: plan.roster.user_ids().cloned().collect(),
             plan,
             sessions: HashMap::new(),
             fresh: HashMap::new(),
@@ -71,6 +80,7 @@ impl Controller {
             started: 0,
             passed: 0,
             failed: 0,
+            steps: Vec::new(),
         }
     }
 
@@ -171,6 +181,9 @@ impl Controller {
         effects.extend(self.unsubscribe(unique_id, &session));
         effects.push(self.remember(unique_id));
         effects.push(self.remember_judged());
+        if verdict.is_ok() && self.awaited.remove(&session.user_id) {
+            effects.push(remember_passed(&session.user_id));
+        }
         effects.push(Effect::Emit(Report {
             user_id: session.user_id,
             unique_id: unique_id.clone(),
@@ -224,7 +237,8 @@ impl Controller {
 
     fn has_judged_all(&self) -> bool {
         let judged = self.passed + self.failed;
-        self.plan.sessions.is_some_and(|all| judged >= all)
+        let is_class_over = self.awaited.is_empty() && !self.plan.roster.is_empty();
+        is_class_over || self.plan.sessions.is_some_and(|all| judged >= all)
     }
 
     /// How many sessions passed and failed, those of an earlier process among them.
@@ -243,6 +257,7 @@ impl Role for Controller {
             Event::Connected { .. } if self.has_judged_all() => vec![Effect::Finish],
             Event::Connected { .. } if !std::mem::replace(&mut self.is_listening, true) => {
                 let logins = Effect::Subscribe(self.plan.logins(), QoS::ExactlyOnce);
+                self.went_on();
                 let mut effects = self.subscribe_again();
                 effects.push(logins);
                 effects.extend(self.listen_for_logins());

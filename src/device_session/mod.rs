@@ -1,6 +1,7 @@
 //! Protocol A, the device session: its topics, its replies and its last words, as both ends read them.
 //! Each topic has its inverse beside it. Knows neither of the ends.
 
+pub mod class;
 pub mod controller;
 pub mod device;
 pub mod report;

@@ -7,26 +7,40 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use super::announced::Announced;
+use super::classroom::{Attended, Classroom};
 use super::connection::Connection;
 use super::reports::Reports;
 use super::state_dir::StateDir;
 use super::systemd::Systemd;
-use super::{DONE, replies, share, signals};
+use super::{DONE, classroom, replies, share, signals};
 use crate::cli::{ConnectionConfig, StateConfig};
-use crate::device_session::controller::{Controller, Plan};
+use crate::device_session::class::Class;
+use crate::device_session::controller::{Controller, Plan, passed_before};
 use crate::link::engine::journal::Journal;
 use crate::link::{End, Presence, Run, Session};
 use crate::role::{Failure, Kind};
 
+/// The files that its options name.
+pub struct Files {
+    /// What replaces the table of replies.
+    pub replies: Option<PathBuf>,
+    /// Who is awaited.
+    pub roster: Option<PathBuf>,
+    /// Where a line for each session goes.
+    pub report: Option<PathBuf>,
+}
+
+/// The exit code of a stop before everybody on the roster has passed.
+const UNFINISHED: Kind = Kind::Protocol;
+
 /// Runs it.
 ///
 /// # Errors
-/// Why it ended, or how many sessions failed.
+/// Why it ended, or how many sessions failed; where there is a roster, who of it has not passed.
 pub fn run(
     connection: ConnectionConfig,
     plan: Plan,
-    replies: Option<PathBuf>,
-    report: Option<PathBuf>,
+    files: Files,
     state: Option<StateConfig>,
 ) -> Result<u8, Failure> {
     let connection = Connection::load(connection)?;
@@ -36,9 +50,17 @@ pub fn run(
         sessions: Some(Arc::clone(&judged)),
         ..presence
     });
-    let replies = replies::load(replies.as_deref(), plan.replies)?;
-    let plan = Plan { replies, ..plan };
-    let mut reports = Reports::open(report.as_deref())?;
+    let replies = replies::load(files.replies.as_deref(), plan.replies)?;
+    let roster = classroom::roster(files.roster.as_deref())?;
+    let mut reports = Reports::open(files.report.as_deref())?;
+    let has_roster = !roster.is_empty();
+    let mut class = Class::new(&roster);
+    let plan = Plan {
+        replies,
+        roster,
+        watched: has_roster,
+        ..plan
+    };
     let state = state.map(StateDir::lock).transpose()?;
     let journal = state
         .as_ref()
@@ -50,7 +72,10 @@ pub fn run(
         keep: journal.is_some(),
     };
     let memory = journal.as_ref().map(Journal::memory).unwrap_or_default();
-    signals::until_signal(DONE, move |stop| {
+    passed_before(&memory).for_each(|user_id| class.has_passed_before(&user_id));
+    let room = Classroom::new(class);
+    let attended = has_roster.then(|| room.clone());
+    let outcome = signals::until_signal(DONE, move |stop| {
         let _locked_until_the_end = state;
         let Some(mut options) = connection.for_service(session, stop)? else {
             return Ok(End::Stopped);
@@ -69,7 +94,8 @@ pub fn run(
         let count = |all: u64| judged.store(u32::try_from(all).unwrap_or(u32::MAX), Relaxed);
         count(all);
         let line = format!("waiting for logins on login at {}", options.address());
-        let end = run.carry(Announced::new(role, line), |report| {
+        let role = Announced::new(Attended::new(role, attended), line);
+        let end = run.carry(role, |report| {
             all += 1;
             count(all);
             failed += u64::from(report.verdict.is_err());
@@ -78,11 +104,18 @@ pub fn run(
         })?;
         match failed {
             0 => Ok(end),
-            _ if end == End::Stopped => Ok(end),
+            // The best attempt of each counts.
+            _ if end == End::Stopped || has_roster => Ok(end),
             _ => Err(Failure::new(
                 Kind::Protocol,
                 format!("{failed} of {all} sessions failed"),
             )),
         }
-    })
+    });
+    // Here and not above: a stop does not wait for a thread that is in a call.
+    let outstanding = room.class().outstanding();
+    match (outcome, outstanding) {
+        (Ok(_), Some(outstanding)) => Err(Failure::new(UNFINISHED, outstanding)),
+        (outcome, _) => outcome,
+    }
 }

@@ -3,6 +3,7 @@
 
 mod announced;
 mod byte_order_mark;
+mod classroom;
 mod connection;
 mod controller;
 mod device;
@@ -102,9 +103,17 @@ fn carry_out(invocation: Invocation) -> Result<u8, Failure> {
             connection,
             plan,
             replies,
+            roster,
             report,
             state,
-        } => controller::run(connection, plan, replies, report, state),
+        } => {
+            let files = controller::Files {
+                replies,
+                roster,
+                report,
+            };
+            controller::run(connection, plan, files, state)
+        }
         Invocation::Responder {
             connection,
             config,

@@ -24,7 +24,7 @@ pub struct Mistakes {
     /// In the order in which they were made first.
     pub list: Vec<Mistake>,
     /// Those of kinds beyond [`MOST`].
-    others: u64,
+    pub(super) others: u64,
 }
 
 impl Mistakes {

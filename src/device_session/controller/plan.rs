@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::super::class::Roster;
 use super::super::{PAUSE, Replies, login_topic};
 use crate::mqtt::{Level, QoS, TopicFilter};
 
@@ -30,6 +31,10 @@ pub struct Plan {
     pub near_misses: bool,
     /// Publish each verdict to `<USER_ID>/verdict`.
     pub verdict: bool,
+    /// Finish when each of them has passed once; where nobody is on it, it ends nothing.
+    pub roster: Roster,
+    /// Collect each [`Step`](super::Step) for [`Controller::take_steps`](super::Controller::take_steps).
+    pub watched: bool,
 }
 
 impl Plan {
@@ -54,6 +59,8 @@ impl Default for Plan {
             share: None,
             near_misses: true,
             verdict: false,
+            roster: Roster::default(),
+            watched: false,
         }
     }
 }
