@@ -13,6 +13,7 @@ use super::values::{self, Given, Values};
 use super::{Invocation, MACHINE, StateConfig, Text, sized, usage};
 use crate::device_session::controller::Plan;
 use crate::device_session::device::DeviceConfig;
+use crate::device_session::prefix::Prefix;
 use crate::fleet::FleetConfig;
 use crate::mqtt::{Level, QoS, TopicFilter};
 use crate::role::{Failure, Kind};
@@ -39,6 +40,7 @@ pub struct ServiceOptions {
     sessions: Option<u64>,
     roster: Option<PathBuf>,
     report: Option<PathBuf>,
+    prefix: Prefix,
     verdict: bool,
     share: Option<Level>,
     once: bool,
@@ -80,6 +82,7 @@ impl ServiceOptions {
             sessions: values.get("--sessions", values::positive)?,
             roster: values.get("--roster", values::path)?,
             report: values.get("--report", values::path)?,
+            prefix: values.get("--prefix", values::prefix)?.unwrap_or_default(),
             verdict: values.switch("--verdict")? == Some(true),
             share: values.get("--share", values::share_name)?,
             once: values.count("--once") > 0,
@@ -172,12 +175,12 @@ pub fn device(options: ServiceOptions, free: Vec<OsString>) -> Result<Invocation
     // Not the USER_ID itself: a NETID of that name would be the same client, and its request would end the device's
     // session.
     let client_id = match usual.user_id.as_str() {
-        MACHINE => ClientId::WithMachine("device".to_owned()),
+        MACHINE => ClientId::WithMachine(below(&options.prefix, "device")),
         id if id.contains(MACHINE) => {
             let text = format!("USER_ID `{id}`: {MACHINE}, the machine's name, stands alone");
             return Err(usage(text));
         }
-        id => ClientId::Is(format!("device-{id}")),
+        id => ClientId::Is(format!("{}-{id}", below(&options.prefix, "device"))),
     };
     Ok(Invocation::Device {
         connection: options.connection.config(client_id)?,
@@ -185,6 +188,7 @@ pub fn device(options: ServiceOptions, free: Vec<OsString>) -> Result<Invocation
             qos: options.qos.unwrap_or(usual.qos),
             timeout: timeout.unwrap_or(usual.timeout),
             has_programs: programs.is_some(),
+            prefix: options.prefix,
             verdict: options.verdict,
             ..usual
         },
@@ -217,7 +221,9 @@ pub fn controller(options: ServiceOptions, free: Vec<OsString>) -> Result<Invoca
         }
     }
     Ok(Invocation::Controller {
-        connection: options.connection.service("controller", in_a_group)?,
+        connection: options
+            .connection
+            .service(&below(&options.prefix, "controller"), in_a_group)?,
         plan: Plan {
             commands,
             delay: options.delay.unwrap_or(usual.delay),
@@ -226,6 +232,7 @@ pub fn controller(options: ServiceOptions, free: Vec<OsString>) -> Result<Invoca
             seed: options.seed.unwrap_or_else(|| fastrand::u64(..)),
             sessions: options.sessions,
             share: options.share,
+            prefix: options.prefix,
             verdict: options.verdict,
             ..usual
         },
@@ -288,6 +295,15 @@ pub fn fleet(options: ServiceOptions, free: Vec<OsString>) -> Result<Invocation,
 
 pub fn demo(_: ServiceOptions, free: Vec<OsString>) -> Result<Invocation, Failure> {
     none_left(free, "demo").map(|()| Invocation::Demo)
+}
+
+/// The part of a client id that says what it is, with the prefix of its topics: two classes on one broker have a controller
+/// and a device of the same name each. Without a slash, because a client id may be one level of a topic.
+fn below(prefix: &Prefix, role: &str) -> String {
+    match prefix.text() {
+        Some(prefix) => format!("{role}-{}", prefix.replace('/', "-")),
+        None => role.to_owned(),
+    }
 }
 
 fn none_left(free: Vec<OsString>, command: &str) -> Result<(), Failure> {

@@ -82,6 +82,8 @@ Message:
       --roster FILE      controller: exit when each USER_ID in FILE, one a line
                          and a name after it, has passed once
       --report FILE      controller: a line of JSON a session, - for stdout
+      --prefix PREFIX    device, controller: put PREFIX/ before every topic, so
+                         that several controllers share one broker
       --verdict          device, controller: the controller publishes what it
                          makes of a session on USER_ID/verdict; the device
                          shows that, and exits with 76 where it has failed

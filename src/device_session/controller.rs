@@ -1,5 +1,6 @@
 //! The controller's end of a session: hands out UNIQUE IDs, sends commands, and judges the replies.
 
+mod bare;
 mod judge;
 mod login;
 mod memory;
@@ -60,6 +61,8 @@ pub struct Controller {
     failed: u64,
     /// Who is on the roster and has not passed.
     awaited: HashSet<Level>,
+    /// Those that were told already that they log in without the prefix.
+    strangers: HashSet<Level>,
     /// What nobody has taken yet.
     steps: Vec<Step>,
 }
@@ -80,6 +83,7 @@ impl Controller {
             started: 0,
             passed: 0,
             failed: 0,
+            strangers: HashSet::new(),
             steps: Vec::new(),
         }
     }
@@ -235,24 +239,9 @@ impl Controller {
         effects
     }
 
-    fn has_judged_all(&self) -> bool {
-        let judged = self.passed + self.failed;
-        let is_class_over = self.awaited.is_empty() && !self.plan.roster.is_empty();
-        is_class_over || self.plan.sessions.is_some_and(|all| judged >= all)
-    }
-
-    /// How many sessions passed and failed, those of an earlier process among them.
-    #[must_use]
-    pub fn judged(&self) -> (u64, u64) {
-        (self.passed, self.failed)
-    }
-}
-
-impl Role for Controller {
-    type Item = Report;
-
-    fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Report> {
-        Ok(match event {
+    /// Reacts to an event whose topics have no prefix any more, with topics that have none yet.
+    fn react(&mut self, now: Instant, event: Event<'_>) -> Vec<Effect<Report>> {
+        match event {
             // The process that judged the last one was killed before its end.
             Event::Connected { .. } if self.has_judged_all() => vec![Effect::Finish],
             Event::Connected { .. } if !std::mem::replace(&mut self.is_listening, true) => {
@@ -270,13 +259,16 @@ impl Role for Controller {
             Event::Received(message) if message.retain => match self.is_for_the_protocol(message) {
                 true => vec![Effect::Warn(format!(
                     "ignored a retained message on {}: it is from an earlier session",
-                    message.topic
+                    self.plan.prefix.shown(&message.topic)
                 ))],
                 false => Vec::new(),
             },
             Event::Received(login) if login.topic == login_topic() => {
                 match login.payload.is_empty() {
-                    true => vec![Effect::Warn(nobody_speaks(&login.topic))],
+                    true => {
+                        let topic = self.plan.prefix.shown(&login.topic);
+                        vec![Effect::Warn(nobody_speaks(&topic))]
+                    }
                     false => self.login(now, login),
                 }
             }
@@ -292,7 +284,34 @@ impl Role for Controller {
                 }
                 effects
             }
-        })
+        }
+    }
+
+    fn has_judged_all(&self) -> bool {
+        let judged = self.passed + self.failed;
+        let is_class_over = self.awaited.is_empty() && !self.plan.roster.is_empty();
+        is_class_over || self.plan.sessions.is_some_and(|all| judged >= all)
+    }
+
+    /// How many sessions passed and failed, those of an earlier process among them.
+    #[must_use]
+    pub fn judged(&self) -> (u64, u64) {
+        (self.passed, self.failed)
+    }
+}
+
+impl Role for Controller {
+    type Item = Report;
+
+    fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Report> {
+        let prefix = self.plan.prefix.clone();
+        if let Event::Received(message) = event {
+            if prefix.local(&message.topic).is_none() {
+                return Ok(self.without_prefix(now, message));
+            }
+        }
+        let effects = prefix.around(event, |event| Ok(self.react(now, event)))?;
+        Ok(self.with_those_without_prefix(effects))
     }
 
     fn deadline(&self) -> Option<Instant> {

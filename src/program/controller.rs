@@ -16,6 +16,7 @@ use super::{DONE, classroom, replies, share, signals};
 use crate::cli::{ConnectionConfig, StateConfig};
 use crate::device_session::class::Class;
 use crate::device_session::controller::{Controller, Plan, passed_before};
+use crate::device_session::login_topic;
 use crate::link::engine::journal::Journal;
 use crate::link::{End, Presence, Run, Session};
 use crate::role::{Failure, Kind};
@@ -88,12 +89,13 @@ pub fn run(
         let run = Run::new(&options, stop)
             .watched_by(&mut systemd)
             .journaled(journal);
+        let login = plan.prefix.shown(login_topic());
+        let line = format!("waiting for logins on {login} at {}", options.address());
         let role = Controller::recalling(plan, &memory, Instant::now());
         let (passed, mut failed) = role.judged();
         let mut all = passed + failed;
         let count = |all: u64| judged.store(u32::try_from(all).unwrap_or(u32::MAX), Relaxed);
         count(all);
-        let line = format!("waiting for logins on login at {}", options.address());
         let role = Announced::new(Attended::new(role, attended), line);
         let end = run.carry(role, |report| {
             all += 1;

@@ -104,3 +104,52 @@ fn a_bad_roster_is_named_with_its_line() {
     let ended = harness::process::run(mqtt_client(["controller", "--roster", &roster]));
     assert_fails(&ended, 78, &["roster", "line 2", "`a/b`", "it has a `/`"]);
 }
+
+/// The verdict, the commands and all the rest have the prefix: none of the three hears anything of another's.
+#[test]
+fn classes_with_prefixes_of_their_own_share_a_broker() {
+    if missing(&[MOSQUITTO]) {
+        return;
+    }
+    let broker = Mosquitto::open();
+    let folder = Folder::new();
+    let roster = file(&folder, "roster", "alice\n");
+    let prefixes: [&[&str]; 3] = [&["--prefix", "7b"], &["--prefix", "school/7c"], &[]];
+    let classes = prefixes.map(|prefix| {
+        let args = [&["--verdict"], prefix].concat();
+        controller(&broker, &roster, &args)
+    });
+    let devices = prefixes.map(|prefix| {
+        let args = [&["device", "alice", "--verdict"], prefix].concat();
+        Process::start(broker.client(args))
+    });
+    for device in devices {
+        let ended = device.end();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let passed = "mqtt_client: the controller's verdict: passed\n";
+        assert_eq!(ended.stderr, passed, "{ended:?}");
+    }
+    for class in classes {
+        let ended = class.end();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(!ended.stderr.contains("failed"), "{ended:?}");
+        assert_eq!(ended.stderr.matches("logged in").count(), 1, "{ended:?}");
+    }
+}
+
+#[test]
+fn a_device_that_leaves_the_prefix_out_is_told_so() {
+    if missing(&[MOSQUITTO]) {
+        return;
+    }
+    let broker = Mosquitto::open();
+    let folder = Folder::new();
+    let roster = file(&folder, "roster", "alice\n");
+    let class = controller(&broker, &roster, &["--prefix", "7b"]);
+    let _alice = Process::start(broker.client(["device", "alice"]));
+    class.wait_for_stderr("`alice` came on login instead of 7b/login: the prefix is missing");
+    class.signal("TERM");
+    let ended = class.end();
+    assert_eq!(ended.code, Some(76), "{ended:?}");
+    assert!(ended.stderr.contains("not alice (no login)"), "{ended:?}");
+}

@@ -226,7 +226,8 @@ impl Class {
             }
             Step::NotLoggedIn { user_id, why } => {
                 if let Some(seat) = user_id.and_then(|user_id| self.seat(&user_id)) {
-                    seat.refused = Some(why);
+                    let is_busy = seat.attempts.last().is_some_and(|a| a.verdict.is_none());
+                    seat.refused = Some(why).filter(|_| !is_busy);
                 }
             }
             Step::Commanded {

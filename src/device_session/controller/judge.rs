@@ -15,7 +15,7 @@ use crate::mqtt::{Level, Message, printable};
 use crate::role::Effect;
 
 /// How many levels a UNIQUE ID of this program has: a topic that begins with another name is no session's.
-fn looks_like_unique_id(level: &Level) -> bool {
+pub(super) fn looks_like_unique_id(level: &Level) -> bool {
     let text = level.as_str();
     text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
@@ -97,7 +97,7 @@ impl Controller {
         }
     }
 
-    fn taken(&mut self, unique_id: &Level, stage: Option<Stage>) -> Vec<Effect<Report>> {
+    pub(super) fn taken(&mut self, unique_id: &Level, stage: Option<Stage>) -> Vec<Effect<Report>> {
         if let Some(stage) = stage {
             self.set_stage(unique_id, stage);
         }
@@ -142,7 +142,8 @@ impl Controller {
         }
         if *topic == unique_id_topic(&session.user_id) {
             let hint = format!(
-                "{topic} was told another UNIQUE ID, `{}`: is there a second controller on this broker? stop one, or give both the same --share",
+                "{} was told another UNIQUE ID, `{}`: is there a second controller on this broker? stop one, or give both the same --share",
+                self.plan.prefix.shown(topic),
                 printable(payload)
             );
             if !session.hints.is_empty() {
@@ -153,6 +154,7 @@ impl Controller {
         }
         let Some(stray) = stray(
             &self.plan.replies,
+            &self.plan.prefix,
             &session.user_id,
             unique_id,
             topic,
@@ -168,7 +170,7 @@ impl Controller {
 
     /// A login on a wrong topic: no session begins, so it is said at once.
     fn stray_login(&mut self, message: &Message) -> Option<Vec<Effect<Report>>> {
-        let (sentence, user_id) = stray_login(&message.topic, &message.payload)?;
+        let (sentence, user_id) = stray_login(&self.plan.prefix, &message.topic, &message.payload)?;
         let mut effects = vec![Effect::Warn(format!("no login: {sentence}"))];
         let user_id = user_id.filter(|user_id| user_id.as_str().len() <= MAX_USER_ID);
         self.step(|| Step::NotLoggedIn {
@@ -207,7 +209,7 @@ impl Controller {
             Stage::Settling { .. } => self.close(now, unique_id, Vec::new()),
             Stage::Commanding(commanding) => {
                 let is_over = commanding.expires_at.is_some_and(|at| at <= now);
-                let missing = session.missing(unique_id);
+                let missing = session.missing(&self.plan.prefix, unique_id);
                 if !is_over && session.mistakes.is_empty() {
                     return self.wait_on(now, unique_id, &missing);
                 }

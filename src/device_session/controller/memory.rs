@@ -45,7 +45,7 @@ impl Controller {
             let Ok(unique_id) = Level::new(name) else {
                 continue;
             };
-            let topic = command_topic(&unique_id);
+            let topic = controller.plan.prefix.topic(&command_topic(&unique_id));
             let unconfirmed = memory.unconfirmed.iter().filter(|known| **known == topic);
             let unconfirmed = u32::try_from(unconfirmed.count()).unwrap_or(u32::MAX);
             let Some(session) = recall(value, unconfirmed, now, &controller.plan) else {

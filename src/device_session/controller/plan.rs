@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::super::class::Roster;
+use super::super::prefix::Prefix;
 use super::super::{PAUSE, Replies, login_topic};
 use crate::mqtt::{Level, QoS, TopicFilter};
 
@@ -18,6 +19,8 @@ pub struct Plan {
     pub delay: Duration,
     /// How long to wait for the next reply; `None`: for ever.
     pub timeout: Option<Duration>,
+    /// The levels before every topic.
+    pub prefix: Prefix,
     /// How commands are published.
     pub qos: QoS,
     /// Where the UNIQUE IDs and the choice of commands come from.
@@ -53,6 +56,7 @@ impl Default for Plan {
             commands: None,
             delay: PAUSE,
             timeout: Some(Self::TIMEOUT),
+            prefix: Prefix::NONE,
             qos: Self::QOS,
             seed: 0,
             sessions: None,

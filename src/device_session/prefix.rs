@@ -1,0 +1,205 @@
+//! A prefix: the levels before every topic of a session, so that many controllers share one broker. The two ends know the
+//! protocol's topics without it; it is put before what they send and taken from what they hear, here alone. Only sentences
+//! that name a topic name it in full.
+
+use crate::mqtt::{Level, Message, TopicFilter, TopicName};
+use crate::role::{Effect, Event, Memory, Reaction};
+
+/// The longest prefix, in bytes: a USER_ID, a command and the rest of a topic have to fit behind it.
+pub const MAX_PREFIX: usize = 128;
+
+/// The levels before every topic, or none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Prefix(Option<TopicName>);
+
+impl Prefix {
+    /// Nothing before the topics.
+    pub const NONE: Self = Self(None);
+
+    /// The prefix with this text: one level or several.
+    ///
+    /// # Errors
+    /// Why it cannot stand before a topic.
+    pub fn new(text: &str) -> Result<Self, String> {
+        if text.starts_with('$') {
+            return Err("what begins with $ is the broker's own".to_owned());
+        }
+        if text.len() > MAX_PREFIX {
+            let size = text.len();
+            return Err(format!("it has {size} bytes, more than {MAX_PREFIX}"));
+        }
+        for level in text.split('/') {
+            Level::new(level).map_err(|why| match level {
+                "" => "it has an empty level".to_owned(),
+                _ => why.to_string(),
+            })?;
+        }
+        TopicName::new(text)
+            .map(|topic| Self(Some(topic)))
+            .map_err(|why| why.to_string())
+    }
+
+    /// Its text; `None` where there is no prefix.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        self.0.as_ref().map(TopicName::as_str)
+    }
+
+    /// This topic in full.
+    #[must_use]
+    pub fn topic(&self, topic: &TopicName) -> TopicName {
+        match &self.0 {
+            Some(prefix) => topic.under(prefix),
+            None => topic.clone(),
+        }
+    }
+
+    /// This filter in full. That of a group stays one.
+    #[must_use]
+    pub fn filter(&self, filter: &TopicFilter) -> TopicFilter {
+        match &self.0 {
+            Some(prefix) => filter.under(prefix),
+            None => filter.clone(),
+        }
+    }
+
+    /// What is shown of a topic that is to be named in full.
+    #[must_use]
+    pub fn shown(&self, topic: impl std::fmt::Display) -> String {
+        match &self.0 {
+            Some(prefix) => format!("{prefix}/{topic}"),
+            None => topic.to_string(),
+        }
+    }
+
+    /// The topic without the prefix; `None` where that is not before it.
+    pub(super) fn local(&self, topic: &TopicName) -> Option<TopicName> {
+        match &self.0 {
+            Some(prefix) => topic.below_of(prefix),
+            None => Some(topic.clone()),
+        }
+    }
+
+    /// The filter without the prefix; `None` where that is not before it.
+    pub(super) fn local_filter(&self, filter: &TopicFilter) -> Option<TopicFilter> {
+        match &self.0 {
+            Some(prefix) => filter.below_of(prefix),
+            None => Some(filter.clone()),
+        }
+    }
+
+    /// What a process remembers whose topics had this prefix, without it.
+    #[must_use]
+    pub fn recalled(&self, memory: Memory) -> Memory {
+        let unconfirmed = memory.unconfirmed.iter();
+        Memory {
+            unconfirmed: unconfirmed.filter_map(|topic| self.local(topic)).collect(),
+            ..memory
+        }
+    }
+
+    /// Has `role` react to an event whose topics have the prefix. A message without it is none of this role's.
+    pub(super) fn around<T>(
+        &self,
+        event: Event<'_>,
+        role: impl FnOnce(Event<'_>) -> Reaction<T>,
+    ) -> Reaction<T> {
+        if self.0.is_none() {
+            return role(event);
+        }
+        let without = |message: &Message| {
+            self.local(&message.topic).map(|topic| Message {
+                topic,
+                ..message.clone()
+            })
+        };
+        let effects = match event {
+            Event::Subscribed { filter, granted } => match &self.local_filter(filter) {
+                Some(filter) => role(Event::Subscribed { filter, granted })?,
+                None => Vec::new(),
+            },
+            Event::Confirmed(message) => match &without(message) {
+                Some(message) => role(Event::Confirmed(message))?,
+                None => Vec::new(),
+            },
+            Event::Undeliverable(message, why) => match &without(message) {
+                Some(message) => role(Event::Undeliverable(message, why))?,
+                None => Vec::new(),
+            },
+            Event::Received(message) => match &without(message) {
+                Some(message) => role(Event::Received(message))?,
+                None => Vec::new(),
+            },
+            Event::Connected { .. } | Event::Ran(..) | Event::Line(_) | Event::Deadline => {
+                role(event)?
+            }
+        };
+        Ok(effects
+            .into_iter()
+            .map(|effect| self.before(effect))
+            .collect())
+    }
+
+    fn before<T>(&self, effect: Effect<T>) -> Effect<T> {
+        match effect {
+            Effect::Subscribe(filter, qos) => Effect::Subscribe(self.filter(&filter), qos),
+            Effect::TrySubscribe(filter, qos) => Effect::TrySubscribe(self.filter(&filter), qos),
+            Effect::Unsubscribe(filter) => Effect::Unsubscribe(self.filter(&filter)),
+            Effect::Publish(message) => Effect::Publish(Message {
+                topic: self.topic(&message.topic),
+                ..message
+            }),
+            other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_one_level_or_several() {
+        for text in ["7b", "school/7b", "a b", "Ünï"] {
+            assert_eq!(Prefix::new(text).unwrap().text(), Some(text));
+        }
+        let long = "x".repeat(MAX_PREFIX + 1);
+        for (text, why) in [
+            ("", "it has an empty level"),
+            ("/a", "it has an empty level"),
+            ("a/", "it has an empty level"),
+            ("a//b", "it has an empty level"),
+            ("$SYS", "what begins with $ is the broker's own"),
+            ("a/+", "it has a `+`"),
+            ("#", "it has a `#`"),
+            (&long, "it has 129 bytes, more than 128"),
+        ] {
+            assert_eq!(Prefix::new(text).unwrap_err(), why, "{text}");
+        }
+    }
+
+    #[test]
+    fn it_is_put_before_topics_and_filters_and_taken_away_again() {
+        let prefix = Prefix::new("a/b").unwrap();
+        let topic = TopicName::new("U1/CMD1").unwrap();
+        let full = prefix.topic(&topic);
+        assert_eq!(full.as_str(), "a/b/U1/CMD1");
+        assert_eq!(prefix.local(&full), Some(topic.clone()));
+        for other in ["U1/CMD1", "a/b", "a/bc/U1", "A/b/U1", "a/b/"] {
+            let other = TopicName::new(other).unwrap();
+            assert_eq!(prefix.local(&other), None, "{other}");
+        }
+        for (filter, full) in [
+            ("U1/+", "a/b/U1/+"),
+            ("+/x/#", "a/b/+/x/#"),
+            ("$share/west/login", "$share/west/a/b/login"),
+        ] {
+            let filter = TopicFilter::new(filter).unwrap();
+            let full = TopicFilter::new(full).unwrap();
+            assert_eq!(prefix.filter(&filter), full);
+            assert_eq!(prefix.local_filter(&full), Some(filter.clone()));
+            assert_eq!(prefix.local_filter(&filter), None);
+            assert_eq!(Prefix::NONE.filter(&full), full);
+        }
+    }
+}
