@@ -2,7 +2,7 @@
 _mqtt_client() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
     case $previous in
-        --password-file|--replies|--roster|--report|--cafile|--cert|--key)
+        --password-file|--replies|--roster|--page|--report|--cafile|--cert|--key)
             mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --state-dir|--commands|--actions)
             mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
@@ -18,7 +18,7 @@ _mqtt_client() {
     local words="device controller responder request fleet doctor demo uppercase lowercase title-case reverse shuffle"
     if [[ $current == -* ]]; then
         words="--host --port --url --tls --cafile --cert --key --id --keepalive --timeout --reconnect-delay --service --username --password-file
-            --password --qos --lines --replies --again --state-dir --sync --commands --delay --seed --sessions --roster --report --prefix --verdict --share
+            --password --qos --lines --replies --again --state-dir --sync --commands --delay --seed --sessions --roster --page --report --prefix --verdict --share
             --actions --program-time --program-output --programs-at-once --at-most-once --any-action
             --presence --presence-end --once --json --verbose --quiet --help --version"
     fi

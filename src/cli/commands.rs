@@ -39,6 +39,7 @@ pub struct ServiceOptions {
     seed: Option<u64>,
     sessions: Option<u64>,
     roster: Option<PathBuf>,
+    page: Option<PathBuf>,
     report: Option<PathBuf>,
     prefix: Prefix,
     verdict: bool,
@@ -81,6 +82,7 @@ impl ServiceOptions {
             seed: values.get("--seed", values::number)?,
             sessions: values.get("--sessions", values::positive)?,
             roster: values.get("--roster", values::path)?,
+            page: values.get("--page", values::path)?,
             report: values.get("--report", values::path)?,
             prefix: values.get("--prefix", values::prefix)?.unwrap_or_default(),
             verdict: values.switch("--verdict")? == Some(true),
@@ -238,6 +240,7 @@ pub fn controller(options: ServiceOptions, free: Vec<OsString>) -> Result<Invoca
         },
         replies: options.replies,
         roster: options.roster,
+        page: options.page,
         report: options.report,
         state: options.state,
     })

@@ -81,7 +81,10 @@ Message:
       --sessions N       controller: exit after N sessions
       --roster FILE      controller: exit when each USER_ID in FILE, one a line
                          and a name after it, has passed once
-      --report FILE      controller: a line of JSON a session, - for stdout
+      --page FILE        controller: show the class in FILE, a page of HTML that
+                         loads itself anew
+      --report FILE      controller: a line of JSON a session, - for stdout;
+                         comma-separated values where FILE ends in .csv
       --prefix PREFIX    device, controller: put PREFIX/ before every topic, so
                          that several controllers share one broker
       --verdict          device, controller: the controller publishes what it

@@ -86,6 +86,8 @@ pub enum Invocation {
         replies: Option<PathBuf>,
         /// The file that says who is awaited.
         roster: Option<PathBuf>,
+        /// The page that shows the class.
+        page: Option<PathBuf>,
         /// Where a line for each session goes; `-` for standard output.
         report: Option<PathBuf>,
         /// Where it remembers its sessions.

@@ -158,7 +158,7 @@ pub fn variable(long: &str) -> String {
 }
 
 /// All options, in the order of the help text.
-pub static OPTIONS: [OptionSpec; 44] = {
+pub static OPTIONS: [OptionSpec; 45] = {
     use Group::{Connection, Login, Message, Output, Programs, Tls};
     const fn flag(group: Group, long: &'static str) -> OptionSpec {
         OptionSpec::flag(group, long)
@@ -197,6 +197,7 @@ pub static OPTIONS: [OptionSpec; 44] = {
         valued(Message, "--seed", "N").only_for(&["controller"]),
         valued(Message, "--sessions", "N").only_for(&["controller"]),
         valued(Message, "--roster", "FILE").only_for(&["controller"]),
+        valued(Message, "--page", "FILE").only_for(&["controller"]),
         valued(Message, "--report", "FILE").only_for(&["controller"]),
         valued(Message, "--prefix", "PREFIX").only_for(&["device", "controller"]),
         flag(Message, "--verdict").only_for(&["device", "controller"]),

@@ -1,15 +1,19 @@
 //! The command `controller`: runs sessions, and reports on each.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
+use log::{Level, log_enabled};
+
 use super::announced::Announced;
-use super::classroom::{Attended, Classroom};
+use super::classroom::{Attended, Classroom, Shown};
 use super::connection::Connection;
+use super::page_file::PageFile;
 use super::reports::Reports;
+use super::screen::Screen;
 use super::state_dir::StateDir;
 use super::systemd::Systemd;
 use super::{DONE, classroom, replies, share, signals};
@@ -27,6 +31,8 @@ pub struct Files {
     pub replies: Option<PathBuf>,
     /// Who is awaited.
     pub roster: Option<PathBuf>,
+    /// Where the class is shown.
+    pub page: Option<PathBuf>,
     /// Where a line for each session goes.
     pub report: Option<PathBuf>,
 }
@@ -55,11 +61,13 @@ pub fn run(
     let roster = classroom::roster(files.roster.as_deref())?;
     let mut reports = Reports::open(files.report.as_deref())?;
     let has_roster = !roster.is_empty();
+    let is_shown = has_roster || files.page.is_some();
+    let has_class = is_shown || reports.is_csv();
     let mut class = Class::new(&roster);
     let plan = Plan {
         replies,
         roster,
-        watched: has_roster,
+        watched: has_class,
         ..plan
     };
     let state = state.map(StateDir::lock).transpose()?;
@@ -74,14 +82,24 @@ pub fn run(
     };
     let memory = journal.as_ref().map(Journal::memory).unwrap_or_default();
     passed_before(&memory).for_each(|user_id| class.has_passed_before(&user_id));
-    let room = Classroom::new(class);
-    let attended = has_roster.then(|| room.clone());
+    let login = plan.prefix.shown(login_topic());
+    let place = format!("logins on {login} at {}", connection.address());
+    let page = files.page.as_deref().map(page_file).transpose()?;
+    let room = Classroom::open(class, page.as_ref())?;
+    let shown = Shown {
+        page,
+        screen: screen(is_shown && !reports.is_on_stdout()),
+        title: place.clone(),
+    };
+    let attended = has_class.then(|| room.clone());
+    let in_run = room.clone();
     let outcome = signals::until_signal(DONE, move |stop| {
         let _locked_until_the_end = state;
         let Some(mut options) = connection.for_service(session, stop)? else {
             return Ok(End::Stopped);
         };
         options.presence = presence;
+        in_run.start_showing(shown)?;
         let mut systemd = Systemd::ready();
         if share::check(&options, plan.share.as_ref(), stop, &mut systemd).is_none() {
             return Ok(End::Stopped);
@@ -89,8 +107,7 @@ pub fn run(
         let run = Run::new(&options, stop)
             .watched_by(&mut systemd)
             .journaled(journal);
-        let login = plan.prefix.shown(login_topic());
-        let line = format!("waiting for logins on {login} at {}", options.address());
+        let line = format!("waiting for {place}");
         let role = Controller::recalling(plan, &memory, Instant::now());
         let (passed, mut failed) = role.judged();
         let mut all = passed + failed;
@@ -101,7 +118,7 @@ pub fn run(
             all += 1;
             count(all);
             failed += u64::from(report.verdict.is_err());
-            reports.write(&report);
+            in_run.look(|class| reports.write(&report, class));
             Ok(())
         })?;
         match failed {
@@ -115,9 +132,26 @@ pub fn run(
         }
     });
     // Here and not above: a stop does not wait for a thread that is in a call.
-    let outstanding = room.class().outstanding();
+    room.close();
+    let outstanding = room.look(Class::outstanding);
     match (outcome, outstanding) {
         (Ok(_), Some(outstanding)) => Err(Failure::new(UNFINISHED, outstanding)),
         (outcome, _) => outcome,
     }
+}
+
+fn page_file(path: &Path) -> Result<PageFile, Failure> {
+    PageFile::new(path).ok_or_else(|| {
+        let text = format!("page {}: it names no file", path.display());
+        Failure::new(Kind::Config, text)
+    })
+}
+
+/// The terminal for the table. With `-v` there are lines instead, which it would draw over.
+fn screen(is_wanted: bool) -> Option<Screen> {
+    let is_quiet = is_wanted && !log_enabled!(Level::Info);
+    let screens = [Screen::Out, Screen::Err].into_iter();
+    screens
+        .filter(|_| is_quiet)
+        .find(|screen| screen.can_draw())
 }

@@ -14,6 +14,7 @@ mod journal_file;
 mod machine;
 pub mod old_session;
 pub mod output;
+mod page_file;
 mod password;
 mod programs;
 mod prompt;
@@ -21,10 +22,12 @@ mod replies;
 mod reports;
 mod request;
 mod responder;
+mod screen;
 mod share;
 mod signals;
 mod state_dir;
 pub mod systemd;
+mod utc;
 
 #[cfg(test)]
 pub(crate) use share::Probe;
@@ -104,12 +107,14 @@ fn carry_out(invocation: Invocation) -> Result<u8, Failure> {
             plan,
             replies,
             roster,
+            page,
             report,
             state,
         } => {
             let files = controller::Files {
                 replies,
                 roster,
+                page,
                 report,
             };
             controller::run(connection, plan, files, state)

@@ -184,11 +184,15 @@ fn the_controllers_plan() {
 
 #[test]
 fn a_class_ends_when_all_have_passed_and_not_otherwise() {
-    let args = ["controller", "--roster", "7b"];
-    let Invocation::Controller { roster, plan, .. } = command(&args) else {
+    let args = ["controller", "--roster", "7b", "--page", "7b.html"];
+    let Invocation::Controller {
+        roster, page, plan, ..
+    } = command(&args)
+    else {
         panic!();
     };
     assert_eq!(roster, Some(PathBuf::from("7b")));
+    assert_eq!(page, Some(PathBuf::from("7b.html")));
     assert_eq!(plan.sessions, None);
     for (other, why) in [
         ("--sessions=2", "the one ends when all have passed"),

@@ -3,7 +3,10 @@
 //! clock, and is bounded however long a class goes on: see the constants.
 
 mod attempt;
+pub mod csv;
+pub mod page;
 mod roster;
+pub mod table;
 
 use std::time::Instant;
 
@@ -126,13 +129,17 @@ impl Seat {
         }
     }
 
-    /// What was said of it last: a mistake, what is missing, or nothing.
+    /// What was said of it last: a mistake, what is missing, or nothing. Where there is little room the UNIQUE ID would
+    /// hide the rest, so it is called that.
     #[must_use]
-    pub fn last_words(&self) -> &str {
+    pub fn last_words(&self) -> String {
         match (&self.refused, self.standing(), self.attempts.last()) {
-            (Some(why), Standing::Failed, _) => why,
-            (_, Standing::Passed, _) | (_, _, None) => "",
-            (.., Some(attempt)) => attempt.last_words(),
+            (Some(why), Standing::Failed, _) => why.clone(),
+            (_, Standing::Passed, _) | (_, _, None) => String::new(),
+            (.., Some(attempt)) => {
+                let words = attempt.last_words();
+                words.replace(attempt.unique_id.as_str(), "UNIQUE_ID")
+            }
         }
     }
 
