@@ -88,7 +88,7 @@ pub fn run(
     let room = Classroom::open(class, page.as_ref())?;
     let shown = Shown {
         page,
-        screen: screen(is_shown && !reports.is_on_stdout()),
+        screen: screen(is_shown, reports.is_on_stdout()),
         title: place.clone(),
     };
     let attended = has_class.then(|| room.clone());
@@ -147,11 +147,11 @@ fn page_file(path: &Path) -> Result<PageFile, Failure> {
     })
 }
 
-/// The terminal for the table. With `-v` there are lines instead, which it would draw over.
-fn screen(is_wanted: bool) -> Option<Screen> {
-    let is_quiet = is_wanted && !log_enabled!(Level::Info);
-    let screens = [Screen::Out, Screen::Err].into_iter();
-    screens
-        .filter(|_| is_quiet)
-        .find(|screen| screen.can_draw())
+/// The terminal for the table. With `-v` there are lines instead, which it would draw over, and so there are where the
+/// reports go to the terminal.
+fn screen(is_wanted: bool, has_reports: bool) -> Option<Screen> {
+    let has_lines = log_enabled!(Level::Info) || (has_reports && Screen::Out.can_draw());
+    let mut screens = [Screen::Out, Screen::Err].into_iter();
+    let screen = screens.find(|screen| screen.can_draw());
+    screen.filter(|_| is_wanted && !has_lines)
 }

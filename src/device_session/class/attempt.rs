@@ -28,7 +28,7 @@ pub struct Attempt {
     /// What the session is called.
     pub unique_id: Level,
     since: Instant,
-    /// How many commands were sent, and how many messages came where replies belong.
+    /// How many commands were sent, and how many of them have a reply, right or wrong.
     pub sent: usize,
     /// See [`Attempt::sent`].
     pub answered: usize,
@@ -104,16 +104,22 @@ impl Attempt {
     }
 
     pub(super) fn replied(&mut self, now: Instant, command: &Level, word: String, right: bool) {
-        self.answered += 1;
         let reply = Some((word, self.after(now), right));
         let is_open = |row: &&mut Row| row.command == *command && row.reply.is_none();
         match self.rows.iter_mut().find(is_open) {
-            Some(row) => row.reply = reply,
-            None => self.push(Row {
-                command: command.clone(),
-                sent: None,
-                reply,
-            }),
+            Some(row) => {
+                row.reply = reply;
+                self.answered += 1;
+            }
+            None => {
+                // Perhaps to a command that is not kept.
+                self.answered += usize::from(self.sent > self.rows.len());
+                self.push(Row {
+                    command: command.clone(),
+                    sent: None,
+                    reply,
+                });
+            }
         }
     }
 

@@ -33,7 +33,7 @@ pub enum Standing {
     LoggedIn,
     /// The commands are out, and so many of them have an answer.
     Commanded {
-        /// How many messages came where replies belong.
+        /// How many of them have a reply, right or wrong.
         answered: usize,
         /// How many commands were sent.
         sent: usize,
