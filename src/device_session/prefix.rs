@@ -3,7 +3,7 @@
 //! that name a topic name it in full.
 
 use crate::mqtt::{Level, Message, TopicFilter, TopicName};
-use crate::role::{Effect, Event, Memory, Reaction};
+use crate::role::{Effect, Event, Job, Memory, Reaction};
 
 /// The longest prefix, in bytes: a USER_ID, a command and the rest of a topic have to fit behind it.
 pub const MAX_PREFIX: usize = 128;
@@ -130,9 +130,17 @@ impl Prefix {
                 Some(message) => role(Event::Received(message))?,
                 None => Vec::new(),
             },
-            Event::Connected { .. } | Event::Ran(..) | Event::Line(_) | Event::Deadline => {
-                role(event)?
-            }
+            Event::Ran(job, outcome) => match self.local(&job.topic) {
+                Some(topic) => {
+                    let job = Job {
+                        topic,
+                        ..job.clone()
+                    };
+                    role(Event::Ran(&job, outcome))?
+                }
+                None => Vec::new(),
+            },
+            Event::Connected { .. } | Event::Line(_) | Event::Deadline => role(event)?,
         };
         Ok(effects
             .into_iter()
@@ -149,6 +157,10 @@ impl Prefix {
                 topic: self.topic(&message.topic),
                 ..message
             }),
+            Effect::Run(job) => Effect::Run(Box::new(Job {
+                topic: self.topic(&job.topic),
+                ..*job
+            })),
             other => other,
         }
     }
@@ -157,6 +169,8 @@ impl Prefix {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mqtt::QoS;
+    use crate::role::Outcome;
 
     #[test]
     fn a_prefix_is_one_level_or_several() {
@@ -176,6 +190,65 @@ mod tests {
         ] {
             assert_eq!(Prefix::new(text).unwrap_err(), why, "{text}");
         }
+    }
+
+    /// What a later process finds in the journal, the topic of a job among it, has the prefix.
+    #[test]
+    fn a_role_sees_no_prefix_and_everybody_else_does() {
+        let prefix = Prefix::new("7b").unwrap();
+        let topic = |text: &str| TopicName::new(text).unwrap();
+        let job = |text: &str| Job {
+            program: "x".to_owned(),
+            arguments: Vec::new(),
+            input: Vec::new(),
+            variables: Vec::new(),
+            topic: topic(text),
+            qos: QoS::AtLeastOnce,
+        };
+        let message = |text: &str| Message::new(topic(text), "x", QoS::AtLeastOnce);
+        let outcome = Outcome::Missing;
+        for (event, expected) in [
+            (
+                Event::Received(&message("7b/U1")),
+                Event::Received(&message("U1")),
+            ),
+            (
+                Event::Confirmed(&message("7b/U1")),
+                Event::Confirmed(&message("U1")),
+            ),
+            (
+                Event::Ran(&job("7b/U1/CMD1"), &outcome),
+                Event::Ran(&job("U1/CMD1"), &outcome),
+            ),
+            (Event::Deadline, Event::Deadline),
+        ] {
+            let effects: Reaction<()> = prefix.around(event, |seen| {
+                assert_eq!(seen, expected);
+                Ok(vec![
+                    Effect::Run(Box::new(job("U1/CMD1"))),
+                    Effect::Publish(message("U1/CMD1")),
+                ])
+            });
+            assert_eq!(
+                effects.unwrap(),
+                [
+                    Effect::Run(Box::new(job("7b/U1/CMD1"))),
+                    Effect::Publish(message("7b/U1/CMD1"))
+                ]
+            );
+        }
+        for event in [
+            Event::Received(&message("U1")),
+            Event::Ran(&job("U1/CMD1"), &outcome),
+        ] {
+            let effects: Reaction<()> = prefix.around(event, |_| panic!());
+            assert_eq!(effects, Ok(vec![]), "of another class");
+        }
+        let memory = Memory {
+            unconfirmed: vec![topic("7b/U1/CMD1"), topic("U1/CMD1")],
+            ..Memory::default()
+        };
+        assert_eq!(prefix.recalled(memory).unconfirmed, [topic("U1/CMD1")]);
     }
 
     #[test]
