@@ -150,7 +150,11 @@ impl Classroom {
             let page = shown.page.as_ref();
             let page = page.map(|file| (file, page::page(&state.class, now_ms(), has_ended)));
             let screen = shown.screen;
-            let table = screen.map(|screen| (screen, drawn(&state.class, screen, &shown.title)));
+            let table = screen.map(|screen| {
+                let is_coloured = screen.is_coloured();
+                let table = drawn(&state.class, screen.size(), is_coloured, &shown.title);
+                (screen, table)
+            });
             drop(state);
             if let Some((screen, table)) = table {
                 screen.draw(&table);
@@ -184,9 +188,8 @@ fn now_ms() -> u64 {
     u64::try_from(utc::since_1970().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What draws the class on a terminal. Where there are too few lines for all, those who have passed go last.
-fn drawn(class: &Class, screen: Screen, title: &str) -> String {
-    let (columns, rows) = screen.size();
+/// What draws the class on a terminal of so many columns and rows. Where there are too few lines for all, those who have passed go last.
+fn drawn(class: &Class, (columns, rows): (usize, usize), is_coloured: bool, title: &str) -> String {
     let mut all: Vec<Cells> = vec![(table::HEAD.map(str::to_owned), None)];
     let (mut first, mut last) = (Vec::new(), Vec::new());
     // The heading and two lines above it, and one for the cursor.
@@ -204,7 +207,7 @@ fn drawn(class: &Class, screen: Screen, title: &str) -> String {
         shortened(&one_line(title), columns),
         shortened(&table::summary(class), columns),
     ];
-    lines.extend(laid_out(all, Some(columns), screen.is_coloured()));
+    lines.extend(laid_out(all, Some(columns), is_coloured));
     screen::drawn(lines, rows)
 }
 
@@ -272,6 +275,32 @@ impl Role for Attended {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_fits_its_terminal_and_who_has_passed_goes_last_where_it_does_not() {
+        let user_ids: Vec<String> = (0..30).map(|number| format!("pi{number:02}")).collect();
+        let roster = Roster::parse(&user_ids.join(" Person\n")).unwrap();
+        let mut class = Class::new(&roster);
+        for user_id in roster.user_ids().take(10) {
+            class.has_passed_before(user_id);
+        }
+        for (columns, rows) in [(40, 10), (80, 24), (200, 60)] {
+            let table = drawn(&class, (columns, rows), false, "logins on login at broker");
+            let text = table.replace("\x1b[H", "").replace("\x1b[K", "");
+            let lines: Vec<&str> = text.lines().collect();
+            assert!(lines.len() <= rows, "{table}");
+            for line in &lines[..lines.len() - 1] {
+                assert!(line.chars().count() <= columns, "{line}");
+                assert!(!line.contains(char::is_control), "{line:?}");
+            }
+            let first = if rows < 34 { "pi10" } else { "pi00" };
+            assert!(lines[3].contains(first), "{table}");
+            assert!(
+                lines[1].starts_with("10 of 30 passed, 20 awaited"),
+                "{table}"
+            );
+        }
+    }
 
     #[test]
     fn a_roster_that_is_wrong_is_named_with_its_line() {
