@@ -104,44 +104,51 @@ impl Prefix {
         event: Event<'_>,
         role: impl FnOnce(Event<'_>) -> Reaction<T>,
     ) -> Reaction<T> {
-        if self.0.is_none() {
-            return role(event);
-        }
-        let without = |message: &Message| {
-            self.local(&message.topic).map(|topic| Message {
-                topic,
-                ..message.clone()
-            })
-        };
-        let effects = match event {
-            Event::Subscribed { filter, granted } => match &self.local_filter(filter) {
-                Some(filter) => role(Event::Subscribed { filter, granted })?,
-                None => Vec::new(),
-            },
-            Event::Confirmed(message) => match &without(message) {
-                Some(message) => role(Event::Confirmed(message))?,
-                None => Vec::new(),
-            },
-            Event::Undeliverable(message, why) => match &without(message) {
-                Some(message) => role(Event::Undeliverable(message, why))?,
-                None => Vec::new(),
-            },
-            Event::Received(message) => match &without(message) {
-                Some(message) => role(Event::Received(message))?,
-                None => Vec::new(),
-            },
-            Event::Ran(job, outcome) => match self.local(&job.topic) {
-                Some(topic) => {
-                    let job = Job {
-                        topic,
-                        ..job.clone()
-                    };
-                    role(Event::Ran(&job, outcome))?
+        let (filter, message, job);
+        // One call for all kinds, because the role's code is copied to each.
+        let event = match event {
+            event if self.0.is_none() => event,
+            Event::Subscribed {
+                filter: full,
+                granted,
+            } => {
+                let Some(local) = self.local_filter(full) else {
+                    return Ok(Vec::new());
+                };
+                filter = local;
+                let filter = &filter;
+                Event::Subscribed { filter, granted }
+            }
+            Event::Confirmed(full) | Event::Undeliverable(full, _) | Event::Received(full) => {
+                let Some(topic) = self.local(&full.topic) else {
+                    return Ok(Vec::new());
+                };
+                message = Message {
+                    topic,
+                    ..full.clone()
+                };
+                match event {
+                    Event::Confirmed(_) => Event::Confirmed(&message),
+                    Event::Undeliverable(_, why) => Event::Undeliverable(&message, why),
+                    _ => Event::Received(&message),
                 }
-                None => Vec::new(),
-            },
-            Event::Connected { .. } | Event::Line(_) | Event::Deadline => role(event)?,
+            }
+            Event::Ran(full, outcome) => {
+                let Some(topic) = self.local(&full.topic) else {
+                    return Ok(Vec::new());
+                };
+                job = Job {
+                    topic,
+                    ..full.clone()
+                };
+                Event::Ran(&job, outcome)
+            }
+            event => event,
         };
+        let effects = role(event)?;
+        if self.0.is_none() {
+            return Ok(effects);
+        }
         Ok(effects
             .into_iter()
             .map(|effect| self.before(effect))

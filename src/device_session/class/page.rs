@@ -89,9 +89,14 @@ impl Html {
 
     /// An element with this text, whose direction is its own matter.
     fn element(&mut self, name: &str, class: &str, text: &str) {
-        for part in ["<", name, " dir=\"auto\" class=\"", class, "\">"] {
+        for part in ["<", name, " dir=auto"] {
             self.raw(part);
         }
+        if !class.is_empty() {
+            self.raw(" class=");
+            self.raw(class);
+        }
+        self.raw(">");
         self.text(text);
         for part in ["</", name, ">"] {
             self.raw(part);
@@ -224,7 +229,7 @@ mod tests {
             ">Alice A.</span>",
             ">✓ passed</span>",
             ">1 attempt · alice</span>",
-            "<td dir=\"auto\" class=\"\">CMD1</td><td dir=\"auto\" class=\"\">3.0 s</td><td dir=\"auto\" class=\"\">✓ Apple</td><td dir=\"auto\" class=\"\">250 ms</td>",
+            "<td dir=auto>CMD1</td><td dir=auto>3.0 s</td><td dir=auto>✓ Apple</td><td dir=auto>250 ms</td>",
             "Attempt 1: ✗ failed, 3.6 s after the login",
             "3.1 s: `Ape` came on U2/CMD1",
             ">… 1 of 3 replies</span>",
