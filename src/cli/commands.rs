@@ -13,6 +13,7 @@ use super::values::{self, Given, Values};
 use super::{Invocation, MACHINE, StateConfig, Text, sized, usage};
 use crate::device_session::controller::Plan;
 use crate::device_session::device::DeviceConfig;
+use crate::device_session::prefix::Prefix;
 use crate::fleet::FleetConfig;
 use crate::mqtt::{Level, QoS, TopicFilter};
 use crate::role::{Failure, Kind};
@@ -37,7 +38,10 @@ pub struct ServiceOptions {
     delay: Option<Duration>,
     seed: Option<u64>,
     sessions: Option<u64>,
+    roster: Option<PathBuf>,
+    page: Option<PathBuf>,
     report: Option<PathBuf>,
+    prefix: Prefix,
     verdict: bool,
     share: Option<Level>,
     once: bool,
@@ -77,7 +81,10 @@ impl ServiceOptions {
             delay: values.get("--delay", values::seconds)?,
             seed: values.get("--seed", values::number)?,
             sessions: values.get("--sessions", values::positive)?,
+            roster: values.get("--roster", values::path)?,
+            page: values.get("--page", values::path)?,
             report: values.get("--report", values::path)?,
+            prefix: values.get("--prefix", values::prefix)?.unwrap_or_default(),
             verdict: values.switch("--verdict")? == Some(true),
             share: values.get("--share", values::share_name)?,
             once: values.count("--once") > 0,
@@ -177,12 +184,12 @@ pub fn device(options: ServiceOptions, free: Vec<OsString>) -> Result<Invocation
     // Not the USER_ID itself: a NETID of that name would be the same client, and its request would end the device's
     // session.
     let client_id = match usual.user_id.as_str() {
-        MACHINE => ClientId::WithMachine("device".to_owned()),
+        MACHINE => ClientId::WithMachine(below(&options.prefix, "device")),
         id if id.contains(MACHINE) => {
             let text = format!("USER_ID `{id}`: {MACHINE}, the machine's name, stands alone");
             return Err(usage(text));
         }
-        id => ClientId::Is(format!("device-{id}")),
+        id => ClientId::Is(format!("{}-{id}", below(&options.prefix, "device"))),
     };
     Ok(Invocation::Device {
         connection: options.connection.config(client_id)?,
@@ -190,6 +197,7 @@ pub fn device(options: ServiceOptions, free: Vec<OsString>) -> Result<Invocation
             qos: options.qos.unwrap_or(usual.qos),
             timeout: timeout.unwrap_or(usual.timeout),
             has_programs: programs.is_some(),
+            prefix: options.prefix,
             verdict: options.verdict,
             ..usual
         },
@@ -207,8 +215,24 @@ pub fn controller(options: ServiceOptions, free: Vec<OsString>) -> Result<Invoca
     let in_a_group = options.share.is_some();
     let commands = options.commands.map(|given| given.read(values::range));
     let commands = commands.transpose()?;
+    if options.roster.is_some() {
+        let why = match (options.sessions, in_a_group) {
+            (Some(_), _) => {
+                "--roster and --sessions: the one ends when all have passed, the other after N sessions; leave one away"
+            }
+            (None, true) => {
+                "--roster and --share: of a group no controller sees everybody's sessions; leave one away"
+            }
+            (None, false) => "",
+        };
+        if !why.is_empty() {
+            return Err(usage(why.to_owned()));
+        }
+    }
     Ok(Invocation::Controller {
-        connection: options.connection.service("controller", in_a_group)?,
+        connection: options
+            .connection
+            .service(&below(&options.prefix, "controller"), in_a_group)?,
         plan: Plan {
             commands,
             delay: options.delay.unwrap_or(usual.delay),
@@ -217,11 +241,13 @@ pub fn controller(options: ServiceOptions, free: Vec<OsString>) -> Result<Invoca
             seed: options.seed.unwrap_or_else(|| fastrand::u64(..)),
             sessions: options.sessions,
             share: options.share,
-            replies: usual.replies,
-            near_misses: usual.near_misses,
+            prefix: options.prefix,
             verdict: options.verdict,
+            ..usual
         },
         replies: options.replies,
+        roster: options.roster,
+        page: options.page,
         report: options.report,
         state: options.state,
     })
@@ -279,6 +305,15 @@ pub fn fleet(options: ServiceOptions, free: Vec<OsString>) -> Result<Invocation,
 
 pub fn demo(_: ServiceOptions, free: Vec<OsString>) -> Result<Invocation, Failure> {
     none_left(free, "demo").map(|()| Invocation::Demo)
+}
+
+/// The part of a client id that says what it is, with the prefix of its topics: two classes on one broker have a controller
+/// and a device of the same name each. Without a slash, because a client id may be one level of a topic.
+fn below(prefix: &Prefix, role: &str) -> String {
+    match prefix.text() {
+        Some(prefix) => format!("{role}-{}", prefix.replace('/', "-")),
+        None => role.to_owned(),
+    }
 }
 
 fn none_left(free: Vec<OsString>, command: &str) -> Result<(), Failure> {

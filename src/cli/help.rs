@@ -85,7 +85,14 @@ Message:
       --delay S          controller: seconds before the first command (3)
       --seed N           controller: repeat the choice of commands and ids
       --sessions N       controller: exit after N sessions
-      --report FILE      controller: a line of JSON a session, - for stdout
+      --roster FILE      controller: exit when each USER_ID in FILE, one a line
+                         and a name after it, has passed once
+      --page FILE        controller: show the class in FILE, a page of HTML that
+                         loads itself anew
+      --report FILE      controller: a line of JSON a session, - for stdout;
+                         comma-separated values where FILE ends in .csv
+      --prefix PREFIX    device, controller: put PREFIX/ before every topic, so
+                         that several controllers share one broker
       --verdict          device, controller: the controller publishes what it
                          makes of a session on USER_ID/verdict; the device
                          shows that, and exits with 76 where it has failed
@@ -126,8 +133,9 @@ line wins. RUST_LOG works, too.
 
 Exit codes: 0 done; 64 bad command line; 65 bad message; 69 no broker;
 74 output lost; 75 no answer in time, or judge: a check not tried; 76 protocol
-broken by the other end, a session failed, or judge: a check is wrong; 77 login
-or subscription refused; 78 bad configuration; 130 request interrupted.
+broken by the other end, a session failed, one of --roster has not passed, or
+judge: a check is wrong; 77 login or subscription refused; 78 bad configuration;
+130 request interrupted.
 
 Examples:
   mqtt_client abcd01 uppercase 'Hello, world'

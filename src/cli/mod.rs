@@ -86,6 +86,10 @@ pub enum Invocation {
         plan: Plan,
         /// The file that replaces the table of replies.
         replies: Option<PathBuf>,
+        /// The file that says who is awaited.
+        roster: Option<PathBuf>,
+        /// The page that shows the class.
+        page: Option<PathBuf>,
         /// Where a line for each session goes; `-` for standard output.
         report: Option<PathBuf>,
         /// Where it remembers its sessions.

@@ -163,7 +163,7 @@ pub fn variable(long: &str) -> String {
 }
 
 /// All options, in the order of the help text.
-pub static OPTIONS: [OptionSpec; 42] = {
+pub static OPTIONS: [OptionSpec; 45] = {
     use Group::{Connection, Login, Message, Output, Programs, Tls};
     const fn flag(group: Group, long: &'static str) -> OptionSpec {
         OptionSpec::flag(group, long)
@@ -201,7 +201,10 @@ pub static OPTIONS: [OptionSpec; 42] = {
         valued(Message, "--delay", "S").only_for(&["controller"]),
         valued(Message, "--seed", "N").only_for(&["controller"]),
         valued(Message, "--sessions", "N").only_for(&["controller"]),
+        valued(Message, "--roster", "FILE").only_for(&["controller"]),
+        valued(Message, "--page", "FILE").only_for(&["controller"]),
         valued(Message, "--report", "FILE").only_for(&["controller"]),
+        valued(Message, "--prefix", "PREFIX").only_for(&["device", "controller"]),
         flag(Message, "--verdict").only_for(&["device", "controller"]),
         valued(Message, "--share", "GROUP").only_for(&["controller", "responder"]),
         valued(Message, "--presence", "TOPIC").only_for(&["device", "controller", "responder"]),

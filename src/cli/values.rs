@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{StateConfig, table};
+use crate::device_session::prefix::Prefix;
 use crate::mqtt::{Level, QoS};
 use crate::role::{Failure, Kind};
 
@@ -360,6 +361,10 @@ pub fn client_id(id: &str) -> Result<String, String> {
 
 pub fn share_name(name: &str) -> Result<Level, String> {
     Level::new(name).map_err(|why| format!("a share name: {why}"))
+}
+
+pub fn prefix(text: &str) -> Result<Prefix, String> {
+    Prefix::new(text).map_err(|why| format!("levels of a topic: {why}"))
 }
 
 pub fn keep_alive(text: &str) -> Result<Duration, String> {

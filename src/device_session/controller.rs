@@ -1,5 +1,6 @@
 //! The controller's end of a session: hands out UNIQUE IDs, sends commands, and judges the replies.
 
+mod bare;
 mod judge;
 mod login;
 mod memory;
@@ -8,13 +9,16 @@ mod mistakes;
 mod places;
 mod plan;
 mod session;
+mod steps;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::convert::Infallible;
 use std::time::Instant;
 
+pub use memory::passed_before;
 pub use plan::Plan;
 pub use session::{PATIENCE, SETTLE};
+pub use steps::Step;
 
 use super::report::Report;
 use super::verdict::{Word, verdict_message};
@@ -24,6 +28,7 @@ use super::{
 };
 use crate::mqtt::{Level, Message, QoS, TopicFilter};
 use crate::role::{Effect, Event, Reaction, Role};
+use memory::remember_passed;
 use session::{Session, Stage};
 
 /// The most sessions at one time, so that a flood of logins cannot use up the memory: each has at most
@@ -55,6 +60,12 @@ pub struct Controller {
     started: u64,
     passed: u64,
     failed: u64,
+    /// Who is on the roster and has not passed.
+    awaited: HashSet<Level>,
+    /// Those that were told already that they log in without the prefix.
+    strangers: HashSet<Level>,
+    /// What nobody has taken yet.
+    steps: Vec<Step>,
 }
 
 impl Controller {
@@ -63,6 +74,7 @@ impl Controller {
     pub fn new(plan: Plan) -> Self {
         Self {
             random: fastrand::Rng::with_seed(plan.seed),
+            awaited: plan.roster.user_ids().cloned().collect(),
             plan,
             sessions: HashMap::new(),
             fresh: HashMap::new(),
@@ -72,6 +84,8 @@ impl Controller {
             started: 0,
             passed: 0,
             failed: 0,
+            strangers: HashSet::new(),
+            steps: Vec::new(),
         }
     }
 
@@ -172,6 +186,9 @@ impl Controller {
         effects.extend(self.unsubscribe(unique_id, &session));
         effects.push(self.remember(unique_id));
         effects.push(self.remember_judged());
+        if verdict.is_ok() && self.awaited.remove(&session.user_id) {
+            effects.push(remember_passed(&session.user_id));
+        }
         effects.push(Effect::Emit(Report {
             user_id: session.user_id,
             unique_id: unique_id.clone(),
@@ -223,28 +240,14 @@ impl Controller {
         effects
     }
 
-    fn has_judged_all(&self) -> bool {
-        let judged = self.passed + self.failed;
-        self.plan.sessions.is_some_and(|all| judged >= all)
-    }
-
-    /// How many sessions passed and failed, those of an earlier process among them.
-    #[must_use]
-    pub fn judged(&self) -> (u64, u64) {
-        (self.passed, self.failed)
-    }
-}
-
-impl Role for Controller {
-    type Item = Report;
-    type Input = Infallible;
-
-    fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Report> {
-        Ok(match event {
+    /// Reacts to an event whose topics have no prefix any more, with topics that have none yet.
+    fn react(&mut self, now: Instant, event: Event<'_>) -> Vec<Effect<Report>> {
+        match event {
             // The process that judged the last one was killed before its end.
             Event::Connected { .. } if self.has_judged_all() => vec![Effect::Finish],
             Event::Connected { .. } if !std::mem::replace(&mut self.is_listening, true) => {
                 let logins = Effect::Subscribe(self.plan.logins(), QoS::ExactlyOnce);
+                self.went_on();
                 let mut effects = self.subscribe_again();
                 effects.push(logins);
                 effects.extend(self.listen_for_logins());
@@ -261,13 +264,16 @@ impl Role for Controller {
             Event::Received(message) if message.retain => match self.is_for_the_protocol(message) {
                 true => vec![Effect::Warn(format!(
                     "ignored a retained message on {}: it is from an earlier session",
-                    message.topic
+                    self.plan.prefix.shown(&message.topic)
                 ))],
                 false => Vec::new(),
             },
             Event::Received(login) if login.topic == login_topic() => {
                 match login.payload.is_empty() {
-                    true => vec![Effect::Warn(nobody_speaks(&login.topic))],
+                    true => {
+                        let topic = self.plan.prefix.shown(&login.topic);
+                        vec![Effect::Warn(nobody_speaks(&topic))]
+                    }
                     false => self.login(now, login),
                 }
             }
@@ -283,7 +289,35 @@ impl Role for Controller {
                 }
                 effects
             }
-        })
+        }
+    }
+
+    fn has_judged_all(&self) -> bool {
+        let judged = self.passed + self.failed;
+        let is_class_over = self.awaited.is_empty() && !self.plan.roster.is_empty();
+        is_class_over || self.plan.sessions.is_some_and(|all| judged >= all)
+    }
+
+    /// How many sessions passed and failed, those of an earlier process among them.
+    #[must_use]
+    pub fn judged(&self) -> (u64, u64) {
+        (self.passed, self.failed)
+    }
+}
+
+impl Role for Controller {
+    type Item = Report;
+    type Input = Infallible;
+
+    fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Report> {
+        let prefix = self.plan.prefix.clone();
+        if let Event::Received(message) = event {
+            if prefix.local(&message.topic).is_none() {
+                return Ok(self.without_prefix(now, message));
+            }
+        }
+        let effects = prefix.around(event, |event| Ok(self.react(now, event)))?;
+        Ok(self.with_those_without_prefix(effects))
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -14,6 +14,7 @@ use config::{ENDING, SESSION, is_reply};
 use state::State;
 use verdict::Awaited;
 
+use super::prefix::Prefix;
 use super::verdict::Word;
 use super::{Replies, command_topic, login_topic, nobody_speaks, unique_id_topic, without_end};
 use crate::mqtt::{Level, MAX_PAYLOAD, Message, QoS, TopicFilter, TopicName, printable};
@@ -39,6 +40,7 @@ const RAREST_REPEAT: Duration = Duration::from_secs(600);
 /// The device.
 #[derive(Debug)]
 pub struct Device {
+    prefix: Prefix,
     user_id: Level,
     replies: Replies,
     qos: QoS,
@@ -59,6 +61,7 @@ impl Device {
     #[must_use]
     pub fn new(config: DeviceConfig, now: Instant) -> Self {
         let DeviceConfig {
+            prefix,
             user_id,
             replies,
             qos,
@@ -68,6 +71,7 @@ impl Device {
             resume,
         } = config;
         Self {
+            prefix,
             user_id,
             replies,
             qos,
@@ -176,11 +180,12 @@ impl Device {
         let Message { topic, payload, .. } = message;
         if message.retain {
             return Ok(vec![Effect::Warn(format!(
-                "ignored a retained message on {topic}: it is from an earlier session"
+                "ignored a retained message on {}: it is from an earlier session",
+                self.prefix.shown(topic)
             ))]);
         }
         if payload.is_empty() {
-            return Ok(vec![Effect::Warn(nobody_speaks(topic))]);
+            return Ok(vec![Effect::Warn(nobody_speaks(&self.prefix.shown(topic)))]);
         }
         if *topic == self.unique_id_topic() {
             self.heard(now);
@@ -193,7 +198,10 @@ impl Device {
             return Ok(Vec::new());
         };
         if *topic != command_topic(unique_id) {
-            return Ok(vec![Effect::Note(format!("ignored a message on {topic}"))]);
+            return Ok(vec![Effect::Note(format!(
+                "ignored a message on {}",
+                self.prefix.shown(topic)
+            ))]);
         }
         self.heard(now);
         Ok(self.answer(now, message))
@@ -222,7 +230,7 @@ impl Device {
         if why == Undeliverable::TooLarge {
             let text = format!(
                 "the message on {} has {} bytes, more than {MAX_PAYLOAD}: shorten the reply in --replies",
-                message.topic,
+                self.prefix.shown(&message.topic),
                 message.payload.len()
             );
             return Err(Failure::new(Kind::Config, text));
@@ -230,7 +238,8 @@ impl Device {
         if why == Undeliverable::Rejected && message.topic == login_topic() {
             let text = format!(
                 "the broker closes the connection at the login of {}: is the user allowed to publish on {}? (or try -q 1)",
-                self.user_id, message.topic
+                self.user_id,
+                self.prefix.shown(&message.topic)
             );
             return Err(Failure::new(Kind::Refused, text));
         }
@@ -293,7 +302,7 @@ impl Device {
                 format!(
                     "the UNIQUE ID `{}` on {} cannot be a topic level: {why}; check the controller",
                     printable(payload),
-                    self.unique_id_topic()
+                    self.prefix.shown(self.unique_id_topic())
                 ),
             )
         })?;
@@ -317,34 +326,8 @@ impl Device {
         Ok(effects)
     }
 
-    fn timed_out(&self, timeout: Duration) -> Failure {
-        let seconds = crate::Seconds(timeout);
-        let text = match &self.state {
-            State::Serving { unique_id, .. } => format!(
-                "no word from the controller on {unique_id} for {seconds} s: is it still running? (-W sets the limit)"
-            ),
-            State::Leaving { unconfirmed, .. } => format!(
-                "the broker did not confirm {unconfirmed} replies within {seconds} s (-W sets the limit)"
-            ),
-            _ => format!(
-                "no UNIQUE ID on {} within {seconds} s: is a controller on this broker (`mqtt_client controller`), and may this user publish on login? (-W sets the limit)",
-                self.unique_id_topic()
-            ),
-        };
-        Failure::new(Kind::NoAnswer, text)
-    }
-}
-
-fn remember(unique_id: &Level) -> Effect<Progress> {
-    let value = unique_id.as_str().as_bytes().to_vec();
-    Effect::Remember(SESSION.to_owned(), Some(value))
-}
-
-impl Role for Device {
-    type Item = Progress;
-    type Input = Infallible;
-
-    fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Progress> {
+    /// Reacts to an event whose topics have no prefix any more, with topics that have none yet.
+    fn react(&mut self, now: Instant, event: Event<'_>) -> Reaction<Progress> {
         match event {
             Event::Connected { session_present } => Ok(self.connected(session_present)),
             Event::Subscribed { filter, .. } => Ok(self.subscribed(filter)),
@@ -369,6 +352,40 @@ impl Role for Device {
                 _ => Ok(Vec::new()),
             },
         }
+    }
+
+    fn timed_out(&self, timeout: Duration) -> Failure {
+        let seconds = crate::Seconds(timeout);
+        let text = match &self.state {
+            State::Serving { unique_id, .. } => format!(
+                "no word from the controller on {} for {seconds} s: is it still running? (-W sets the limit)",
+                self.prefix.shown(unique_id)
+            ),
+            State::Leaving { unconfirmed, .. } => format!(
+                "the broker did not confirm {unconfirmed} replies within {seconds} s (-W sets the limit)"
+            ),
+            _ => format!(
+                "no UNIQUE ID on {} within {seconds} s: is a controller on this broker (`mqtt_client controller`), and may this user publish on {}? (-W sets the limit)",
+                self.prefix.shown(self.unique_id_topic()),
+                self.prefix.shown(login_topic())
+            ),
+        };
+        Failure::new(Kind::NoAnswer, text)
+    }
+}
+
+fn remember(unique_id: &Level) -> Effect<Progress> {
+    let value = unique_id.as_str().as_bytes().to_vec();
+    Effect::Remember(SESSION.to_owned(), Some(value))
+}
+
+impl Role for Device {
+    type Item = Progress;
+    type Input = Infallible;
+
+    fn handle(&mut self, now: Instant, event: Event<'_>) -> Reaction<Progress> {
+        let prefix = self.prefix.clone();
+        prefix.around(event, |event| self.react(now, event))
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -1,8 +1,10 @@
 //! Protocol A, the device session: its topics, its replies and its last words, as both ends read them.
 //! Each topic has its inverse beside it. Knows neither of the ends.
 
+pub mod class;
 pub mod controller;
 pub mod device;
+pub mod prefix;
 pub mod report;
 pub mod verdict;
 
@@ -91,7 +93,7 @@ pub fn without_end(id: &[u8]) -> &[u8] {
 
 /// What is said of an empty message where an id or a command is awaited. Whoever clears a retained message sends
 /// one (MQTT 3.1.1, section 3.3.1.3), and it comes here like any other.
-fn nobody_speaks(topic: &TopicName) -> String {
+fn nobody_speaks(topic: &str) -> String {
     format!("ignored an empty message on {topic}: it says nothing, and clears what was retained")
 }
 

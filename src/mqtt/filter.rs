@@ -87,6 +87,29 @@ impl TopicFilter {
         self.0.starts_with("$share/")
     }
 
+    /// This filter with `prefix` and a slash before it; that of a shared subscription goes before both.
+    #[must_use]
+    pub fn under(&self, prefix: &TopicName) -> Self {
+        let (group, filter) = self.split_share();
+        Self(format!("{group}{prefix}/{filter}"))
+    }
+
+    /// The inverse of [`TopicFilter::under`]; `None` where `prefix` is not before it, or nothing behind.
+    #[must_use]
+    pub fn below_of(&self, prefix: &TopicName) -> Option<Self> {
+        let (group, filter) = self.split_share();
+        let rest = filter.strip_prefix(prefix.as_str())?.strip_prefix('/')?;
+        (!rest.is_empty()).then(|| Self(format!("{group}{rest}")))
+    }
+
+    /// `$share/GROUP/` where it begins with that, and the rest.
+    fn split_share(&self) -> (&str, &str) {
+        let group = self.0.strip_prefix("$share/");
+        let group = group.and_then(|rest| rest.split_once('/'));
+        let rest = group.map_or(&*self.0, |(_, rest)| rest);
+        self.0.split_at(self.0.len() - rest.len())
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -40,6 +40,19 @@ impl TopicName {
         Self(format!("{}/{}", self.0, level.as_str()))
     }
 
+    /// This topic name with `prefix` and a slash before it.
+    #[must_use]
+    pub fn under(&self, prefix: &Self) -> Self {
+        Self(format!("{prefix}/{self}"))
+    }
+
+    /// The inverse of [`TopicName::under`]; `None` where `prefix` is not before it, or nothing behind.
+    #[must_use]
+    pub fn below_of(&self, prefix: &Self) -> Option<Self> {
+        let rest = self.0.strip_prefix(prefix.as_str())?.strip_prefix('/')?;
+        (!rest.is_empty()).then(|| Self(rest.to_owned()))
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

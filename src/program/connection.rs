@@ -41,6 +41,12 @@ impl Connection {
         })
     }
 
+    /// The address of the first broker, for a person.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.config.broker.to_string()
+    }
+
     /// The client id.
     #[must_use]
     pub fn client_id(&self) -> &str {

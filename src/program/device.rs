@@ -60,12 +60,13 @@ pub fn run(
         options.presence = presence;
         let mut systemd = Systemd::ready();
         loop {
-            let (journal, resume) = recall(state.as_ref(), &config.user_id, &options.client_id);
+            let (journal, resume) = recall(state.as_ref(), &config, &options.client_id);
             options.session = Session::Persistent {
                 resume: resume.is_some(),
                 keep: state.is_some(),
             };
             let config = DeviceConfig {
+                prefix: config.prefix.clone(),
                 user_id: config.user_id.clone(),
                 replies: config.replies.clone(),
                 resume,
@@ -104,14 +105,16 @@ pub fn run(
 /// The journal in the state folder, and the session that an earlier process has left there.
 fn recall(
     state: Option<&StateDir>,
-    user_id: &Level,
+    DeviceConfig {
+        user_id, prefix, ..
+    }: &DeviceConfig,
     client_id: &str,
 ) -> (Option<Journal>, Option<Resume>) {
     let Some(state) = state else {
         return (None, None);
     };
     let journal = state.journal(&format!("device {user_id}"), client_id);
-    let resume = Resume::recall(&journal.memory())
+    let resume = Resume::recall(&prefix.recalled(journal.memory()))
         .or_else(|| old_session::unique_id(state.folder(), user_id).map(Resume::new));
     (Some(journal), resume)
 }

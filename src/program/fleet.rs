@@ -2,13 +2,13 @@
 
 mod table;
 
-use std::io::{self, IsTerminal};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use log::warn;
 
 use super::connection::Connection;
-use super::{DONE, INTERRUPTED, output, until_signal};
+use super::screen::Screen;
+use super::{DONE, INTERRUPTED, output, until_signal, utc};
 use crate::cli::ConnectionConfig;
 use crate::fleet::{Board, Fleet, FleetConfig, Seen, gone_to_json};
 use crate::link::{End, Run, Session};
@@ -37,8 +37,7 @@ pub fn run(connection: ConnectionConfig, config: FleetConfig, json: bool) -> Res
             return Ok(End::Stopped);
         };
         let mut view = View::new(&config, json);
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH);
-        let unix = unix.unwrap_or_default().as_secs();
+        let unix = utc::since_1970().as_secs();
         let role = Fleet::new(config, echo, Instant::now(), unix);
         let end = Run::new(&options, stop).carry(role, |seen| {
             if !view.show(seen)? {
@@ -75,13 +74,12 @@ struct View {
 
 impl View {
     fn new(config: &FleetConfig, json: bool) -> Self {
-        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         Self {
             filter: config.filter.to_string(),
             form: match (json, config.is_once) {
                 (true, _) => Form::Json,
                 (false, true) => Form::Table,
-                (false, false) if io::stdout().is_terminal() && !is_dumb => Form::Screen,
+                (false, false) if Screen::Out.can_draw() => Form::Screen,
                 (false, false) => Form::Lines,
             },
             boards: Vec::new(),

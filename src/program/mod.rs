@@ -3,6 +3,7 @@
 
 mod announced;
 mod byte_order_mark;
+mod classroom;
 mod connection;
 mod controller;
 mod device;
@@ -13,6 +14,7 @@ mod judge;
 mod machine;
 pub mod old_session;
 pub mod output;
+mod page_file;
 mod password;
 mod programs;
 mod prompt;
@@ -20,8 +22,10 @@ mod replies;
 mod reports;
 mod request;
 mod responder;
+mod screen;
 mod share;
 pub mod systemd;
+mod utc;
 
 #[cfg(test)]
 pub(crate) use share::Probe;
@@ -102,9 +106,19 @@ fn carry_out(invocation: Invocation) -> Result<u8, Failure> {
             connection,
             plan,
             replies,
+            roster,
+            page,
             report,
             state,
-        } => controller::run(connection, plan, replies, report, state),
+        } => {
+            let files = controller::Files {
+                replies,
+                roster,
+                page,
+                report,
+            };
+            controller::run(connection, plan, files, state)
+        }
         Invocation::Responder {
             connection,
             config,

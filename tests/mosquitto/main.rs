@@ -4,6 +4,7 @@
 //! installed is not tested, and standard error says so; with `CI=true` that is a failure.
 //!
 //! - `peer`: the clients in `tests/peers`, written in Python with paho
+//! - `class`: a controller with a roster, and what is seen of it
 //! - `json`: what they report, read
 //! - `request`, `device`, `controller`: the protocols, end against end; `bytes`: a request, byte by byte
 //! - `judge`: which sentence the controller has for which mistake of a client
@@ -23,6 +24,7 @@
 
 mod brokers;
 mod bytes;
+mod class;
 mod controller;
 mod device;
 mod doctor;

@@ -184,6 +184,28 @@ fn the_controllers_plan() {
 }
 
 #[test]
+fn a_class_ends_when_all_have_passed_and_not_otherwise() {
+    let args = ["controller", "--roster", "7b", "--page", "7b.html"];
+    let Invocation::Controller {
+        roster, page, plan, ..
+    } = command(&args)
+    else {
+        panic!();
+    };
+    assert_eq!(roster, Some(PathBuf::from("7b")));
+    assert_eq!(page, Some(PathBuf::from("7b.html")));
+    assert_eq!(plan.sessions, None);
+    for (other, why) in [
+        ("--sessions=2", "the one ends when all have passed"),
+        ("--share=west", "no controller sees everybody's sessions"),
+    ] {
+        let failure = parse_with(&["controller", "--roster", "7b", other], &[]).unwrap_err();
+        assert_eq!(failure.kind, Kind::Usage);
+        assert!(failure.text.contains(why), "{failure}");
+    }
+}
+
+#[test]
 fn several_brokers_may_be_named_with_ports_of_their_own() {
     let shown = |args: &[&str], environment: &[(&str, &str)]| {
         let ConnectionConfig { broker, others, .. } = connection(args, environment);

@@ -29,6 +29,10 @@ fn wrong_usage_names_the_thing_and_the_remedy() {
             &["net", "louder", "a"],
             "unknown ACTION `louder`: uppercase",
         ),
+        (
+            &["controller", "--prefix", "a/+"],
+            "--prefix: `a/+` is not levels of a topic: it has a `+`",
+        ),
         (&["net", "Reverse", "a"], "unknown ACTION"),
         (
             &["--bogus", "net", "reverse", "a"],

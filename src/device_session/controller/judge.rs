@@ -9,12 +9,13 @@ use super::super::{
 };
 use super::mistakes::{stray, stray_login};
 use super::session::Stage;
+use super::steps::Step;
 use super::{BROKER_LIMITS, Controller, MAX_SESSIONS, Report};
 use crate::mqtt::{Level, Message, printable};
 use crate::role::Effect;
 
 /// How many levels a UNIQUE ID of this program has: a topic that begins with another name is no session's.
-fn looks_like_unique_id(level: &Level) -> bool {
+pub(super) fn looks_like_unique_id(level: &Level) -> bool {
     let text = level.as_str();
     text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
@@ -31,6 +32,10 @@ impl Controller {
             *open.entry(command.clone()).or_default() += 1;
             effects.push(self.command(unique_id, command));
         }
+        self.step(|| Step::Commanded {
+            unique_id: unique_id.clone(),
+            commands: commands.clone(),
+        });
         if let Some(session) = self.sessions.get_mut(unique_id) {
             session.commands = commands;
             session.sent_after = now.saturating_duration_since(session.since);
@@ -66,7 +71,17 @@ impl Controller {
             if let (Some(session), Some((command, word))) =
                 (self.sessions.get_mut(&unique_id), answer)
             {
+                let (before, known) = session.mistakes.counts();
                 let stage = session.take_reply(now, command, word, message, &self.plan);
+                let is_right = session.mistakes.counts().0 == before;
+                let command = command.clone();
+                self.step(|| Step::Replied {
+                    unique_id: unique_id.clone(),
+                    command,
+                    word: printable(&message.payload),
+                    is_right,
+                });
+                self.new_mistakes(&unique_id, known);
                 return self.taken(&unique_id, stage);
             }
         }
@@ -82,7 +97,7 @@ impl Controller {
         }
     }
 
-    fn taken(&mut self, unique_id: &Level, stage: Option<Stage>) -> Vec<Effect<Report>> {
+    pub(super) fn taken(&mut self, unique_id: &Level, stage: Option<Stage>) -> Vec<Effect<Report>> {
         if let Some(stage) = stage {
             self.set_stage(unique_id, stage);
         }
@@ -127,7 +142,8 @@ impl Controller {
         }
         if *topic == unique_id_topic(&session.user_id) {
             let hint = format!(
-                "{topic} was told another UNIQUE ID, `{}`: is there a second controller on this broker? stop one, or give both the same --share",
+                "{} was told another UNIQUE ID, `{}`: is there a second controller on this broker? stop one, or give both the same --share",
+                self.plan.prefix.shown(topic),
                 printable(payload)
             );
             if !session.hints.is_empty() {
@@ -138,6 +154,7 @@ impl Controller {
         }
         let Some(stray) = stray(
             &self.plan.replies,
+            &self.plan.prefix,
             &session.user_id,
             unique_id,
             topic,
@@ -145,15 +162,21 @@ impl Controller {
         ) else {
             return Vec::new();
         };
+        let known = session.mistakes.counts().1;
         let stage = session.take_stray(now, stray, &self.plan);
+        self.new_mistakes(unique_id, known);
         self.taken(unique_id, stage)
     }
 
     /// A login on a wrong topic: no session begins, so it is said at once.
-    fn stray_login(&self, message: &Message) -> Option<Vec<Effect<Report>>> {
-        let (sentence, user_id) = stray_login(&message.topic, &message.payload)?;
+    fn stray_login(&mut self, message: &Message) -> Option<Vec<Effect<Report>>> {
+        let (sentence, user_id) = stray_login(&self.plan.prefix, &message.topic, &message.payload)?;
         let mut effects = vec![Effect::Warn(format!("no login: {sentence}"))];
         let user_id = user_id.filter(|user_id| user_id.as_str().len() <= MAX_USER_ID);
+        self.step(|| Step::NotLoggedIn {
+            user_id: user_id.clone(),
+            why: sentence.clone(),
+        });
         if let Some(user_id) = user_id.filter(|_| self.plan.verdict) {
             let verdict = verdict_message(&user_id, None, Word::Failed, &[sentence]);
             effects.push(Effect::Publish(verdict));
@@ -186,7 +209,7 @@ impl Controller {
             Stage::Settling { .. } => self.close(now, unique_id, Vec::new()),
             Stage::Commanding(commanding) => {
                 let is_over = commanding.expires_at.is_some_and(|at| at <= now);
-                let missing = session.missing(unique_id);
+                let missing = session.missing(&self.plan.prefix, unique_id);
                 if !is_over && session.mistakes.is_empty() {
                     return self.wait_on(now, unique_id, &missing);
                 }
@@ -212,6 +235,11 @@ impl Controller {
             return Vec::new();
         };
         let user_id = session.user_id.clone();
+        let once_more = session.to_send_once_more(self.plan.replies.commands());
+        self.step(|| Step::Missing {
+            unique_id: unique_id.clone(),
+            sentences: missing.to_vec(),
+        });
         let say = |sentence| {
             Effect::Warn(format!(
                 "session {unique_id} of {user_id}, so far: {sentence}"
@@ -222,7 +250,9 @@ impl Controller {
             let verdict = verdict_message(&user_id, Some(unique_id), Word::Waiting, missing);
             effects.push(Effect::Publish(verdict));
         }
-        let once_more = session.to_send_once_more(self.plan.replies.commands());
+        let Some(session) = self.sessions.get_mut(unique_id) else {
+            return effects;
+        };
         if let Stage::Commanding(commanding) = &mut session.stage {
             commanding.look_at = None;
             if let Some(command) = &once_more {
@@ -236,6 +266,10 @@ impl Controller {
             session.once_more = Some((command.clone(), after));
             effects.push(self.command(unique_id, &command));
             effects.push(self.remember(unique_id));
+            self.step(|| Step::Commanded {
+                unique_id: unique_id.clone(),
+                commands: vec![command],
+            });
         }
         if let Some(at) = self
             .sessions

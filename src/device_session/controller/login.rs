@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::session::{Session, Stage};
+use super::steps::Step;
 use super::{Controller, MAX_SESSIONS, MAX_USER_ID, unique_id_topic};
 use crate::device_session::report::Report;
 use crate::device_session::verdict::{Word, verdict_message};
@@ -28,41 +29,61 @@ impl Controller {
     }
 
     pub(super) fn login(&mut self, now: Instant, login: &Message) -> Vec<Effect<Report>> {
+        match self.session_for(now, login) {
+            Ok(effects) => effects,
+            Err(why) => self.refuse(&login.payload, &why),
+        }
+    }
+
+    fn refuse(&mut self, payload: &[u8], why: &str) -> Vec<Effect<Report>> {
+        let text = format!("refused the login `{}`: {why}", printable(payload));
+        let mut effects = vec![Effect::Warn(text.clone())];
+        let user_id = Level::from_bytes(without_end(payload)).ok();
+        let user_id = user_id.filter(|id| id.as_str().len() <= MAX_USER_ID);
+        self.step(|| Step::NotLoggedIn {
+            user_id: user_id.clone(),
+            why: text.clone(),
+        });
+        if let Some(user_id) = user_id.filter(|_| self.plan.verdict) {
+            let verdict = verdict_message(&user_id, None, Word::Failed, &[text]);
+            effects.push(Effect::Publish(verdict));
+        }
+        effects
+    }
+
+    /// The session that a login begins, or is part of; or why there is none.
+    fn session_for(
+        &mut self,
+        now: Instant,
+        login: &Message,
+    ) -> Result<Vec<Effect<Report>>, String> {
         let Message { payload, qos, .. } = login;
-        let has_verdict = self.plan.verdict;
-        let refuse = |why: String| {
-            let text = format!("refused the login `{}`: {why}", printable(payload));
-            let mut effects = vec![Effect::Warn(text.clone())];
-            let user_id = Level::from_bytes(without_end(payload)).ok();
-            let user_id = user_id.filter(|id| has_verdict && id.as_str().len() <= MAX_USER_ID);
-            if let Some(user_id) = user_id {
-                let verdict = verdict_message(&user_id, None, Word::Failed, &[text]);
-                effects.push(Effect::Publish(verdict));
-            }
-            effects
-        };
         let user_id = match Level::from_bytes(payload) {
             Ok(user_id) => user_id,
-            Err(why) => return refuse(format!("as a topic level, {why}")),
+            Err(why) => return Err(format!("as a topic level, {why}")),
         };
         if payload.len() > MAX_USER_ID {
             let size = payload.len();
-            return refuse(format!("it has {size} bytes, more than {MAX_USER_ID}"));
+            return Err(format!("it has {size} bytes, more than {MAX_USER_ID}"));
         }
         let lowest = self.lowest(*qos);
         if let Some(unique_id) = self.fresh.get(&user_id).cloned() {
-            return self.introduce_again(user_id, unique_id, lowest);
+            return Ok(self.introduce_again(user_id, unique_id, lowest));
         }
         if self.plan.sessions.is_some_and(|most| self.started >= most) {
-            return refuse("as many sessions as --sessions asks for have begun".to_owned());
+            return Err("as many sessions as --sessions asks for have begun".to_owned());
         }
         if self.sessions.len() >= MAX_SESSIONS {
-            return refuse(format!("there are {MAX_SESSIONS} sessions already"));
+            return Err(format!("there are {MAX_SESSIONS} sessions already"));
         }
         let Some(unique_id) = self.fresh_unique_id() else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
         self.started += 1;
+        self.step(|| Step::LoggedIn {
+            user_id: user_id.clone(),
+            unique_id: unique_id.clone(),
+        });
         let said = format!("{user_id} logged in as session {unique_id}");
         let mut effects = vec![Effect::Note(said)];
         effects.extend(self.subscribe(&unique_id, &user_id));
@@ -70,7 +91,7 @@ impl Controller {
         let session = Session::new(user_id, lowest, now);
         self.sessions.insert(unique_id.clone(), session);
         effects.push(self.remember(&unique_id));
-        effects
+        Ok(effects)
     }
 
     /// A device that logs in again before its first command has not got its UNIQUE ID, or has lost it. It

@@ -1,5 +1,5 @@
 //! What a controller remembers of each session, so that a later process goes on with it: under the UNIQUE ID, fields
-//! that a NUL ends, which no level and no shown text has. And how many it has judged.
+//! that a NUL ends, which no level and no shown text has. And how many it has judged, and who of the roster has passed.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -14,6 +14,21 @@ use crate::role::{Effect, Memory};
 /// The name under which it remembers how many sessions passed and failed. No UNIQUE ID is empty.
 const JUDGED: &str = "";
 
+/// Before the USER_ID of one who is on the roster and has passed. It makes a name that no UNIQUE ID has.
+const PASSED: &str = "passed/";
+
+/// Remembers that one of the roster has passed.
+pub(super) fn remember_passed(user_id: &Level) -> Effect<Report> {
+    Effect::Remember(format!("{PASSED}{user_id}"), Some(Vec::new()))
+}
+
+/// Who of the roster has passed in an earlier process.
+pub fn passed_before(memory: &Memory) -> impl Iterator<Item = Level> {
+    let names = memory.values.keys();
+    let user_ids = names.filter_map(|name| name.strip_prefix(PASSED));
+    user_ids.filter_map(|user_id| Level::new(user_id).ok())
+}
+
 impl Controller {
     /// A controller that goes on with the sessions of an earlier process. What waits for a time begins to wait at `now`.
     #[must_use]
@@ -23,11 +38,14 @@ impl Controller {
             (controller.passed, controller.failed) = (passed, failed);
             controller.started = passed + failed;
         }
+        for user_id in passed_before(memory) {
+            controller.awaited.remove(&user_id);
+        }
         for (name, value) in &memory.values {
             let Ok(unique_id) = Level::new(name) else {
                 continue;
             };
-            let topic = command_topic(&unique_id);
+            let topic = controller.plan.prefix.topic(&command_topic(&unique_id));
             let unconfirmed = memory.unconfirmed.iter().filter(|known| **known == topic);
             let unconfirmed = u32::try_from(unconfirmed.count()).unwrap_or(u32::MAX);
             let Some(session) = recall(value, unconfirmed, now, &controller.plan) else {
@@ -156,7 +174,8 @@ fn recall(value: &[u8], unconfirmed: u32, now: Instant, plan: &Plan) -> Option<S
 mod tests {
     use super::super::tests::{CONNECTED, message, plan, subscribed, verdict};
     use super::super::*;
-    use super::{Duration, recall, value};
+    use super::{Duration, passed_before, recall, value};
+    use crate::device_session::class::Roster;
     use crate::device_session::{PAUSE, Replies};
     use crate::role::Memory;
     use session::{PATIENCE, SETTLE};
@@ -176,14 +195,18 @@ mod tests {
         let now = Instant::now();
         for killed in 0..10 {
             let mut memory = Memory::default();
-            let mut controller = Controller::new(plan(3));
+            let with_roster = || Plan {
+                roster: Roster::parse("alice\nbob").unwrap(),
+                ..plan(3)
+            };
+            let mut controller = Controller::new(with_roster());
             let mut step = 0;
             let mut now = now;
             let mut handle = |controller: &mut Controller, now: Instant, event: Event<'_>| {
                 let effects = controller.handle(now, event).unwrap();
                 keep(&mut memory, &effects);
                 if step == killed {
-                    *controller = Controller::recalling(plan(3), &memory, now);
+                    *controller = Controller::recalling(with_roster(), &memory, now);
                     let said = controller.handle(now, CONNECTED).unwrap();
                     let filters = said.iter().filter(|e| matches!(e, Effect::Subscribe(..)));
                     let expected = match controller.has_judged_all() {
@@ -217,7 +240,11 @@ mod tests {
             now += SETTLE;
             let effects = handle(&mut controller, now, Event::Deadline);
             assert_eq!(verdict(&effects), Some(Ok(())), "killed after {killed}");
-            assert_eq!(memory.values.len(), 1, "how many it has judged");
+            assert_eq!(
+                memory.values.len(),
+                2,
+                "how many it has judged, and who passed"
+            );
             let two = Plan {
                 sessions: Some(2),
                 ..plan(3)
@@ -226,6 +253,16 @@ mod tests {
             assert_eq!(later.judged(), (1, 0));
             let finishes = |effects: Vec<_>| effects.contains(&Effect::Finish);
             assert!(!finishes(later.handle(now, CONNECTED).unwrap()));
+            let roster = |text| Plan {
+                roster: Roster::parse(text).unwrap(),
+                sessions: None,
+                ..plan(3)
+            };
+            assert_eq!(passed_before(&memory).count(), 1);
+            let mut all = Controller::recalling(roster("alice"), &memory, now);
+            assert!(finishes(all.handle(now, CONNECTED).unwrap()));
+            let mut class = Controller::recalling(roster("alice\nbob"), &memory, now);
+            assert!(!finishes(class.handle(now, CONNECTED).unwrap()));
             let mut last = Controller::recalling(plan(3), &memory, now);
             assert!(finishes(last.handle(now, CONNECTED).unwrap()));
         }

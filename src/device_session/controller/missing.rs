@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::session::{Commanding, Session, Stage, number, times};
+use crate::device_session::prefix::Prefix;
 use crate::device_session::{command_topic, unique_id_topic};
 use crate::mqtt::Level;
 
@@ -15,15 +16,15 @@ fn after(duration: Duration) -> String {
 
 impl Session {
     /// What is missing, a sentence each; none where nothing is.
-    pub fn missing(&self, unique_id: &Level) -> Vec<String> {
+    pub fn missing(&self, prefix: &Prefix, unique_id: &Level) -> Vec<String> {
         let Stage::Commanding(commanding) = &self.stage else {
             return Vec::new();
         };
-        let commands = command_topic(unique_id);
+        let commands = prefix.shown(command_topic(unique_id));
         if self.is_silent() {
-            return vec![self.nothing(unique_id)];
+            return vec![self.nothing(prefix, unique_id)];
         }
-        if let Some(sentence) = self.came_late(unique_id, commanding) {
+        if let Some(sentence) = self.came_late(&commands, commanding) {
             return vec![sentence];
         }
         let (mut never, mut less) = (Vec::new(), Vec::new());
@@ -58,9 +59,9 @@ impl Session {
         sentences
     }
 
-    fn nothing(&self, unique_id: &Level) -> String {
-        let commands = command_topic(unique_id);
-        let introduced = unique_id_topic(&self.user_id);
+    fn nothing(&self, prefix: &Prefix, unique_id: &Level) -> String {
+        let commands = prefix.shown(command_topic(unique_id));
+        let introduced = prefix.shown(unique_id_topic(&self.user_id));
         let (first, once_more) = match &self.once_more {
             Some((command, at)) => (
                 self.commands.len().saturating_sub(1),
@@ -76,7 +77,7 @@ impl Session {
     }
 
     /// The one command that was sent again is answered, and none of those before it.
-    fn came_late(&self, unique_id: &Level, commanding: &Commanding) -> Option<String> {
+    fn came_late(&self, commands: &str, commanding: &Commanding) -> Option<String> {
         let (command, at) = self.once_more.as_ref()?;
         let open: u32 = commanding.open.values().sum();
         let is_it = |(other, left): (&Level, &u32)| {
@@ -93,7 +94,7 @@ impl Session {
             "replies missing: the client came late; it answered {command}, sent {}, and none of the {} on {} {}: it is to subscribe as soon as it has the UNIQUE ID",
             after(*at),
             number(before),
-            command_topic(unique_id),
+            commands,
             after(self.sent_after)
         ))
     }

@@ -1,7 +1,8 @@
 //! What went wrong in a session, in sentences: what came, where, and what was expected. Pure: it names a message, and
 //! neither counts replies nor knows stages.
 
-use crate::device_session::{Replies, reply_topic, words};
+use crate::device_session::prefix::Prefix;
+use crate::device_session::{Replies, login_topic, reply_topic, words};
 use crate::mqtt::{Level, TopicName, printable};
 
 /// So many kinds of mistakes are told one by one; a client that makes more is told how many.
@@ -24,7 +25,7 @@ pub struct Mistakes {
     /// In the order in which they were made first.
     pub list: Vec<Mistake>,
     /// Those of kinds beyond [`MOST`].
-    others: u64,
+    pub(super) others: u64,
 }
 
 impl Mistakes {
@@ -109,6 +110,7 @@ fn answered<'a>(table: &'a Replies, word: &str) -> Option<&'a Level> {
 #[must_use]
 pub fn stray(
     table: &Replies,
+    prefix: &Prefix,
     user_id: &Level,
     unique_id: &Level,
     topic: &TopicName,
@@ -154,13 +156,16 @@ pub fn stray(
     };
     let expected = match command {
         Some(command) => {
-            let topic = reply_topic(unique_id, command);
+            let topic = prefix.shown(reply_topic(unique_id, command));
             format!("the reply to {command} belongs on {topic}")
         }
-        None => format!("a reply belongs on {unique_id}/COMMAND"),
+        None => {
+            let topic = prefix.shown(unique_id);
+            format!("a reply belongs on {topic}/COMMAND")
+        }
     };
     let what = shown(payload);
-    let topic = printable(topic.as_str().as_bytes());
+    let topic = prefix.shown(printable(topic.as_str().as_bytes()));
     Some(Stray {
         kind,
         sentence: format!("{what} came on {topic}, {why}; {expected}"),
@@ -174,7 +179,7 @@ pub fn wrong_word(
     table: &Replies,
     command: &Level,
     word: &str,
-    topic: &TopicName,
+    topic: &str,
     payload: &[u8],
 ) -> (String, String) {
     let trimmed = words(payload).unwrap_or_default();
@@ -211,7 +216,11 @@ pub fn wrong_word(
 
 /// Names a login on another topic than `login`: the sentence, and who wants to log in. `None` where it is none.
 #[must_use]
-pub fn stray_login(topic: &TopicName, payload: &[u8]) -> Option<(String, Option<Level>)> {
+pub fn stray_login(
+    prefix: &Prefix,
+    topic: &TopicName,
+    payload: &[u8],
+) -> Option<(String, Option<Level>)> {
     let levels: Vec<&str> = topic.levels().collect();
     let sent = Level::from_bytes(super::without_end(payload)).ok();
     let (why, user_id) = match levels[..] {
@@ -227,9 +236,10 @@ pub fn stray_login(topic: &TopicName, payload: &[u8]) -> Option<(String, Option<
         _ => return None,
     };
     let what = shown(payload);
-    let topic = printable(topic.as_str().as_bytes());
+    let topic = prefix.shown(printable(topic.as_str().as_bytes()));
+    let login = prefix.shown(login_topic());
     let sentence =
-        format!("{what} came on {topic} instead of login: {why}; the USER_ID is the message");
+        format!("{what} came on {topic} instead of {login}: {why}; the USER_ID is the message");
     Some((sentence, user_id))
 }
 
@@ -248,6 +258,7 @@ mod tests {
         let table = Replies::default();
         let stray = stray(
             &table,
+            &Prefix::NONE,
             &level("alice"),
             &level(ID),
             &topic,
@@ -296,7 +307,7 @@ mod tests {
     #[test]
     fn a_wrong_word_is_told_what_it_is() {
         let table = Replies::default();
-        let topic = TopicName::new("U/CMD1").unwrap();
+        let topic = "U/CMD1";
         for (payload, why) in [
             ("Ape", ", the word for CMD1"),
             ("apple", ": capital and small letters differ"),
@@ -311,19 +322,19 @@ mod tests {
                 ": that is the command, and not the word that answers it",
             ),
         ] {
-            let (_, said) = wrong_word(&table, &level("CMD1"), "Apple", &topic, payload.as_bytes());
+            let (_, said) = wrong_word(&table, &level("CMD1"), "Apple", topic, payload.as_bytes());
             let came = printable(payload.as_bytes());
             assert_eq!(
                 said,
                 format!("`{came}` came on U/CMD1 instead of `Apple`{why}")
             );
         }
-        let (_, said) = wrong_word(&table, &level("CMD1"), "Apple", &topic, b"");
+        let (_, said) = wrong_word(&table, &level("CMD1"), "Apple", topic, b"");
         assert!(
             said.starts_with("an empty message came on U/CMD1"),
             "{said}"
         );
-        let (_, said) = wrong_word(&table, &level("CMD1"), "Apple", &topic, b"\xff");
+        let (_, said) = wrong_word(&table, &level("CMD1"), "Apple", topic, b"\xff");
         assert!(said.ends_with("is not UTF-8"), "{said}");
     }
 
@@ -335,13 +346,14 @@ mod tests {
             ("login/bob", "", "a level below is another topic", "bob"),
         ] {
             let topic = TopicName::new(topic).unwrap();
-            let (sentence, user_id) = stray_login(&topic, payload.as_bytes()).unwrap();
+            let (sentence, user_id) =
+                stray_login(&Prefix::NONE, &topic, payload.as_bytes()).unwrap();
             assert!(sentence.contains(why), "{sentence}");
             assert_eq!(user_id, Some(level(who)));
         }
         for topic in ["login", "login/UUID", "alice/login", "a"] {
             let topic = TopicName::new(topic).unwrap();
-            let named = stray_login(&topic, b"alice");
+            let named = stray_login(&Prefix::NONE, &topic, b"alice");
             assert_eq!(named.is_some(), topic.as_str() == "login", "{topic}");
         }
     }

@@ -27,7 +27,7 @@ fn below_user(user_id: &Level) -> Option<TopicFilter> {
 }
 
 /// At QoS 0: a lost one costs a sentence and no verdict, and the controller's own commands come back with it.
-fn listen(filter: TopicFilter) -> Effect<Report> {
+pub(super) fn listen(filter: TopicFilter) -> Effect<Report> {
     Effect::TrySubscribe(filter, QoS::AtMostOnce)
 }
 

@@ -3,6 +3,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::super::class::Roster;
+use super::super::prefix::Prefix;
 use super::super::{PAUSE, Replies, login_topic};
 use crate::mqtt::{Level, QoS, TopicFilter};
 
@@ -17,6 +19,8 @@ pub struct Plan {
     pub delay: Duration,
     /// How long to wait for the next reply; `None`: for ever.
     pub timeout: Option<Duration>,
+    /// The levels before every topic.
+    pub prefix: Prefix,
     /// How commands are published.
     pub qos: QoS,
     /// Where the UNIQUE IDs and the choice of commands come from.
@@ -30,6 +34,10 @@ pub struct Plan {
     pub near_misses: bool,
     /// Publish each verdict to `<USER_ID>/verdict`.
     pub verdict: bool,
+    /// Finish when each of them has passed once; where nobody is on it, it ends nothing.
+    pub roster: Roster,
+    /// Collect each [`Step`](super::Step) for [`Controller::take_steps`](super::Controller::take_steps).
+    pub watched: bool,
 }
 
 impl Plan {
@@ -48,12 +56,15 @@ impl Default for Plan {
             commands: None,
             delay: PAUSE,
             timeout: Some(Self::TIMEOUT),
+            prefix: Prefix::NONE,
             qos: Self::QOS,
             seed: 0,
             sessions: None,
             share: None,
             near_misses: true,
             verdict: false,
+            roster: Roster::default(),
+            watched: false,
         }
     }
 }

@@ -196,12 +196,8 @@ impl Session {
         reply: &Message,
         plan: &Plan,
     ) -> Option<Stage> {
-        let Message {
-            topic,
-            payload,
-            qos,
-            ..
-        } = reply;
+        let Message { payload, qos, .. } = reply;
+        let topic = &plan.prefix.shown(&reply.topic);
         let is_awaited = self.open(command) > 0;
         let is_right = word.as_bytes() == *payload && *qos >= self.lowest;
         if !is_awaited && is_right && self.may_repeat(*qos) && self.commands.contains(command) {
@@ -227,7 +223,7 @@ impl Session {
             return self.take_one(now, command, plan);
         }
         if is_right && !self.is_for_a_stray(command) {
-            self.too_many(command, reply);
+            self.too_many(command, topic, payload);
         }
         None
     }
@@ -251,9 +247,8 @@ impl Session {
         }
     }
 
-    fn too_many(&mut self, command: &Level, reply: &Message) {
-        let topic = &reply.topic;
-        let word = printable(&reply.payload);
+    fn too_many(&mut self, command: &Level, topic: &str, payload: &[u8]) {
+        let word = printable(payload);
         let (kind, sentence) = match (self.commands.is_empty(), self.sent(command)) {
             (true, _) => (
                 "before",

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::class::Roster;
 use super::super::{PAUSE, Replies};
 use super::*;
 use crate::mqtt::TopicName;
@@ -356,4 +357,50 @@ fn bad_logins_and_logins_beyond_the_plan_are_refused() {
         matches!(effects[..], [Effect::Warn(_)]),
         "one session was asked for"
     );
+}
+
+#[test]
+fn a_roster_ends_the_run_when_the_best_attempt_of_each_has_passed() {
+    let now = Instant::now();
+    let mut controller = Controller::new(Plan {
+        roster: Roster::parse("alice Alice\nbob").unwrap(),
+        sessions: None,
+        watched: true,
+        ..plan(1)
+    });
+    controller.told(now, CONNECTED).unwrap();
+    for (user_id, word, passes, ends) in [
+        ("alice", "Ape", false, false),
+        ("alice", "", true, false),
+        ("alice", "", true, false),
+        ("guest", "", true, false),
+        ("bob", "Ape", false, false),
+        ("bob", "", true, true),
+    ] {
+        let login = message("login", user_id, QoS::ExactlyOnce);
+        controller.told(now, Event::Received(&login)).unwrap();
+        let id = controller.sessions.keys().next().unwrap().clone();
+        let filter = TopicFilter::new(format!("{id}/+")).unwrap();
+        controller.told(now, subscribed(&filter)).unwrap();
+        let uuid = message(&format!("{user_id}/UUID"), id.as_str(), QoS::ExactlyOnce);
+        controller.told(now, Event::Confirmed(&uuid)).unwrap();
+        controller.told(now + PAUSE, Event::Deadline).unwrap();
+        let command = controller.sessions[&id].commands[0].clone();
+        let right = Replies::default();
+        let right = right.answer(command.as_str()).unwrap().1;
+        let wrong = if word.is_empty() { right } else { word };
+        let reply = message(&format!("{id}/{command}"), wrong, QoS::ExactlyOnce);
+        controller.told(now, Event::Received(&reply)).unwrap();
+        let end = ended(&mut controller, now + PAUSE + PATIENCE);
+        assert_eq!(verdict(&end).unwrap().is_ok(), passes, "{user_id}");
+        assert_eq!(end.contains(&Effect::Finish), ends, "{user_id}");
+        let mut steps = controller.take_steps().into_iter();
+        assert!(matches!(steps.next(), Some(Step::LoggedIn { .. })));
+        assert!(matches!(steps.next(), Some(Step::Commanded { .. })));
+        let replied =
+            matches!(steps.next(), Some(Step::Replied { is_right, .. }) if is_right == passes);
+        assert!(replied);
+        let mistaken = matches!(steps.next(), Some(Step::Mistaken { .. }));
+        assert_eq!((mistaken, steps.count()), (!passes, 0));
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::prefix::Prefix;
 use super::super::{PAUSE, Replies};
 use crate::mqtt::{Level, QoS, TopicName};
 use crate::role::Memory;
@@ -9,6 +10,8 @@ use crate::role::Memory;
 /// What a device is asked to be.
 #[derive(Debug, Clone)]
 pub struct DeviceConfig {
+    /// The levels before every topic.
+    pub prefix: Prefix,
     /// The name under which it logs in.
     pub user_id: Level,
     /// What it answers.
@@ -81,6 +84,7 @@ impl DeviceConfig {
     #[must_use]
     pub fn new(user_id: Level) -> Self {
         Self {
+            prefix: Prefix::NONE,
             user_id,
             replies: Replies::default(),
             qos: Self::QOS,

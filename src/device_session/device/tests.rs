@@ -86,7 +86,7 @@ fn what_a_device_does_with_each_message() {
     let reply =
         |cmd: &str, word: &str, qos| vec![Publish(message(&format!("U1/{cmd}"), word, qos))];
     let warn = |text: &str| vec![Warn(text.to_owned())];
-    let nothing = |topic: &str| vec![Warn(nobody_speaks(&TopicName::new(topic).unwrap()))];
+    let nothing = |topic: &str| vec![Warn(nobody_speaks(topic))];
     type Row = (fn(Instant) -> Device, Message, Vec<Effect<Progress>>);
     let table: Vec<Row> = vec![
         (

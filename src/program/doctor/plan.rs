@@ -84,21 +84,27 @@ impl Plan {
             }
             Invocation::Device { config, .. } => {
                 let user_id = user_id.unwrap_or(&config.user_id);
+                let prefix = &config.prefix;
                 self.title = format!("device {user_id}");
-                self.filters
-                    .push(TopicFilter::exactly(&unique_id_topic(user_id)));
+                self.filters.push(TopicFilter::exactly(
+                    &prefix.topic(&unique_id_topic(user_id)),
+                ));
                 // A UNIQUE ID is any level: this stands for all of them.
-                self.filters.push(TopicFilter::exactly(&TopicName::of(own)));
-                self.loops.push(TopicName::of(user_id).join(own));
+                let sessions = prefix.topic(&TopicName::of(own));
+                self.filters.push(TopicFilter::exactly(&sessions));
+                self.loops
+                    .push(prefix.topic(&TopicName::of(user_id).join(own)));
                 self.qos = Some(config.qos);
                 self.lasts = true;
                 self.other_end = OtherEnd::Clients("mqtt_client-controller");
             }
             Invocation::Controller { plan, .. } => {
                 self.title = "controller".to_owned();
-                self.filters.push(TopicFilter::exactly(&login_topic()));
-                self.filters.push(reply_filter(own));
-                self.loops.push(unique_id_topic(own));
+                let prefix = &plan.prefix;
+                let logins = prefix.topic(&login_topic());
+                self.filters.push(TopicFilter::exactly(&logins));
+                self.filters.push(prefix.filter(&reply_filter(own)));
+                self.loops.push(prefix.topic(&unique_id_topic(own)));
                 self.qos = Some(plan.qos);
                 self.share = plan.share.clone();
                 self.lasts = true;

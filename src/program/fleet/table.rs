@@ -1,91 +1,25 @@
 //! The fleet as a person reads it: rows that fit the terminal, times of the day, and a table that is drawn over itself.
 
-use std::fmt::Write;
-use std::io::{self, IsTerminal};
-
+use super::super::screen::{Cells, Screen, drawn as draw, laid_out};
+use super::super::utc::minute;
 use crate::fleet::{Board, State};
 use crate::mqtt::one_line;
 
 const HEAD: [&str; 5] = ["WHO", "STATE", "SINCE (UTC)", "SESSIONS", "DOING"];
 
-/// What is drawn where a terminal does not say how large it is.
-const USUAL_SIZE: (usize, usize) = (80, 24);
-
-/// The narrowest that the first column becomes.
-const NARROW: usize = 12;
-
-/// What draws the table on a terminal, from the top: in one piece, line over line, so that nothing flickers, and so that a
-/// warning of the connection that came in between is drawn over, too.
+/// What draws the table on a terminal, from the top.
 pub fn drawn(boards: &[Board]) -> String {
-    let (columns, rows) = size();
-    let mut lines = table(boards, Some(columns));
-    let most = rows.saturating_sub(1).max(2);
-    if lines.len() > most {
-        let hidden = lines.len() - (most - 1);
-        lines.truncate(most - 1);
-        lines.push(format!("… and {hidden} more"));
-    }
-    let mut text = String::from("\x1b[H");
-    for line in &lines {
-        text.push_str(line);
-        text.push_str("\x1b[K\n");
-    }
-    text.push_str("\x1b[J");
-    text
-}
-
-/// Columns and rows of the terminal on standard output.
-fn size() -> (usize, usize) {
-    #[cfg(target_os = "linux")]
-    if let Ok(size) = rustix::termios::tcgetwinsize(io::stdout()) {
-        if size.ws_col > 0 && size.ws_row > 0 {
-            return (size.ws_col.into(), size.ws_row.into());
-        }
-    }
-    USUAL_SIZE
+    let (columns, rows) = Screen::Out.size();
+    draw(table(boards, Some(columns)), rows)
 }
 
 /// A heading, and a line for each; in `columns` columns, where there is such a limit.
 pub fn table(boards: &[Board], columns: Option<usize>) -> Vec<String> {
-    let is_coloured = io::stdout().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-        && std::env::var_os("TERM").is_some_and(|term| term != "dumb");
-    let mut rows: Vec<([String; 5], Option<State>)> = vec![(HEAD.map(str::to_owned), None)];
+    let mut rows: Vec<Cells> = vec![(HEAD.map(str::to_owned), None)];
     for board in boards {
-        rows.push((cells(board), Some(board.state)));
+        rows.push((cells(board), Some(colour(board.state))));
     }
-    let width = |column: usize| {
-        let widths = rows.iter().map(|(cells, _)| cells[column].chars().count());
-        widths.max().unwrap_or(0)
-    };
-    let mut widths = [0, 1, 2, 3, 4].map(width);
-    if let Some(columns) = columns {
-        let others: usize = widths[1..4].iter().sum::<usize>() + 2 * 4;
-        let left = columns.saturating_sub(others);
-        widths[0] = widths[0].min((left / 2).max(NARROW));
-        widths[4] = widths[4].min(left.saturating_sub(widths[0]));
-    }
-    let mut lines = Vec::new();
-    for (cells, state) in rows {
-        let mut line = String::new();
-        for (column, (cell, width)) in cells.iter().zip(widths).enumerate() {
-            let cell = shortened(cell, width);
-            let blanks = match column {
-                4 => 0,
-                _ => width - cell.chars().count() + 2,
-            };
-            match state.filter(|_| column == 1 && is_coloured) {
-                Some(state) => {
-                    let _ = write!(line, "\x1b[{}m{cell}\x1b[0m", colour(state));
-                }
-                None => line.push_str(&cell),
-            }
-            line.extend(std::iter::repeat_n(' ', blanks));
-        }
-        line.truncate(line.trim_end().len());
-        lines.push(line);
-    }
-    lines
+    laid_out(rows, columns, Screen::Out.is_coloured())
 }
 
 fn colour(state: State) -> u8 {
@@ -94,16 +28,6 @@ fn colour(state: State) -> u8 {
         State::Lost | State::Late => 31,
         State::Paused => 33,
         State::Ended | State::Offline => 2,
-    }
-}
-
-fn shortened(text: &str, width: usize) -> String {
-    match text.chars().count() <= width {
-        true => text.to_owned(),
-        false => {
-            let kept = text.chars().take(width.saturating_sub(1));
-            kept.chain((width > 0).then_some('…')).collect()
-        }
     }
 }
 
@@ -157,47 +81,12 @@ pub fn line(board: &Board) -> String {
     format!("{name} {state}{since}{sessions}{doing}")
 }
 
-/// The minute at which it was so many seconds since 1970, in UTC: the days are counted from the first of March of the year
-/// 0, so that a leap day is the last of its year.
-fn minute(unix: u64) -> String {
-    const DAYS_TO_1970: u64 = 719_468;
-    const ERA: u64 = 146_097;
-    let days = unix / 86_400 + DAYS_TO_1970;
-    let (era, day_of_era) = (days / ERA, days % ERA);
-    let year = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let (month, year) = match month < 10 {
-        true => (month + 3, year + era * 400),
-        false => (month - 9, year + era * 400 + 1),
-    };
-    let (hour, minute) = (unix / 3_600 % 24, unix / 60 % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::mqtt::TopicName;
     use crate::presence::{Details, Said};
     use std::rc::Rc;
-
-    #[test]
-    fn a_time_is_a_day_and_a_minute() {
-        for (unix, expected) in [
-            (0, "1970-01-01 00:00"),
-            (951_782_399, "2000-02-28 23:59"),
-            (951_782_400, "2000-02-29 00:00"),
-            (951_868_800, "2000-03-01 00:00"),
-            (1_709_164_800, "2024-02-29 00:00"),
-            (1_735_689_599, "2024-12-31 23:59"),
-            (1_795_776_993, "2026-11-27 10:56"),
-            (4_107_542_400, "2100-03-01 00:00"),
-        ] {
-            assert_eq!(minute(unix), expected);
-        }
-    }
 
     fn board(id: &str, is_online: bool, doing: &str) -> Board {
         let details = Details {

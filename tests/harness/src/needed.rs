@@ -100,6 +100,8 @@ pub const NGINX_STREAM: Needed = Needed {
 };
 /// The TLS proxy of Debian's package stunnel4.
 pub const STUNNEL: Needed = Needed::program("stunnel4");
+/// The browser; Debian's package chromium.
+pub const CHROMIUM: Needed = Needed::program("chromium");
 /// Reads and rates units; Debian's package systemd.
 pub const SYSTEMD_ANALYZE: Needed = Needed::program("systemd-analyze");
 

@@ -1,0 +1,92 @@
+//! The file of `--page`: replaced as a whole, so that whoever reads it never sees half a page.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Everybody may read it, as a web server of another user does.
+const MODE: u32 = 0o644;
+
+/// The file, and the one beside it that becomes it.
+pub struct PageFile {
+    path: PathBuf,
+    unfinished: PathBuf,
+}
+
+impl PageFile {
+    /// The page at this path. Its folder must exist; `None` where the path names no file.
+    pub fn new(path: &Path) -> Option<Self> {
+        let mut name = std::ffi::OsString::from(".");
+        name.push(path.file_name()?);
+        name.push(".new");
+        Some(Self {
+            path: path.to_owned(),
+            unfinished: path.with_file_name(name),
+        })
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Replaces what is in it. Where that fails the old page stays, and nothing beside it.
+    pub fn write(&self, html: &str) -> io::Result<()> {
+        // A file there is of a run that was killed, or a link to another file, which must not be written to.
+        match fs::remove_file(&self.unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let written = self.write_unfinished(html);
+        let renamed = written.and_then(|()| fs::rename(&self.unfinished, &self.path));
+        if renamed.is_err() {
+            // It would take room on a disk that is full.
+            let _ = fs::remove_file(&self.unfinished);
+        }
+        renamed
+    }
+
+    fn write_unfinished(&self, html: &str) -> io::Result<()> {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(MODE)
+            .open(&self.unfinished)?;
+        // Whatever the umask.
+        file.set_permissions(Permissions::from_mode(MODE))?;
+        file.write_all(html.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_replaced_as_a_whole_and_leaves_nothing_beside_it() {
+        let folder = std::env::temp_dir().join(format!("mqtt_client-page-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let page = PageFile::new(&folder.join("x.html")).unwrap();
+        // Of a run that was killed: a link, which is not followed.
+        let other = folder.join("other");
+        fs::write(&other, "mine").unwrap();
+        std::os::unix::fs::symlink(&other, folder.join(".x.html.new")).unwrap();
+        for html in ["one", "two"] {
+            page.write(html).unwrap();
+            assert_eq!(fs::read_to_string(page.path()).unwrap(), html);
+        }
+        assert_eq!(fs::read_to_string(&other).unwrap(), "mine");
+        let mode = fs::metadata(page.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o644);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
+        // A folder is in its place.
+        let taken = folder.join("taken");
+        fs::create_dir(&taken).unwrap();
+        fs::write(taken.join("x"), "").unwrap();
+        assert!(PageFile::new(&taken).unwrap().write("x").is_err());
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 3);
+        assert!(PageFile::new(Path::new("..")).is_none());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
