@@ -100,6 +100,7 @@ pub fn check(command: &Command) -> Result<(), String> {
     match words {
         ["mqtt_client", arguments @ ..] => parse(arguments),
         ["cargo", arguments @ ..] => cargo(arguments),
+        ["python3", "-m", ..] => Ok(()),
         ["python3", script, ..] if Path::new(script).is_relative() => exists(script),
         ["systemctl" | "journalctl", arguments @ ..] => {
             arguments.iter().try_for_each(|word| unit(word))
