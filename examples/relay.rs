@@ -56,6 +56,7 @@ impl Role for Relay {
                 // The pin is switched before the broker hears of it.
                 vec![Effect::Emit(self.is_on), Effect::Publish(self.tell())]
             }
+            Event::Stopping => vec![Effect::Publish(Self::retained(&self.available, "offline"))],
             _ => vec![],
         })
     }

@@ -35,7 +35,7 @@
 //!
 //!     fn handle(&mut self, _now: Instant, event: Event<'_>) -> Reaction<usize> {
 //!         Ok(match event {
-//!             // The first time and after each lost connection; to ask for a subscription again changes nothing.
+//!             // The first time, and after each lost connection.
 //!             Event::Connected { .. } => {
 //!                 vec![Effect::Subscribe(self.questions.clone(), QoS::ExactlyOnce)]
 //!             }
@@ -105,7 +105,8 @@
 //! - **A received message is acknowledged only when everything that its handling published is confirmed**, or is in a
 //!   synced journal. So after a crash the broker sends it again, to a client with a persistent session
 //!   ([`link::Session::LASTING`]). At QoS 0 there is no acknowledgement, and a lost message stays lost.
-//! - **At QoS 2 a role sees a message once,** across reconnects of one process. At QoS 1 it sees a repetition only
+//! - **At QoS 2 a role sees a message once,** across reconnects of one process, unless it has chosen
+//!   [`Session::Clean`](link::Session::Clean). At QoS 1 it sees a repetition only
 //!   where the first delivery was not acknowledged. A broker that restarts without persistence forgets what was on
 //!   its way here: no client can bring that back.
 //! - **Subscriptions are made again** whenever the broker has lost the session. A refused one ends the run with an
@@ -114,7 +115,8 @@
 //!   looks the name up again, and tries one broker after the other where there are several. It gives up only what
 //!   waiting cannot mend (login refused, certificate not trusted, packet too large), or at the role's own
 //!   [`time_limit`](role::Role::time_limit).
-//! - **The end is clean:** after [`Effect::Finish`](role::Effect::Finish) or a [`link::Stop`] the link waits for
+//! - **The end is clean:** a role hears of a stop ([`Event::Stopping`](role::Event::Stopping)) and may publish a last word;
+//!   after [`Effect::Finish`](role::Effect::Finish) or a [`link::Stop`] the link waits for
 //!   the confirmations that are due, leaves no session and no subscription behind unless they are to be kept, and
 //!   sends DISCONNECT. A stop is over within 3 s. What is not confirmed by then, it warns of, with the number.
 //!
@@ -128,7 +130,15 @@
 //!
 //! Each level needs a broker that keeps the session, and [`link::Session::LASTING`]. What a role itself has to know in the
 //! next process it hands over with [`Effect::Remember`](role::Effect::Remember), and reads from
-//! [`link::Journal::memory`].
+//! [`link::Journal::memory`]. What another thread has sent is the role's, and safe, once the role has handled it
+//! ([`link::Feed`]). A role that finishes, or fails with [`Kind::NoAnswer`](role::Kind::NoAnswer) or
+//! [`Kind::Protocol`](role::Kind::Protocol), leaves nothing; a stop, a crash and any other failure do.
+//!
+//! # What it says
+//!
+//! Link and roles write to the crate [`log`]; the program shows it with env_logger. At `warn`: what a person should look
+//! into, lost connections among it; at `info`: each message; at `debug`: each packet. Remedies in these lines name options of
+//! the program `mqtt_client`.
 //!
 //! # Threads
 //!

@@ -12,6 +12,7 @@
 //! # let _ = end;
 //! ```
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -36,7 +37,7 @@ const STATUS: &str = "/proc/self/status";
 
 enum Note {
     Signal,
-    Done(Result<End, Failure>),
+    Done(std::thread::Result<Result<End, Failure>>),
 }
 
 /// Runs `work` on a thread of its own, and asks it to stop at the first SIGINT, SIGTERM or SIGHUP; `on_signal` is called
@@ -49,6 +50,9 @@ enum Note {
 ///
 /// # Errors
 /// Those of `work`, and where there can be no thread.
+///
+/// # Panics
+/// Where `work` does.
 pub fn until_signal(
     on_signal: impl FnOnce(),
     work: impl FnOnce(&Stop) -> Result<End, Failure> + Send + 'static,
@@ -85,7 +89,9 @@ fn supervise(on_signal: &mut dyn FnMut(), work: Work) -> Result<End, Failure> {
     let heard = stop.clone();
     thread("mqtt_client")
         .spawn(move || {
-            let _ = sender.send(Note::Done(work(&heard)));
+            // Caught, or nobody would hear of it: the process would go on without its work.
+            let outcome = catch_unwind(AssertUnwindSafe(|| work(&heard)));
+            let _ = sender.send(Note::Done(outcome));
         })
         .map_err(|error| cannot("start a thread", &error))?;
     let mut deadline: Option<Instant> = None;
@@ -95,7 +101,8 @@ fn supervise(on_signal: &mut dyn FnMut(), work: Work) -> Result<End, Failure> {
             Some(at) => notes.recv_timeout(at.saturating_duration_since(Instant::now())),
         };
         match note {
-            Ok(Note::Done(end)) => return end,
+            Ok(Note::Done(Ok(end))) => return end,
+            Ok(Note::Done(Err(panic))) => resume_unwind(panic),
             Ok(Note::Signal) if deadline.is_none() => {
                 info!("stopping");
                 on_signal();
@@ -115,6 +122,7 @@ fn supervise(on_signal: &mut dyn FnMut(), work: Work) -> Result<End, Failure> {
 
 /// Whether this process was started to ignore a signal. Where the kernel tells nothing, it was not.
 #[must_use]
+#[doc(hidden)]
 pub fn is_ignored(signal: Signal) -> bool {
     ignored(&std::fs::read_to_string(STATUS).unwrap_or_default()) >> (signal as i32 - 1) & 1 == 1
 }
@@ -140,6 +148,13 @@ fn asked_for(status: &str) -> SigSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_panic_of_the_work_is_one_of_the_caller() {
+        let caught = std::panic::catch_unwind(|| until_signal(|| (), |_| panic!("a role's fault")));
+        let panic = caught.unwrap_err();
+        assert_eq!(panic.downcast_ref(), Some(&"a role's fault"));
+    }
 
     #[test]
     fn what_was_ignored_at_the_start_stays_ignored() {

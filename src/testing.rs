@@ -50,8 +50,8 @@ use crate::role::{Failure, Role};
 /// More than any test waits for: a hundred days.
 const LIMIT: Duration = Duration::from_secs(100 * 24 * 3600);
 
-/// Runs `history` with `count` seeds, on every core. `test` is the name of the test, for what is printed at a failure: the
-/// command that repeats it.
+/// Runs `history` with `count` seeds, any numbers of 64 bits, on every core. `test` is the exact name of the test's function,
+/// for what is printed at a failure: the command that repeats it.
 ///
 /// In the environment, `TEST_SEED=<seed>` runs this one alone, with the log that `RUST_LOG` asks for, and
 /// `TEST_HISTORIES=<count>` another number of them.
@@ -98,7 +98,7 @@ impl Simulation {
         Party::begin_with(&mut self.world, role, options, None, Some(inbox))
     }
 
-    /// The same as [`Simulation::begin`] with the journal on this disk. After [`Simulation::kill`] a role that begins
+    /// The same as [`Simulation::begin`] with a synced journal on this disk. After [`Simulation::kill`] a role that begins
     /// with the same disk goes on where the other was; with [`Session::Persistent`](crate::link::Session::Persistent)
     /// and `resume: true`. What the role has remembered is in [`Disk::memory`].
     pub fn begin_journaled<R: Role + 'static>(
@@ -107,9 +107,19 @@ impl Simulation {
         options: &Options,
         disk: &Disk,
     ) -> Party<R::Item> {
-        let journal = disk.journal(&options.client_id, true);
-        let kept = Some((journal, disk.clone()));
-        Party::begin_with(&mut self.world, role, options, kept, None)
+        self.begin_with(role, options, Some(disk), None)
+    }
+
+    /// The same as [`Simulation::begin`] with a journal, or inputs, or both.
+    pub fn begin_with<R: Role + 'static>(
+        &mut self,
+        role: R,
+        options: &Options,
+        disk: Option<&Disk>,
+        inbox: Option<Inbox<R::Input>>,
+    ) -> Party<R::Item> {
+        let kept = disk.map(|disk| (disk.journal(&options.client_id, true), disk.clone()));
+        Party::begin_with(&mut self.world, role, options, kept, inbox)
     }
 
     /// Publishes as an outside party.
@@ -170,7 +180,8 @@ impl Simulation {
     pub fn wait_for(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
         self.world.turn_all();
         while !is_so(self) {
-            assert!(self.world.step(LIMIT), "never: {what}");
+            let goes_on = self.world.step(LIMIT) && !self.world.is_endless();
+            assert!(goes_on, "never: {what}");
         }
     }
 
@@ -179,8 +190,10 @@ impl Simulation {
     /// # Panics
     /// When it never has.
     pub fn wait_for_subscription<T>(&mut self, party: &Party<T>, filter: &str) {
-        self.world.turn_all();
-        self.world.wait_for_subscription(party.number, filter);
+        let number = party.number;
+        self.wait_for(filter, |simulation| {
+            simulation.world.is_subscribed(number, filter)
+        });
     }
 
     /// Lets time pass until a role has ended, and says how.

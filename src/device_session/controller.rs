@@ -257,6 +257,7 @@ impl Controller {
             | Event::Line(_)
             | Event::Input(_)
             | Event::InputsEnded
+            | Event::Stopping
             | Event::Ran(..) => Vec::new(),
             Event::Subscribed { filter, granted } => self.subscribed(filter, granted),
             Event::Confirmed(message) => self.confirmed(now, message),

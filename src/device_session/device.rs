@@ -335,7 +335,9 @@ impl Device {
             Event::Undeliverable(message, why) => self.undeliverable(message, why),
             Event::Received(message) => self.received(now, message),
             Event::Ran(job, outcome) => Ok(self.ran(now, job, outcome)),
-            Event::Line(_) | Event::Input(_) | Event::InputsEnded => Ok(Vec::new()),
+            Event::Line(_) | Event::Input(_) | Event::InputsEnded | Event::Stopping => {
+                Ok(Vec::new())
+            }
             Event::Deadline => match (&self.state, self.limit(), self.timeout) {
                 (State::Done, ..) => Ok(Vec::new()),
                 (State::Failed { .. }, ..) => self.failed().map_or(Ok(Vec::new()), Err),

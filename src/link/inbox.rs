@@ -1,6 +1,9 @@
 //! Inputs for a role from other threads of the program: a bounded queue between any number of [`Feed`]s and the one
 //! [`Inbox`] that the link takes from.
 //!
+//! An input is in memory alone until the role has handled it; what the role then publishes or remembers is in the journal,
+//! where there is one.
+//!
 //! Knows neither MQTT nor what the role does with an input.
 
 use std::collections::VecDeque;
@@ -80,7 +83,9 @@ impl<T> State<T> {
     }
 }
 
-/// The end that other threads have. Clones feed the same inbox; when the last one is dropped, the role hears of it
+/// The end that other threads have. An input is in memory alone until the role has handled it, which is not before the
+/// run's first connection, and not while [`MOST_UNCONFIRMED`](super::MOST_UNCONFIRMED) messages wait: with a journal, too,
+/// a crash loses what waits here. Clones feed the same inbox; when the last one is dropped, the role hears of it
 /// ([`Event::InputsEnded`](crate::role::Event::InputsEnded)).
 pub struct Feed<T>(Arc<Shared<T>>);
 

@@ -79,6 +79,7 @@ impl Lines {
 
     /// Takes the next line; `Ok(None)` is the end. `None` if it has not been read yet: then the wake follows.
     #[must_use]
+    #[doc(hidden)]
     pub fn next(&self) -> Option<Next> {
         let mut state = self.state();
         let next = state.read.pop_front();
@@ -98,6 +99,7 @@ impl Lines {
     }
 
     /// Sets what the reading thread calls when it has read a line that [`Lines::next`] did not have.
+    #[doc(hidden)]
     pub fn set_wake(&self, wake: impl Fn() + Send + 'static) {
         self.state().wake = Some(Box::new(wake));
     }

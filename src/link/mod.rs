@@ -149,13 +149,14 @@ impl<'a, I> Run<'a, I> {
     /// Ends within 3 s of a stop, unless the network itself keeps a call from returning (a name look-up).
     ///
     /// # Errors
-    /// The role's own failure or that of `emit`, the broker's final refusal, no connection within the
+    /// Options that no broker could make anything of, the role's own failure or that of `emit`, the broker's final refusal, no connection within the
     /// role's time limit, a line that cannot be used, or no file left for a connection.
     pub fn carry<R: Role<Input = I>>(
         self,
         role: R,
         emit: impl FnMut(R::Item) -> Result<(), Failure>,
     ) -> Result<End, Failure> {
+        self.options.check()?;
         let mut unwatched = Unwatched;
         let watcher = self.watcher.unwrap_or(&mut unwatched);
         let role = Box::new(RoleWithSink::new(role, emit, self.inbox.map(Inbox::tap)));

@@ -5,17 +5,21 @@ use std::time::Duration;
 
 use super::{Presence, Tls};
 use crate::mqtt::Message;
+use crate::role::{Failure, Kind};
 
 /// What the broker remembers of this client between two connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Session {
-    /// Nothing (CleanSession 1).
+    /// Nothing (CleanSession 1): what comes for this client while a connection is lost is lost too, and a message of its
+    /// own at QoS 2 may arrive twice.
     Clean,
     /// The subscriptions, and the messages for them (CleanSession 0).
     Persistent {
         /// Continue the session that an earlier run has left, instead of beginning with an empty one.
         resume: bool,
-        /// Leave the session to the next run if a stop or a failure ends this one.
+        /// Leave the session, and the journal, to the next run if a stop or a failure ends this one; but not
+        /// [`Kind::NoAnswer`](crate::role::Kind::NoAnswer), since the other end is gone, nor
+        /// [`Kind::Protocol`](crate::role::Kind::Protocol), since what it sent would end the next run, too.
         keep: bool,
     },
 }
@@ -114,7 +118,7 @@ pub struct Options {
     pub login: Option<Login>,
     /// The keep alive interval: whole seconds, 1 or more; 0 for none.
     pub keep_alive: Duration,
-    /// What the broker remembers between two connections.
+    /// What the broker remembers between two connections: [`Session::WHILE_RUNNING`] unless told otherwise.
     pub session: Session,
     /// The shortest wait before a new attempt to connect.
     pub reconnect_delay: Duration,
@@ -130,12 +134,13 @@ pub struct Options {
 }
 
 impl Options {
-    /// The keep alive interval that [`Options::new`] sets.
+    /// The keep alive interval that [`Options::new`] sets: 15 s.
     pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
-    /// The wait before a new attempt to connect that [`Options::new`] sets.
+    /// The wait before a new attempt to connect that [`Options::new`] sets: 1 s.
     pub const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
-    /// Options for this broker and client id, and this program's defaults for the rest.
+    /// Options for this broker and client id: no TLS, no login, [`Session::WHILE_RUNNING`], [`Refusals::End`], no last
+    /// will.
     #[must_use]
     pub fn new(host: impl Into<String>, port: u16, client_id: impl Into<String>) -> Self {
         Self {
@@ -146,13 +151,39 @@ impl Options {
             client_id: client_id.into(),
             login: None,
             keep_alive: Self::KEEP_ALIVE,
-            session: Session::Clean,
+            session: Session::WHILE_RUNNING,
             reconnect_delay: Self::RECONNECT_DELAY,
             give_up_at_once: false,
             refusals: Refusals::End,
             presence: None,
             will: None,
         }
+    }
+
+    /// What no broker could make anything of.
+    ///
+    /// # Errors
+    /// The first field that is wrong, and what it may be.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        let has_no_name = self.login.as_ref().is_some_and(|l| l.username.is_empty());
+        let will = self.will.as_ref().map_or(0, |will| will.payload.len());
+        let is_too_long = self.keep_alive.as_secs() > u16::MAX.into();
+        let wrong = if self.client_id.is_empty() {
+            "the client id is empty".to_owned()
+        } else if has_no_name {
+            "the user name is empty".to_owned()
+        } else if is_too_long || self.keep_alive.subsec_nanos() > 0 {
+            let keep_alive = self.keep_alive;
+            format!(
+                "a keep alive of {keep_alive:?}: whole seconds, {} at the most",
+                u16::MAX
+            )
+        } else if will > u16::MAX.into() {
+            format!("a last will of {will} bytes: {} at the most", u16::MAX)
+        } else {
+            return Ok(());
+        };
+        Err(Failure::new(Kind::Usage, wrong))
     }
 
     /// The first broker's address, in the form that texts for the user have.
@@ -185,6 +216,37 @@ mod tests {
         assert_eq!(shown("::1", 1883), "[::1]:1883");
         assert_eq!(shown("pi.local", 1), "pi.local:1");
         assert_eq!(shown("/run/mqtt", 1), "/run/mqtt");
+    }
+
+    #[test]
+    fn what_no_broker_takes_is_an_error_before_any_attempt() {
+        let wrong = |change: fn(&mut Options)| {
+            let mut options = Options::new("h", 1, "x");
+            assert_eq!(options.check(), Ok(()));
+            change(&mut options);
+            options.check().unwrap_err().text
+        };
+        let will = |length| {
+            let topic = crate::mqtt::TopicName::new("gone").unwrap();
+            Message::new(topic, vec![b'x'; length], crate::mqtt::QoS::AtLeastOnce)
+        };
+        assert_eq!(wrong(|o| o.client_id.clear()), "the client id is empty");
+        let half = wrong(|o| o.keep_alive = Duration::from_millis(500));
+        assert!(half.starts_with("a keep alive of 500ms"), "{half}");
+        let long = wrong(|o| o.keep_alive = Duration::from_secs(65_536));
+        assert!(long.starts_with("a keep alive of 65536s"), "{long}");
+        let nameless = wrong(|o| {
+            o.login = Some(Login {
+                username: String::new(),
+                password: String::new(),
+            });
+        });
+        assert_eq!(nameless, "the user name is empty");
+        let mut options = Options::new("h", 1, "x");
+        options.will = Some(will(65_535));
+        assert_eq!(options.check(), Ok(()));
+        options.will = Some(will(65_536));
+        assert!(options.check().is_err());
     }
 
     #[test]

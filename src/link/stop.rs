@@ -25,6 +25,7 @@ pub struct Stop(Arc<(Mutex<State>, Condvar)>);
 
 /// Keeps a wake registered. When the guard is dropped, the wake does not run any more, and all others stay.
 #[must_use = "the wake is removed as soon as its guard is dropped"]
+#[doc(hidden)]
 pub struct WakeGuard {
     stop: Stop,
     number: u64,
@@ -74,12 +75,14 @@ impl Stop {
     }
 
     /// Ends the present wait, or the next one, without a request: something else has come.
+    #[doc(hidden)]
     pub fn end_wait(&self) {
         self.state().has_more = true;
         self.0.1.notify_all();
     }
 
     /// Waits for [`Stop::end_wait`] alone, until `deadline` at the latest: the request has been heard.
+    #[doc(hidden)]
     pub fn wait_for_more(&self, deadline: Instant) {
         let mut state = self.state();
         while !std::mem::take(&mut state.has_more) {
@@ -95,6 +98,7 @@ impl Stop {
     /// Registers a function that the request calls, for a thread that waits for something else than this `Stop`. It
     /// is called on the thread that makes the request, and only for a request that comes while the guard lives: a
     /// caller looks at [`Stop::requested`] afterwards, because the request may have been made before.
+    #[doc(hidden)]
     pub fn add_wake(&self, wake: impl Fn() + Send + 'static) -> WakeGuard {
         WakeGuard {
             stop: self.clone(),
@@ -111,12 +115,14 @@ impl Stop {
     }
 
     /// Set while there is no connection to close, because then a stop may end the process at once.
+    #[doc(hidden)]
     pub fn set_nothing_to_close(&self, nothing: bool) {
         self.state().nothing_to_close = nothing;
     }
 
     /// Whether a stop may end the process at once, because there is no connection to close.
     #[must_use]
+    #[doc(hidden)]
     pub fn nothing_to_close(&self) -> bool {
         self.state().nothing_to_close
     }

@@ -64,7 +64,7 @@ pub struct Message {
     /// publisher's QoS and that of the subscription (section 3.8.4).
     pub qos: QoS,
     /// Received: the broker had stored it before this client subscribed, so it is old (section 3.3.1.3). To publish:
-    /// the broker is to store it, as it does the words of [`crate::presence`].
+    /// the broker is to store it.
     pub retain: bool,
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::mqtt::one_line;
+use crate::mqtt::{Invalid, one_line};
 
 /// The kinds of failure that can end a run, each with its exit code, which is that of `sysexits.h` and which systemd
 /// shows by name.
@@ -64,6 +64,13 @@ impl Failure {
             kind,
             text: one_line(&text.into()),
         }
+    }
+}
+
+/// A text of the program's own that is no topic name, topic filter or level: as wrong as a bad command line.
+impl From<Invalid> for Failure {
+    fn from(why: Invalid) -> Self {
+        Self::new(Kind::Usage, format!("a name for MQTT is wrong: {why}"))
     }
 }
 

@@ -5,16 +5,18 @@
 //! crate has an example.
 //!
 //! The link is the other side of the contract: it carries the effects out in order, and what it promises about them
-//! is on the page of [`crate::link`].
+//! is on the first page of this crate.
 //!
 //! # The order of events
 //!
-//! 1. The first event is [`Event::Connected`]. It comes again after each lost connection.
+//! 1. The first event is [`Event::Connected`], unless the role has a deadline before that. It comes again after each lost
+//!    connection.
 //! 2. [`Event::Subscribed`] follows the [`Effect::Subscribe`] of the same filter, and comes again when the
 //!    link had to subscribe again because the broker has lost the session. After an [`Effect::TrySubscribe`] it may
 //!    never come.
 //! 3. Each [`Effect::Publish`] is followed by exactly one [`Event::Confirmed`] or [`Event::Undeliverable`],
-//!    unless the run ends first. The broker may confirm them in another order.
+//!    unless the run ends first. The broker may confirm them in another order. With a journal a later process hears of what
+//!    an earlier one published ([`Memory::unconfirmed`]), and perhaps of a message that the earlier one had heard of.
 //! 4. [`Event::Line`] follows an [`Effect::AwaitLine`], one line each.
 //! 5. [`Event::Input`] comes in the order in which the threads sent, whether there is a connection or not, but not before
 //!    the first [`Event::Connected`]. The link takes no more while
@@ -23,7 +25,7 @@
 //!    in order, as many at once as the run allows.
 //! 7. [`Event::Deadline`] comes when the instant of [`Role::deadline`] has come, and not before. While an
 //!    attempt to connect is under way it waits until that has ended.
-//! 8. After a stop nothing is received any more, but confirmations may still come. After [`Effect::Finish`]
+//! 8. [`Event::Stopping`] comes once where the run is asked to stop. After that nothing is received any more, but confirmations may still come. After [`Effect::Finish`]
 //!    messages may still arrive, until the broker has confirmed everything.
 
 mod failure;
@@ -79,6 +81,9 @@ pub enum Event<'a, I = Infallible> {
     InputsEnded,
     /// The instant that [`Role::deadline`] named has come.
     Deadline,
+    /// The run is asked to stop. What the role publishes now, its last state for instance, is sent before the end, where
+    /// there is a connection and the time allows. It comes once, after the inputs that were sent before the stop.
+    Stopping,
 }
 
 // Not derived: that would ask for an input that is `Copy`, though an event only refers to it.
@@ -105,6 +110,7 @@ impl<'a> Event<'a> {
             Self::Input(never) => match *never {},
             Self::InputsEnded => Event::InputsEnded,
             Self::Deadline => Event::Deadline,
+            Self::Stopping => Event::Stopping,
         }
     }
 }
@@ -126,7 +132,8 @@ pub enum Undeliverable {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect<T> {
     /// Subscribe, with this QoS at most, and subscribe again whenever the broker has lost the session. A broker that
-    /// refuses it ends the run with [`Kind::Refused`].
+    /// refuses it ends the run with [`Kind::Refused`]. A role may ask for it on each [`Event::Connected`]; where the
+    /// session has gone on, the broker then sends retained messages once more (MQTT 3.1.1, section 3.8.4).
     Subscribe(TopicFilter, QoS),
     /// Subscribe where the broker allows it, for what a role can do without. A broker that refuses it, or that closes the
     /// connection at it, is not asked for it again, and the role hears nothing of that.
@@ -141,19 +148,20 @@ pub enum Effect<T> {
     /// [`Programs`](crate::link::Programs) say.
     Run(Box<Job>),
     /// Remember this value under this name for a later process, or forget it (`None`). It is written before anything is
-    /// sent that the same event led to. Where the run has no journal it has no effect.
+    /// sent that the same event led to. A later process finds it after a crash, a stop or a failure, but not after
+    /// [`Effect::Finish`]. Where the run has no journal it has no effect.
     Remember(String, Option<Vec<u8>>),
-    /// Hand this to the caller of the run, before the message that led to it is acknowledged. An error of the caller
-    /// ends the run.
+    /// Hand this to the caller of the run: at once, before what the same event led to is written to the journal or sent,
+    /// and before the message that led to it is acknowledged. An error of the caller ends the run.
     Emit(T),
     /// Ask for the next line of the run's [`Lines`](crate::link::Lines); [`Event::Line`] brings it.
     AwaitLine,
-    /// Log what happens, for `--verbose`.
+    /// Log what happens, at the level `info` of the crate `log`.
     Note(String),
-    /// Log what the user should look into.
+    /// Log what the user should look into, at the level `warn`.
     Warn(String),
-    /// The role is done. The link waits for the confirmations that are due, leaves no session and no subscription
-    /// behind, and disconnects.
+    /// The role is done. The link waits for the confirmations that are due, leaves no session, no subscription and no
+    /// journal behind, and disconnects: a later process begins anew.
     Finish,
 }
 

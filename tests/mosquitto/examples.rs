@@ -118,6 +118,8 @@ fn the_relay_switches_tells_how_it_stands_and_leaves_its_last_will() {
     relay.wait_for_stdout("pin 17 high");
     relay.signal("TERM");
     assert_eq!(relay.end().code, Some(0));
+    // Not the last will: that is for an end without DISCONNECT.
+    hear("available", "offline");
 }
 
 #[test]

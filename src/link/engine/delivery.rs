@@ -393,6 +393,12 @@ impl Delivery {
         self.outbox.len()
     }
 
+    /// Whether this packet is to be sent already, or waits for its confirmation.
+    #[must_use]
+    pub fn is_asking(&self, packet: &Packet) -> bool {
+        self.outbox.has(packet)
+    }
+
     /// How many messages the broker has not confirmed.
     #[must_use]
     pub fn unconfirmed_messages(&self) -> usize {

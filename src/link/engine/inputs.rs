@@ -6,7 +6,7 @@ use std::time::Instant;
 use log::{info, warn};
 
 use super::outbox::WINDOW;
-use super::{Engine, Phase};
+use super::{Engine, Event, Phase};
 
 /// How many inputs the role gets before the connection has its turn.
 const AT_ONCE: usize = 64;
@@ -44,16 +44,19 @@ impl Engine<'_> {
         true
     }
 
-    /// Before a stop: what has been sent until now. What is published of it is confirmed in the time that is left, or
+    /// Before a stop: what has been sent until now, and that the end comes. What is published of it is confirmed in the time that is left, or
     /// the journal keeps it, or a warning tells of it.
-    pub(super) fn take_last_inputs(&mut self, now: Instant) {
+    pub(super) fn say_stop(&mut self, now: Instant) {
         if !self.has_begun || self.finished {
             return;
         }
         for _ in 0..self.role.inputs() {
             if self.is_closing() || !self.take_input(now) {
-                return;
+                break;
             }
+        }
+        if !self.is_closing() {
+            self.notify_role(now, Event::Stopping, None);
         }
     }
 

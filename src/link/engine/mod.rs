@@ -370,8 +370,10 @@ impl<'a> Engine<'a> {
             }
             Phase::Closing { .. } | Phase::Ended(_) => {}
             _ => {
-                self.take_last_inputs(now);
-                self.end(now, Ok(end));
+                self.say_stop(now);
+                if !self.is_closing() {
+                    self.end(now, Ok(end));
+                }
             }
         }
     }

@@ -195,6 +195,14 @@ impl Outbox {
         self.items.iter().filter(|i| i.packet.is_some()).count()
     }
 
+    /// Whether it has this packet, and the broker has not confirmed it.
+    #[must_use]
+    pub fn has(&self, packet: &Packet) -> bool {
+        self.items
+            .iter()
+            .any(|item| item.packet.as_ref() == Some(packet))
+    }
+
     /// How many messages are not confirmed.
     #[must_use]
     pub fn messages(&self) -> usize {

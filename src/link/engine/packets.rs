@@ -186,7 +186,12 @@ impl Engine<'_> {
             match effect {
                 Effect::Subscribe(filter, qos) => {
                     self.subscriptions.add(filter.clone(), qos);
-                    self.delivery.post(Packet::Subscribe(filter, qos), cause);
+                    let subscribe = Packet::Subscribe(filter, qos);
+                    // Where the broker has lost the session the link has asked already: twice would bring each
+                    // retained message twice.
+                    if cause.is_some() || !self.delivery.is_asking(&subscribe) {
+                        self.delivery.post(subscribe, cause);
+                    }
                 }
                 Effect::TrySubscribe(filter, qos) => {
                     // Without a cause: what the role can do without must not delay an acknowledgement.

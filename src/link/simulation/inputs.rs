@@ -12,7 +12,7 @@ use super::world::{Strike, World};
 use super::{each_case, each_seed};
 use crate::link::{End, Feed, Inbox, MOST_UNCONFIRMED, Options, Session, Unsent, WhenFull, inbox};
 use crate::mqtt::{Message, QoS, TopicName};
-use crate::role::{Effect, Event, Reaction, Role};
+use crate::role::{Effect, Event, Kind, Reaction, Role};
 
 const TOPIC: &str = "readings";
 
@@ -208,6 +208,42 @@ fn with_a_journal_the_next_run_publishes_what_a_stop_has_left() {
     world.wait_for("all", |world| world.said_on(TOPIC).len() == 20);
     world.stop(later.number);
     world.wait_for_end(later.number);
+    let all: Vec<String> = (0..20).map(|number: u32| number.to_string()).collect();
+    assert_eq!(world.said_on(TOPIC), all);
+}
+
+#[test]
+fn a_wrong_password_costs_nothing_of_what_an_earlier_process_has_left() {
+    let mut world = World::new(5);
+    let disk = Disk::default();
+    let (feed, inbox) = queue(50, WhenFull::Refuse);
+    let options = options("publisher", Session::LASTING);
+    let role = || Publisher {
+        qos: QoS::ExactlyOnce,
+        heard: Heard::default(),
+    };
+    let kept = |disk: &Disk| Some((disk.journal("publisher", true), disk.clone()));
+    let first = Party::begin_with(&mut world, role(), &options, kept(&disk), Some(inbox));
+    world.wait_for("a connection", |_| !first.items().is_empty());
+    world.refuse_until(world.now + Duration::from_secs(60));
+    world.strike_all(Strike::Cut);
+    world.run_for(Duration::from_secs(5));
+    for number in 0..20 {
+        feed.send(number).unwrap();
+    }
+    world.turn_all();
+    world.kill(first.number);
+    world.run_for(Duration::from_secs(60));
+    world.broker().oddities.refuses_logins = true;
+    let refused = Party::begin_with(&mut world, role(), &options, kept(&disk), None);
+    world.wait_for_end(refused.number);
+    let end = world.end(refused.number).unwrap().as_ref();
+    assert_eq!(end.unwrap_err().kind, Kind::Refused);
+    world.broker().oddities.refuses_logins = false;
+    let last = Party::begin_with(&mut world, role(), &options, kept(&disk), None);
+    world.wait_for("all", |world| world.said_on(TOPIC).len() == 20);
+    world.stop(last.number);
+    world.wait_for_end(last.number);
     let all: Vec<String> = (0..20).map(|number: u32| number.to_string()).collect();
     assert_eq!(world.said_on(TOPIC), all);
 }

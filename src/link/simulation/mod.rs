@@ -17,6 +17,8 @@ mod inputs;
 mod oddities;
 pub mod party;
 #[cfg(test)]
+mod plain;
+#[cfg(test)]
 mod presence;
 #[cfg(test)]
 mod programs;

@@ -15,7 +15,7 @@ use super::engine::journal::{Header, Journal};
 use crate::role::{Failure, Kind};
 use journal_file::JournalFile;
 
-/// A folder for a [`Journal`], which no other process has locked. It is free again when this is dropped, or the process
+/// A folder for one [`Journal`], of one role with one client id, which no other process has locked. It is free again when this is dropped, or the process
 /// ends.
 ///
 /// ```no_run
@@ -40,7 +40,7 @@ pub struct StateDir {
 impl StateDir {
     /// Keeps the folder to this process: a second one in it would be a second client with the same id, too, and they
     /// would throw each other out. A folder that cannot be locked, because it is missing, or on a network, is used all
-    /// the same.
+    /// the same; where it is still missing when the first record is written, the run warns and goes on without a journal.
     ///
     /// `is_synced`: a record is on the disk before what it is about goes to the network (fdatasync(2)), so that a power
     /// cut loses and repeats nothing, either. That is a write to the disk for each batch of messages.

@@ -257,9 +257,11 @@ impl Role for Examination {
                 "the broker has not answered in time: is it overloaded?",
             )),
             Event::Deadline => self.given_up(now, Silence::Late),
-            Event::Ran(..) | Event::Line(_) | Event::Input(_) | Event::InputsEnded => {
-                Ok(Vec::new())
-            }
+            Event::Ran(..)
+            | Event::Line(_)
+            | Event::Input(_)
+            | Event::InputsEnded
+            | Event::Stopping => Ok(Vec::new()),
         }
     }
 

@@ -199,6 +199,7 @@ impl Journal {
     /// The journal in `storage`, of an earlier process or a new one. What is there and of no use costs a warning, and is
     /// written over, unless it is another's.
     #[must_use]
+    #[doc(hidden)]
     pub fn open(mut storage: Box<dyn Storage>, header: Header) -> Self {
         let mut is_foreign = false;
         let mut found = match storage.load() {

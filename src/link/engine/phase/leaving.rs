@@ -42,8 +42,10 @@ fn may_be_resumed(end: &Outcome) -> bool {
     match end {
         Ok(End::Stopped) => true,
         Ok(End::Finished) => false,
-        // Not after silence: the other end has gone, and the next run begins anew.
-        Err(failure) => failure.kind == Kind::Unreachable,
+        // Not after silence: the other end has gone, and the next run begins anew. Nor where the other end has broken the
+        // protocol: what it sent would end the next run, too. Everything else may be mended: a wrong password must cost
+        // nothing of what an earlier process has left.
+        Err(failure) => !matches!(failure.kind, Kind::NoAnswer | Kind::Protocol),
     }
 }
 
