@@ -9,7 +9,7 @@ use std::process::Command;
 
 use harness::folder::Folder;
 use harness::mosquitto::Mosquitto;
-use harness::needed::{MOSQUITTO, MOSQUITTO_PASSWD, missing};
+use harness::needed::{MOSQUITTO, MOSQUITTO_PASSWD, MOSQUITTO_PUB, missing};
 use harness::process::{Ended, Process, mqtt_client, run};
 
 const USER: &str = "alice";
@@ -108,4 +108,33 @@ fn a_password_file_that_others_can_read_is_refused_before_anything_is_sent() {
     }
     let untouched = server.accept().unwrap_err();
     assert_eq!(untouched.kind(), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_wrong_password_leaves_what_a_killed_device_has_left() {
+    if missing(&[MOSQUITTO, MOSQUITTO_PASSWD, MOSQUITTO_PUB]) {
+        return;
+    }
+    let broker = locked_broker();
+    let folder = Folder::new();
+    let state = folder.path().to_str().unwrap();
+    let device = |password: &'static str| {
+        let args = ["-v", "device", "alice", "--state-dir", state];
+        broker.client(args.into_iter().chain(["-u", USER, "-P", password]))
+    };
+    let killed = Process::start(device(PASSWORD));
+    killed.wait_for_stderr("subscribed to alice/UUID");
+    let message = ["-q", "1", "-t", "alice/UUID", "-m", "U1"];
+    let login = ["-u", USER, "-P", PASSWORD];
+    let published = run(broker.mosquitto_client(MOSQUITTO_PUB, message.into_iter().chain(login)));
+    assert_eq!(published.code, Some(0), "{published:?}");
+    killed.wait_for_stderr("subscribed to U1,");
+    killed.signal("KILL");
+    killed.end();
+    let journal = || std::fs::read(folder.path().join("journal")).unwrap();
+    let left = journal();
+    assert_eq!(run(device("wrong")).code, Some(77));
+    assert_eq!(journal(), left);
+    let later = Process::start(device(PASSWORD));
+    later.wait_for_stderr("U1");
 }
