@@ -23,14 +23,14 @@ _mqtt_client_for() {
     return 1
 }
 
-# The client of judge, or one of its arguments; the client is the word at this position.
+# What there is for a word of judge's client, whose own word is at this position.
 _mqtt_client_judged() {
     if declare -F _command_offset >/dev/null; then
         _command_offset "$1"
         return
     fi
     compopt -o default
-    [[ $1 -eq $COMP_CWORD ]] && mapfile -t COMPREPLY < <(compgen -c -- "${COMP_WORDS[COMP_CWORD]}")
+    [[ $1 -lt $COMP_CWORD || $2 == */* ]] || mapfile -t COMPREPLY < <(compgen -c -- "$2")
 }
 
 _mqtt_client() {
@@ -78,7 +78,7 @@ _mqtt_client() {
     esac
 
     if [[ ${words[0]} == judge && ( $current != -* || $at -lt $COMP_CWORD || -n $is_literal ) ]]; then
-        _mqtt_client_judged "$at"
+        _mqtt_client_judged "$at" "$current"
         return
     fi
 
