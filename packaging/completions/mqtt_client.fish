@@ -79,7 +79,7 @@ function __mqtt_client_arguments
         case judge
             # Completed as the shell would without this command in front.
             set -l line (string join ' ' -- (string escape -- $words[2..-1]) (commandline -ct))
-            complete -C "$line"
+            complete --do-complete="$line"
             return
         case controller responder fleet demo
             return

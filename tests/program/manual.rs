@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use mqtt_client::cli::{COMMANDS, HELP, OPTIONS, OptionSpec, PORT, PORT_TLS};
+use mqtt_client::cli::{COMMANDS, Group, HELP, OPTIONS, OptionSpec, PORT, PORT_TLS};
 use mqtt_client::device_session::PAUSE;
 use mqtt_client::device_session::controller::Plan;
 use mqtt_client::device_session::device::DeviceConfig;
 use mqtt_client::link::Options;
 use mqtt_client::text_request::requester::RequestConfig;
 use mqtt_client::text_request::responder::ResponderConfig;
+
+use super::pages::{named, shell};
 
 const MANUAL: &str = include_str!("../../packaging/mqtt_client.1");
 const BASH: &str = include_str!("../../packaging/completions/mqtt_client.bash");
@@ -30,9 +32,20 @@ pub fn options(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// roff writes a hyphen as `\-`.
+/// What the page's escapes stand for.
 fn without_roff(text: &str) -> String {
     text.replace("\\-", "-")
+        .replace("\\(aq", "'")
+        .replace("\\e", "\\")
+}
+
+/// The lines between the line that begins a section and the next one of its kind or a higher one.
+fn section<'a>(text: &'a str, beginning: &str) -> Vec<&'a str> {
+    let mut lines = text.lines().skip_while(|line| *line != beginning);
+    let first = lines.next().unwrap_or_else(|| panic!("no {beginning}"));
+    let is_high = first.starts_with(".SH ");
+    let is_next = |line: &&str| line.starts_with(".SH ") || !is_high && line.starts_with(".SS ");
+    lines.take_while(|line| !is_next(line)).collect()
 }
 
 #[test]
@@ -89,6 +102,93 @@ fn the_manual_has_the_options_of_the_table_in_its_order() {
         let (has_value, expected) = (line.contains("\\fI"), written(option));
         assert!(line.starts_with(&expected), "{line} is not {expected}");
         assert_eq!(has_value, option.value.is_some(), "{line}");
+    }
+}
+
+/// Each command has a section, and in it are its options: those that not every command with a broker takes.
+#[test]
+fn a_commands_section_names_its_options() {
+    let manual = without_roff(MANUAL);
+    let sections: Vec<&str> = section(&manual, ".SH COMMANDS")
+        .into_iter()
+        .filter_map(|line| line.strip_prefix(".SS "))
+        .collect();
+    assert_eq!(sections, COMMANDS.each_ref().map(|command| command.name));
+    for command in &COMMANDS {
+        let has_own_broker = ["judge", "demo"].contains(&command.name);
+        let is_named = |option: &&OptionSpec| {
+            let is_for_all = option.only_for.is_empty();
+            let is_said_above = option.group == Group::Output || !has_own_broker;
+            option.is_for(command.name) && !(is_for_all && is_said_above)
+        };
+        let expected = OPTIONS.iter().filter(is_named);
+        let expected: BTreeSet<String> = expected.map(|option| option.long.to_owned()).collect();
+        let lines = section(&manual, &format!(".SS {}", command.name));
+        let named = lines.iter().skip_while(|line| **line != "Options");
+        let named: Vec<&str> = named.copied().take_while(|line| *line != ".TP").collect();
+        assert_eq!(options(&named.join(" ")), expected, "{}", command.name);
+        // Those that the section speaks of besides are for the command, too.
+        for option in options(&lines.join("\n")) {
+            let spec = OPTIONS.iter().find(|known| known.long == option);
+            // Of the command line that judge asks of a client.
+            let is_clients = command.name == "judge" && ["--help", "--host"].contains(&&*option);
+            let is_right = spec.is_some_and(|spec| spec.is_for(command.name)) || is_clients;
+            // By what the clients say.
+            let is_others = command.name == "fleet" && option == "--presence";
+            assert!(is_right || is_others, "{}: {option}", command.name);
+        }
+    }
+}
+
+#[test]
+fn the_options_without_a_variable_are_named() {
+    let manual = without_roff(MANUAL);
+    let text = section(&manual, ".SH ENVIRONMENT").join(" ");
+    let (_, none) = text.split_once("These have none:").unwrap();
+    let (none, _) = none.split_once('.').unwrap();
+    let expected = OPTIONS.iter().filter(|option| !option.has_variable);
+    assert_eq!(
+        options(none),
+        expected.map(|option| option.long.to_owned()).collect()
+    );
+}
+
+/// The lines of examples are command lines of the program: in the section of each command, and at the end.
+#[test]
+fn the_examples_of_the_manual_can_be_run() {
+    let manual = without_roff(MANUAL).replace("\\\n", "");
+    let examples = |lines: Vec<&str>| -> Vec<String> {
+        let mut is_example = false;
+        let mut found = Vec::new();
+        for line in lines {
+            match line {
+                ".nf" => is_example = true,
+                ".fi" => is_example = false,
+                _ if is_example => found.push(line.to_owned()),
+                _ => {}
+            }
+        }
+        found
+    };
+    let mut sections: Vec<String> = COMMANDS
+        .each_ref()
+        .map(|command| format!(".SS {}", command.name))
+        .to_vec();
+    sections.push(".SH EXAMPLES".to_owned());
+    for name in sections {
+        let lines = examples(section(&manual, &name));
+        assert!(!lines.is_empty(), "{name}");
+        for command in shell::commands(lines.iter().map(String::as_str)) {
+            let words = command.words.join(" ");
+            let (_, command_name) = name.split_once(' ').unwrap();
+            let is_request = ["request", "EXAMPLES"].contains(&command_name);
+            assert!(words.contains("mqtt_client "), "{name}: {words}");
+            assert!(
+                is_request || words.contains(command_name),
+                "{name}: {words}"
+            );
+            assert_eq!(named::check(&command), Ok(()), "{name}: {words}");
+        }
     }
 }
 
