@@ -218,7 +218,10 @@ fn bash_offers_files_folders_and_words_for_values() {
         };
         Some((format!("{} ", option.long), offered))
     });
-    let bash = shells().find(|shell| shell.needed == BASH).unwrap();
+    let [bash, ..] = &SHELLS;
+    if missing(&[bash.needed]) {
+        return;
+    }
     bash.assert_offers(values.collect(), |offered| offered);
 }
 
