@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use super::commands::ServiceOptions;
-use super::table::{Group, OPTIONS, OptionSpec};
+use super::table::{OPTIONS, OptionSpec};
 use super::{Invocation, usage};
 use crate::role::Failure;
 
@@ -55,19 +55,6 @@ fn takes_next(option: &str) -> bool {
     let named = |known: &&OptionSpec| known.long == option || known.short == Some(option);
     let known = OPTIONS.iter().find(named);
     known.is_some_and(|known| known.value.is_some())
-}
-
-/// Refuses an option that would do nothing: the judge has a broker of its own.
-pub fn refuse(typed: &[&OptionSpec]) -> Result<(), Failure> {
-    let is_taken =
-        |option: &OptionSpec| option.group == Group::Output || option.long == "--timeout";
-    match typed.iter().find(|option| !is_taken(option)) {
-        None => Ok(()),
-        Some(option) => Err(usage(format!(
-            "{} is not for judge, which has a broker of its own; an option of the client's stands after CLIENT",
-            option.long
-        ))),
-    }
 }
 
 pub fn parse(options: ServiceOptions, client: Vec<OsString>) -> Result<Invocation, Failure> {

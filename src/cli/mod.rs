@@ -198,20 +198,10 @@ pub fn parse(
     free.extend(literal);
     let (command, free) = command(free)?;
     let examined = doctor::examined(command, &free);
-    let is_for = |option: &OptionSpec| {
-        let mut names = option.only_for.iter();
-        names.any(|name| [command.name, examined].contains(name))
-    };
-    let mut restricted = typed.iter().filter(|option| !option.only_for.is_empty());
-    if let Some(option) = restricted.find(|option| !is_for(option)) {
-        return Err(usage(format!(
-            "{} is for {}, not for {examined}",
-            option.long,
-            option.only_for.join(" and "),
-        )));
-    }
-    if command.name == judge::NAME {
-        judge::refuse(&typed)?;
+    let is_refused =
+        |option: &&&OptionSpec| !option.is_for(command.name) && !option.is_for(examined);
+    if let Some(option) = typed.iter().find(is_refused) {
+        return Err(refused(option, command.name, examined));
     }
     // What there is to warn of, a doctor says in lines of its own.
     let verbosity = match (verbosity, command.name) {
@@ -233,6 +223,21 @@ fn command(mut free: Vec<OsString>) -> Result<(&'static Command, Vec<OsString>),
         Some(command) => Ok((command, free.split_off(1))),
         None => Ok((request, free)),
     }
+}
+
+/// An option that would do nothing.
+fn refused(option: &OptionSpec, command: &str, examined: &str) -> Failure {
+    let name = option.long;
+    usage(match option.only_for {
+        [] => {
+            let instead = match command {
+                judge::NAME => "; an option of the client's stands after CLIENT",
+                _ => "",
+            };
+            format!("{name} is not for {command}, which has a broker of its own{instead}")
+        }
+        names => format!("{name} is for {}, not for {examined}", names.join(" and ")),
+    })
 }
 
 fn usage(text: String) -> Failure {

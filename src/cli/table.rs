@@ -19,6 +19,9 @@ pub struct Command {
     pub(super) parse: fn(ServiceOptions, Vec<OsString>) -> Result<Invocation, Failure>,
 }
 
+/// The command that runs everything around a broker of its own.
+const DEMO: &str = "demo";
+
 /// All commands. The first is meant where the first argument is not the name of a command.
 pub static COMMANDS: [Command; 8] = [
     Command {
@@ -57,7 +60,7 @@ pub static COMMANDS: [Command; 8] = [
         parse: judge::parse,
     },
     Command {
-        name: "demo",
+        name: DEMO,
         arguments: "",
         parse: commands::demo,
     },
@@ -141,6 +144,17 @@ impl OptionSpec {
         Self {
             has_variable: false,
             ..self
+        }
+    }
+
+    /// Whether the command of this name takes the option. Those that bring a broker of their own need no way to one.
+    #[must_use]
+    pub fn is_for(&self, command: &str) -> bool {
+        match (self.only_for, command) {
+            ([], judge::NAME) => self.group == Group::Output || self.long == "--timeout",
+            ([], DEMO) => self.group == Group::Output,
+            ([], _) => true,
+            (names, _) => names.contains(&command),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The built program as a user or a script meets it: its command line, its exit codes, its streams, its
 //! terminal, and what it says.
 //!
-//! - `usage`, `url`, `manual`: command lines that make no sense, `--url`, the manual
+//! - `usage`, `url`, `manual`, `completions`: command lines that make no sense, `--url`, the manual, what the shells offer
 //! - `exits`, `streams`, `lines`: exit codes, standard output, `--lines`
 //! - `story`, `secrets`, `terminal`: what `-v` says, passwords, and the prompt for one
 //! - `pages`: README.md, docs and the others: their links, and the commands in them
@@ -12,6 +12,7 @@
     reason = "clippy allows them in tests only inside the test functions themselves"
 )]
 
+mod completions;
 #[cfg(feature = "demo")]
 mod demo;
 mod exits;

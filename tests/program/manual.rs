@@ -1,15 +1,16 @@
-//! The manual page and the shells' completions know the commands and the options of the program's table.
+//! The manual page and the shells' completions (as texts) know the commands and the options of the program's table.
 
 use std::collections::BTreeSet;
 
-use mqtt_client::cli::{COMMANDS, HELP, OPTIONS, OptionSpec, PORT, PORT_TLS};
+use mqtt_client::cli::{COMMANDS, Group, HELP, OPTIONS, OptionSpec, PORT, PORT_TLS};
 use mqtt_client::device_session::PAUSE;
 use mqtt_client::device_session::controller::Plan;
 use mqtt_client::device_session::device::DeviceConfig;
 use mqtt_client::link::Options;
-use mqtt_client::text_request::Action;
 use mqtt_client::text_request::requester::RequestConfig;
 use mqtt_client::text_request::responder::ResponderConfig;
+
+use super::pages::{named, shell};
 
 const MANUAL: &str = include_str!("../../packaging/mqtt_client.1");
 const BASH: &str = include_str!("../../packaging/completions/mqtt_client.bash");
@@ -17,7 +18,7 @@ const ZSH: &str = include_str!("../../packaging/completions/_mqtt_client");
 const FISH: &str = include_str!("../../packaging/completions/mqtt_client.fish");
 
 /// Every `--option` in a text.
-fn options(text: &str) -> BTreeSet<String> {
+pub fn options(text: &str) -> BTreeSet<String> {
     let is_name = |c: char| c.is_ascii_lowercase() || c == '-';
     text.match_indices("--")
         .filter(|(at, _)| !text[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '-'))
@@ -31,9 +32,20 @@ fn options(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// roff writes a hyphen as `\-`.
+/// What the page's escapes stand for.
 fn without_roff(text: &str) -> String {
     text.replace("\\-", "-")
+        .replace("\\(aq", "'")
+        .replace("\\e", "\\")
+}
+
+/// The lines between the line that begins a section and the next one of its kind or a higher one.
+fn section<'a>(text: &'a str, beginning: &str) -> Vec<&'a str> {
+    let mut lines = text.lines().skip_while(|line| *line != beginning);
+    let first = lines.next().unwrap_or_else(|| panic!("no {beginning}"));
+    let is_high = first.starts_with(".SH ");
+    let is_next = |line: &&str| line.starts_with(".SH ") || !is_high && line.starts_with(".SS ");
+    lines.take_while(|line| !is_next(line)).collect()
 }
 
 #[test]
@@ -43,7 +55,11 @@ fn no_text_has_an_option_that_is_not_in_the_table() {
         .map(|option| option.long.to_owned())
         .collect();
     // fish names options without their dashes.
-    let fish = FISH.replace(" -l ", " --");
+    let fish: Vec<&str> = FISH
+        .lines()
+        .filter(|l| l.starts_with("complete "))
+        .collect();
+    let fish = fish.join("\n").replace(" -l ", " --");
     let manual = without_roff(MANUAL);
     for (name, text) in [
         ("help", HELP),
@@ -89,61 +105,91 @@ fn the_manual_has_the_options_of_the_table_in_its_order() {
     }
 }
 
+/// Each command has a section, and in it are its options: those that not every command with a broker takes.
 #[test]
-fn the_completions_know_short_names_and_values() {
-    // bash: the patterns before which a value is completed.
-    let patterns: BTreeSet<&str> = BASH
-        .lines()
-        .filter_map(|line| line.trim().strip_suffix(')'))
-        .filter(|line| line.starts_with('-'))
-        .flat_map(|line| line.split('|'))
+fn a_commands_section_names_its_options() {
+    let manual = without_roff(MANUAL);
+    let sections: Vec<&str> = section(&manual, ".SH COMMANDS")
+        .into_iter()
+        .filter_map(|line| line.strip_prefix(".SS "))
         .collect();
-    let valued = OPTIONS.iter().filter(|option| option.value.is_some());
-    let valued = valued.flat_map(|option| option.short.into_iter().chain([option.long]));
-    assert_eq!(patterns, valued.collect(), "bash");
-    for option in OPTIONS {
-        let OptionSpec { long, short, .. } = option;
-        let has_value = option.value.is_some();
-        let line = |text: &'static str, word: &str| {
-            let mut lines = text.lines().filter(|line| line.contains(word));
-            let line = lines.next().unwrap_or_else(|| panic!("{word}"));
-            assert_eq!(lines.next(), None, "{word}");
-            line
+    assert_eq!(sections, COMMANDS.each_ref().map(|command| command.name));
+    for command in &COMMANDS {
+        let has_own_broker = ["judge", "demo"].contains(&command.name);
+        let is_named = |option: &&OptionSpec| {
+            let is_for_all = option.only_for.is_empty();
+            let is_said_above = option.group == Group::Output || !has_own_broker;
+            option.is_for(command.name) && !(is_for_all && is_said_above)
         };
-        let zsh = match short {
-            Some("-v") => "'*'{-v,--verbose}'[".to_owned(),
-            Some(short) => format!("'({short} {long})'{{{short},{long}}}'["),
-            None => format!("'{long}["),
-        };
-        assert_eq!(line(ZSH, &zsh).contains("]:"), has_value, "zsh: {long}");
-        let fish = match short {
-            Some(short) => format!(" -s {} -l {} ", &short[1..], &long[2..]),
-            None => format!("mqtt_client -l {} ", &long[2..]),
-        };
-        let fish = line(FISH, &fish);
-        let asks = fish.contains(" -x ") || fish.contains(" -r ");
-        assert_eq!(asks, has_value, "fish: {long}");
+        let expected = OPTIONS.iter().filter(is_named);
+        let expected: BTreeSet<String> = expected.map(|option| option.long.to_owned()).collect();
+        let lines = section(&manual, &format!(".SS {}", command.name));
+        let named = lines.iter().skip_while(|line| **line != "Options");
+        let named: Vec<&str> = named.copied().take_while(|line| *line != ".TP").collect();
+        assert_eq!(options(&named.join(" ")), expected, "{}", command.name);
+        // Those that the section speaks of besides are for the command, too.
+        for option in options(&lines.join("\n")) {
+            let spec = OPTIONS.iter().find(|known| known.long == option);
+            // Of the command line that judge asks of a client.
+            let is_clients = command.name == "judge" && ["--help", "--host"].contains(&&*option);
+            let is_right = spec.is_some_and(|spec| spec.is_for(command.name)) || is_clients;
+            // By what the clients say.
+            let is_others = command.name == "fleet" && option == "--presence";
+            assert!(is_right || is_others, "{}: {option}", command.name);
+        }
     }
 }
 
 #[test]
-fn the_completions_know_the_commands_and_the_actions() {
-    let commands: BTreeSet<&str> = COMMANDS.iter().map(|command| command.name).collect();
-    let actions: BTreeSet<&str> = Action::ALL.into_iter().map(Action::name).collect();
-    let between = |text: &'static str, before: &str, after: &str| -> BTreeSet<&'static str> {
-        let (_, rest) = text.split_once(before).unwrap();
-        let (words, _) = rest.split_once(after).unwrap();
-        words.split(' ').collect()
-    };
-    let both: BTreeSet<&str> = commands.union(&actions).copied().collect();
-    assert_eq!(between(BASH, "local words=\"", "\""), both);
-    assert_eq!(between(ZSH, "'1:command or NETID:(", ")"), commands);
-    assert_eq!(between(ZSH, "'2:ACTION:(", ")"), actions);
-    assert_eq!(between(FISH, "-n __fish_is_first_arg -a '", "'"), commands);
+fn the_options_without_a_variable_are_named() {
+    let manual = without_roff(MANUAL);
+    let text = section(&manual, ".SH ENVIRONMENT").join(" ");
+    let (_, none) = text.split_once("These have none:").unwrap();
+    let (none, _) = none.split_once('.').unwrap();
+    let expected = OPTIONS.iter().filter(|option| !option.has_variable);
     assert_eq!(
-        between(FISH, "-n 'not __fish_is_first_arg' -a '", "'"),
-        actions
+        options(none),
+        expected.map(|option| option.long.to_owned()).collect()
     );
+}
+
+/// The lines of examples are command lines of the program: in the section of each command, and at the end.
+#[test]
+fn the_examples_of_the_manual_can_be_run() {
+    let manual = without_roff(MANUAL).replace("\\\n", "");
+    let examples = |lines: Vec<&str>| -> Vec<String> {
+        let mut is_example = false;
+        let mut found = Vec::new();
+        for line in lines {
+            match line {
+                ".nf" => is_example = true,
+                ".fi" => is_example = false,
+                _ if is_example => found.push(line.to_owned()),
+                _ => {}
+            }
+        }
+        found
+    };
+    let mut sections: Vec<String> = COMMANDS
+        .each_ref()
+        .map(|command| format!(".SS {}", command.name))
+        .to_vec();
+    sections.push(".SH EXAMPLES".to_owned());
+    for name in sections {
+        let lines = examples(section(&manual, &name));
+        assert!(!lines.is_empty(), "{name}");
+        for command in shell::commands(lines.iter().map(String::as_str)) {
+            let words = command.words.join(" ");
+            let (_, command_name) = name.split_once(' ').unwrap();
+            let is_request = ["request", "EXAMPLES"].contains(&command_name);
+            assert!(words.contains("mqtt_client "), "{name}: {words}");
+            assert!(
+                is_request || words.contains(command_name),
+                "{name}: {words}"
+            );
+            assert_eq!(named::check(&command), Ok(()), "{name}: {words}");
+        }
+    }
 }
 
 #[test]

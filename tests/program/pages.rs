@@ -5,8 +5,8 @@
 //! - `named`: whether what a command names is there; `sources`: the texts of the program
 
 mod markdown;
-mod named;
-mod shell;
+pub mod named;
+pub mod shell;
 mod sources;
 
 use std::collections::BTreeSet;

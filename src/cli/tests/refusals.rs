@@ -163,6 +163,7 @@ fn wrong_usage_names_the_thing_and_the_remedy() {
         (&["judge", ""], "judge takes CLIENT"),
         (&["-h", "pi", "judge", "x"], "--host is not for judge"),
         (&["judge", "--qos=2", "x"], "--qos is not for judge"),
+        (&["demo", "--host=pi"], "--host is not for demo"),
         (&["judge", "--lines", "x"], "--lines is for request"),
         (&["judge", "-W", "0", "x"], "seconds above 0"),
         (&["doctor", "judge", "x"], "doctor examines no judge"),

@@ -6,13 +6,13 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 /// Something that a test needs and that a package of the system or of Python brings.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Needed {
     name: &'static str,
     place: Place,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// A program that the shell finds.
     Program(&'static str),
@@ -102,6 +102,12 @@ pub const NGINX_STREAM: Needed = Needed {
 pub const STUNNEL: Needed = Needed::program("stunnel4");
 /// The browser; Debian's package chromium.
 pub const CHROMIUM: Needed = Needed::program("chromium");
+/// The shells whose completions are tried; Debian's packages of the same names.
+pub const BASH: Needed = Needed::program("bash");
+/// See [`BASH`].
+pub const FISH: Needed = Needed::program("fish");
+/// See [`BASH`].
+pub const ZSH: Needed = Needed::program("zsh");
 /// Reads and rates units; Debian's package systemd.
 pub const SYSTEMD_ANALYZE: Needed = Needed::program("systemd-analyze");
 
