@@ -15,6 +15,10 @@ use crate::role::Effect;
 /// would never have a command.
 const MOST_LOGINS: u32 = 10;
 
+/// So many sessions go on at one time with devices that are not on the roster: a flood of logins under names of its own must
+/// not keep the class from its commands.
+const MOST_GUESTS: usize = 50;
+
 impl Controller {
     fn fresh_unique_id(&mut self) -> Option<Level> {
         // The seed is the one of an earlier process, perhaps, whose sessions go on.
@@ -50,6 +54,12 @@ impl Controller {
         });
         effects.extend(user_id.and_then(|user_id| self.no_login(&user_id, text)));
         effects
+    }
+
+    /// Whether there is a roster, and this one is not on it.
+    fn is_guest(&self, user_id: &Level) -> bool {
+        let roster = &self.plan.roster;
+        !roster.is_empty() && !roster.user_ids().any(|known| known == user_id)
     }
 
     /// Tells a device that its login began no session, where it can be told.
@@ -91,6 +101,15 @@ impl Controller {
         }
         if self.sessions.len() >= MAX_SESSIONS {
             return Err(format!("there are {MAX_SESSIONS} sessions already"));
+        }
+        if self.is_guest(&user_id) {
+            let sessions = self.sessions.values();
+            let guests = sessions.filter(|session| self.is_guest(&session.user_id));
+            if guests.count() >= MOST_GUESTS {
+                return Err(format!(
+                    "there are {MOST_GUESTS} sessions already of devices that are not on the roster"
+                ));
+            }
         }
         let Some(unique_id) = self.fresh_unique_id() else {
             return Ok(Vec::new());

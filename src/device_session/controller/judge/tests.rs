@@ -6,6 +6,7 @@ use super::super::session::{PATIENCE, SETTLE};
 use super::super::tests::{commanding, commanding_at, ended, message, plan, subscribed, verdict};
 use super::super::{Plan, QoS};
 use super::*;
+use crate::device_session::class::Roster;
 use crate::device_session::prefix::Prefix;
 use crate::device_session::{PAUSE, Replies};
 use crate::mqtt::TopicFilter;
@@ -417,4 +418,22 @@ fn a_device_that_logs_in_on_and_on_gets_its_commands_all_the_same() {
         panic!("{warnings:?}");
     };
     assert!(said.contains("alice has logged in 10 times"), "{said}");
+}
+
+#[test]
+fn a_flood_of_logins_does_not_keep_the_roster_out() {
+    let now = Instant::now();
+    let mut controller = Controller::new(Plan {
+        sessions: None,
+        roster: Roster::parse("alice").unwrap(),
+        ..plan(1)
+    });
+    for guest in 0..500 {
+        let login = message("login", &format!("guest{guest}"), QoS::AtMostOnce);
+        controller.told(now, Event::Received(&login)).unwrap();
+    }
+    assert_eq!(controller.sessions.len(), 50);
+    let login = message("login", "alice", QoS::ExactlyOnce);
+    controller.told(now, Event::Received(&login)).unwrap();
+    assert_eq!(controller.sessions.len(), 51);
 }
