@@ -140,8 +140,8 @@ pub fn run(
 }
 
 fn page_file(path: &Path) -> Result<PageFile, Failure> {
-    PageFile::new(path).ok_or_else(|| {
-        let text = format!("page {}: it names no file", path.display());
+    PageFile::new(path).map_err(|error| {
+        let text = format!("page {}: {error}", path.display());
         Failure::new(Kind::Config, text)
     })
 }

@@ -15,15 +15,22 @@ pub struct PageFile {
 }
 
 impl PageFile {
-    /// The page at this path. Its folder must exist; `None` where the path names no file.
-    pub fn new(path: &Path) -> Option<Self> {
+    /// The page at this path, or where a link there leads. Its folder must exist.
+    ///
+    /// # Errors
+    /// The path names no file, or there is something else, as a device or a pipe: it would be replaced.
+    pub fn new(path: &Path) -> io::Result<Self> {
+        let no_file = || io::Error::new(io::ErrorKind::InvalidInput, "it names no file");
+        let path = match fs::metadata(path) {
+            Ok(found) if !found.is_file() => return Err(no_file()),
+            Ok(_) => fs::canonicalize(path)?,
+            Err(_) => path.to_owned(),
+        };
         let mut name = std::ffi::OsString::from(".");
-        name.push(path.file_name()?);
+        name.push(path.file_name().ok_or_else(no_file)?);
         name.push(".new");
-        Some(Self {
-            path: path.to_owned(),
-            unfinished: path.with_file_name(name),
-        })
+        let unfinished = path.with_file_name(name);
+        Ok(Self { path, unfinished })
     }
 
     /// Its path.
@@ -82,11 +89,21 @@ mod tests {
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
         // A folder is in its place.
         let taken = folder.join("taken");
+        let later = PageFile::new(&taken).unwrap();
         fs::create_dir(&taken).unwrap();
         fs::write(taken.join("x"), "").unwrap();
-        assert!(PageFile::new(&taken).unwrap().write("x").is_err());
+        assert!(later.write("x").is_err());
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 3);
-        assert!(PageFile::new(Path::new("..")).is_none());
+        // `/dev/stdout` and `/dev/null` would be gone, with everybody's output.
+        for path in [&*taken, Path::new(".."), Path::new("/dev/null")] {
+            assert!(PageFile::new(path).is_err(), "{}", path.display());
+        }
+        // A link into a web server's folder is followed.
+        let link = folder.join("link.html");
+        std::os::unix::fs::symlink(page.path(), &link).unwrap();
+        PageFile::new(&link).unwrap().write("three").unwrap();
+        assert_eq!(fs::read_to_string(page.path()).unwrap(), "three");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -86,7 +86,7 @@ pub fn drawn(mut lines: Vec<String>, rows: usize) -> String {
 }
 
 /// A line for each row; in `columns` columns, where there is such a limit. What is too wide for that is cut in the first
-/// column and in the last.
+/// column, in the fourth, which others may have chosen, and in the last; and where that is not enough, at its end.
 #[must_use]
 pub fn laid_out(rows: Vec<Cells>, columns: Option<usize>, is_coloured: bool) -> Vec<String> {
     let width = |column: usize| {
@@ -95,6 +95,7 @@ pub fn laid_out(rows: Vec<Cells>, columns: Option<usize>, is_coloured: bool) -> 
     };
     let mut widths = [0, 1, 2, 3, 4].map(width);
     if let Some(columns) = columns {
+        widths[3] = widths[3].min((columns / 4).max(NARROW));
         let others: usize = widths[1..4].iter().sum::<usize>() + 2 * 4;
         let left = columns.saturating_sub(others);
         widths[0] = widths[0].min((left / 2).max(NARROW));
@@ -103,12 +104,15 @@ pub fn laid_out(rows: Vec<Cells>, columns: Option<usize>, is_coloured: bool) -> 
     let mut lines = Vec::new();
     for (cells, colour) in rows {
         let mut line = String::new();
+        let mut room = columns.unwrap_or(usize::MAX);
         for (column, (cell, width)) in cells.iter().zip(widths).enumerate() {
-            let cell = shortened(cell, width);
+            let cell = shortened(cell, width.min(room));
+            let length = cell.chars().count();
             let blanks = match column {
                 4 => 0,
-                _ => width - cell.chars().count() + 2,
+                _ => (width - length + 2).min(room - length),
             };
+            room -= length + blanks;
             match colour.filter(|_| column == 1 && is_coloured) {
                 Some(colour) => {
                     let _ = write!(line, "\x1b[{colour}m{cell}\x1b[0m");

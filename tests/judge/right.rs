@@ -13,6 +13,20 @@ fn our_own_client_is_right() {
     assert_right(&run(alone(&judge(&[], &ourselves()))));
 }
 
+/// Also where it comes to the port of the defaults, at which other programs' connections do not count.
+#[test]
+fn a_client_in_a_process_group_of_its_own_is_right() {
+    if no_networks() {
+        return;
+    }
+    let client = [
+        &["setsid".to_owned(), "--wait".to_owned()][..],
+        &ourselves(),
+    ]
+    .concat();
+    assert_right(&run(alone(&judge(&[], &client))));
+}
+
 #[test]
 fn a_client_with_pahos_own_thread_is_right() {
     if missing(&[PAHO]) || no_networks() {

@@ -177,10 +177,7 @@ impl Controller {
             user_id: user_id.clone(),
             why: sentence.clone(),
         });
-        if let Some(user_id) = user_id.filter(|_| self.plan.verdict) {
-            let verdict = verdict_message(&user_id, None, Word::Failed, &[sentence]);
-            effects.push(Effect::Publish(verdict));
-        }
+        effects.extend(user_id.and_then(|user_id| self.no_login(&user_id, sentence)));
         Some(effects)
     }
 

@@ -11,6 +11,14 @@ use crate::device_session::without_end;
 use crate::mqtt::{Level, Message, QoS, printable};
 use crate::role::Effect;
 
+/// At so many logins in one session a device is no longer waited for: one that logs in every second, or that another logs in,
+/// would never have a command.
+const MOST_LOGINS: u32 = 10;
+
+/// So many sessions go on at one time with devices that are not on the roster: a flood of logins under names of its own must
+/// not keep the class from its commands.
+const MOST_GUESTS: usize = 50;
+
 impl Controller {
     fn fresh_unique_id(&mut self) -> Option<Level> {
         // The seed is the one of an earlier process, perhaps, whose sessions go on.
@@ -44,11 +52,26 @@ impl Controller {
             user_id: user_id.clone(),
             why: text.clone(),
         });
-        if let Some(user_id) = user_id.filter(|_| self.plan.verdict) {
-            let verdict = verdict_message(&user_id, None, Word::Failed, &[text]);
-            effects.push(Effect::Publish(verdict));
-        }
+        effects.extend(user_id.and_then(|user_id| self.no_login(&user_id, text)));
         effects
+    }
+
+    /// Whether there is a roster, and this one is not on it.
+    fn is_guest(&self, user_id: &Level) -> bool {
+        let roster = &self.plan.roster;
+        !roster.is_empty() && !roster.user_ids().any(|known| known == user_id)
+    }
+
+    /// Tells a device that its login began no session, where it can be told.
+    pub(super) fn no_login(&self, user_id: &Level, why: String) -> Option<Effect<Report>> {
+        let is_told = self.plan.verdict && !self.is_the_brokers(user_id);
+        is_told.then(|| Effect::Publish(verdict_message(user_id, None, Word::Failed, &[why])))
+    }
+
+    /// Whether the topics below this USER_ID are the broker's own (section 4.7.2): mosquitto closes the connection of whoever
+    /// publishes there, and a login as `$SYS` would cut off the whole class.
+    fn is_the_brokers(&self, user_id: &Level) -> bool {
+        self.plan.prefix.text().is_none() && user_id.as_str().starts_with('$')
     }
 
     /// The session that a login begins, or is part of; or why there is none.
@@ -66,6 +89,9 @@ impl Controller {
             let size = payload.len();
             return Err(format!("it has {size} bytes, more than {MAX_USER_ID}"));
         }
+        if self.is_the_brokers(&user_id) {
+            return Err("topics that begin with $ are the broker's own".to_owned());
+        }
         let lowest = self.lowest(*qos);
         if let Some(unique_id) = self.fresh.get(&user_id).cloned() {
             return Ok(self.introduce_again(user_id, unique_id, lowest));
@@ -75,6 +101,15 @@ impl Controller {
         }
         if self.sessions.len() >= MAX_SESSIONS {
             return Err(format!("there are {MAX_SESSIONS} sessions already"));
+        }
+        if self.is_guest(&user_id) {
+            let sessions = self.sessions.values();
+            let guests = sessions.filter(|session| self.is_guest(&session.user_id));
+            if guests.count() >= MOST_GUESTS {
+                return Err(format!(
+                    "there are {MOST_GUESTS} sessions already of devices that are not on the roster"
+                ));
+            }
         }
         let Some(unique_id) = self.fresh_unique_id() else {
             return Ok(Vec::new());
@@ -106,10 +141,17 @@ impl Controller {
             return Vec::new();
         };
         session.lowest = session.lowest.min(lowest);
-        let mut effects = vec![Effect::Note(format!(
-            "{user_id} logged in again: it is session {unique_id}"
-        ))];
-        if !matches!(session.stage, Stage::Subscribing) {
+        session.logins = session.logins.saturating_add(1);
+        let mut effects = vec![match session.logins {
+            MOST_LOGINS => Effect::Warn(format!(
+                "{user_id} has logged in {MOST_LOGINS} times in one session, so its commands go out now: one login is enough"
+            )),
+            _ => Effect::Note(format!(
+                "{user_id} logged in again: it is session {unique_id}"
+            )),
+        }];
+        let waits_anew = session.logins < MOST_LOGINS;
+        if waits_anew && !matches!(session.stage, Stage::Subscribing) {
             let topic = unique_id_topic(&user_id);
             let introduction = Message::new(topic, unique_id.as_str(), self.plan.qos);
             effects.push(Effect::Publish(introduction));

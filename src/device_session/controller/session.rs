@@ -97,6 +97,8 @@ pub struct Session {
     pub repeats: u64,
     /// The QoS at which a reply must come, or at a higher one.
     pub lowest: QoS,
+    /// How often it has logged in before its first command.
+    pub logins: u32,
     pub mistakes: Mistakes,
     /// What is no mistake of the device, and may be the reason for one.
     pub hints: Vec<String>,
@@ -119,6 +121,7 @@ impl Session {
             replies: Vec::new(),
             repeats: 0,
             lowest,
+            logins: 1,
             mistakes: Mistakes::default(),
             hints: Vec::new(),
             stage: Stage::Subscribing,

@@ -3,9 +3,11 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
-/// Whether the connection from `peer` to `port` belongs to a process of this process group. Where the kernel does not tell
-/// it (Linux does, by proc(5)), it does.
+/// Whether the connection from `peer` to `port` belongs to a process of this process group, or to one that such a process
+/// has started: `setsid`, and `timeout` in a script, give their program a group of its own. Where the kernel does not tell it (Linux does,
+/// by proc(5)), it does.
 pub fn is_of_group(peer: SocketAddr, port: u16, group: i32) -> bool {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
     let tables: Vec<String> = tables.into_iter().flat_map(fs::read_to_string).collect();
@@ -20,15 +22,29 @@ pub fn is_of_group(peer: SocketAddr, port: u16, group: i32) -> bool {
     };
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     processes.map(|entry| entry.path()).any(|process| {
-        let stat = fs::read_to_string(process.join("stat")).unwrap_or_default();
-        group_of(&stat) == Some(group)
-            && fs::read_dir(process.join("fd"))
-                .into_iter()
-                .flatten()
-                .flatten()
-                .flat_map(|file| fs::read_link(file.path()))
-                .any(|target| target.as_os_str() == &*socket)
+        let mut files = fs::read_dir(process.join("fd"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .flat_map(|file| fs::read_link(file.path()));
+        files.any(|target| target.as_os_str() == &*socket) && descends_from(process, group)
     })
+}
+
+/// No chain of parents is longer.
+const MOST_PARENTS: usize = 64;
+
+/// Whether this process, as a folder below /proc, or one that it descends from is in the process group.
+fn descends_from(mut process: PathBuf, group: i32) -> bool {
+    for _ in 0..MOST_PARENTS {
+        let stat = fs::read_to_string(process.join("stat")).unwrap_or_default();
+        match parent_and_group_of(&stat) {
+            None => return false,
+            Some((_, own)) if own == group => return true,
+            Some((parent, _)) => process = PathBuf::from(format!("/proc/{parent}")),
+        }
+    }
+    false
 }
 
 /// The name of the socket at the client's end, as /proc/PID/fd has it.
@@ -41,10 +57,12 @@ fn socket_of(table: &str, from: u16, to: u16) -> Option<String> {
     })
 }
 
-/// The process group in /proc/PID/stat: the third field behind the name, which may hold anything.
-fn group_of(stat: &str) -> Option<i32> {
+/// The parent and the process group in /proc/PID/stat: the second field behind the name, which may hold anything, and the
+/// third.
+fn parent_and_group_of(stat: &str) -> Option<(i32, i32)> {
     let (_, rest) = stat.rsplit_once(") ")?;
-    rest.split(' ').nth(2)?.parse().ok()
+    let mut fields = rest.split(' ').skip(1);
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -60,8 +78,8 @@ mod tests {
             Some("socket:[22]")
         );
         assert_eq!(socket_of(table, 40001, 1883), None);
-        assert_eq!(group_of("7 (a) b) S 1 42 42 0"), Some(42));
-        assert_eq!(group_of(""), None);
+        assert_eq!(parent_and_group_of("7 (a) b) S 1 42 42 0"), Some((1, 42)));
+        assert_eq!(parent_and_group_of(""), None);
     }
 
     #[cfg(target_os = "linux")]

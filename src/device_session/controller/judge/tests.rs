@@ -6,6 +6,8 @@ use super::super::session::{PATIENCE, SETTLE};
 use super::super::tests::{commanding, commanding_at, ended, message, plan, subscribed, verdict};
 use super::super::{Plan, QoS};
 use super::*;
+use crate::device_session::class::Roster;
+use crate::device_session::prefix::Prefix;
 use crate::device_session::{PAUSE, Replies};
 use crate::mqtt::TopicFilter;
 use crate::role::{Event, Role, Told};
@@ -358,4 +360,80 @@ fn a_login_on_a_wrong_topic_is_answered_at_once() {
     assert_eq!(messages[0].topic.as_str(), "alice/verdict");
     assert!(messages[0].payload.starts_with(b"failed: login\n"));
     assert!(controller.sessions.is_empty());
+}
+
+/// Below `$SYS` mosquitto closes the connection of whoever publishes.
+#[test]
+fn nothing_is_published_to_a_name_that_is_the_brokers_own() {
+    let now = Instant::now();
+    for (prefix, login, topic, is_served) in [
+        ("", "$SYS", "login", false),
+        ("", "$SYS", "Login", false),
+        ("7b", "$SYS", "7b/login", true),
+        ("", "a$", "login", true),
+    ] {
+        let mut controller = Controller::new(Plan {
+            verdict: true,
+            sessions: None,
+            prefix: Prefix::new(prefix).unwrap_or_default(),
+            ..plan(1)
+        });
+        let login = message(topic, login, QoS::ExactlyOnce);
+        let effects = controller.told(now, Event::Received(&login)).unwrap();
+        let has_warned = matches!(effects[..], [Effect::Warn(_)]);
+        assert_eq!(has_warned, !is_served, "{effects:?}");
+        assert_eq!(controller.sessions.len(), usize::from(is_served));
+    }
+}
+
+#[test]
+fn a_device_that_logs_in_on_and_on_gets_its_commands_all_the_same() {
+    let now = Instant::now();
+    let mut controller = Controller::new(Plan {
+        sessions: None,
+        ..plan(1)
+    });
+    let login = message("login", "alice", QoS::ExactlyOnce);
+    controller.told(now, Event::Received(&login)).unwrap();
+    let id = controller.sessions.keys().next().unwrap().clone();
+    let filter = TopicFilter::new(format!("{id}/+")).unwrap();
+    let uuid = message("alice/UUID", id.as_str(), QoS::ExactlyOnce);
+    controller.told(now, subscribed(&filter)).unwrap();
+    let (mut warnings, mut second, mut is_told) = (Vec::new(), now, true);
+    while controller.sessions[&id].commands.is_empty() {
+        assert!(second < now + Duration::from_secs(60), "{warnings:?}");
+        second += Duration::from_secs(1);
+        if is_told {
+            controller.told(second, Event::Confirmed(&uuid)).unwrap();
+        }
+        controller.told(second, Event::Deadline).unwrap();
+        let effects = controller.told(second, Event::Received(&login)).unwrap();
+        is_told = effects.contains(&Effect::Publish(uuid.clone()));
+        warnings.extend(effects.into_iter().filter_map(|effect| match effect {
+            Effect::Warn(text) => Some(text),
+            _ => None,
+        }));
+    }
+    let [said] = &warnings[..] else {
+        panic!("{warnings:?}");
+    };
+    assert!(said.contains("alice has logged in 10 times"), "{said}");
+}
+
+#[test]
+fn a_flood_of_logins_does_not_keep_the_roster_out() {
+    let now = Instant::now();
+    let mut controller = Controller::new(Plan {
+        sessions: None,
+        roster: Roster::parse("alice").unwrap(),
+        ..plan(1)
+    });
+    for guest in 0..500 {
+        let login = message("login", &format!("guest{guest}"), QoS::AtMostOnce);
+        controller.told(now, Event::Received(&login)).unwrap();
+    }
+    assert_eq!(controller.sessions.len(), 50);
+    let login = message("login", "alice", QoS::ExactlyOnce);
+    controller.told(now, Event::Received(&login)).unwrap();
+    assert_eq!(controller.sessions.len(), 51);
 }
