@@ -64,6 +64,8 @@ pub struct Controller {
     awaited: HashSet<Level>,
     /// Those that were told already that they log in without the prefix.
     strangers: HashSet<Level>,
+    /// How many logins were refused, and since when they are counted.
+    refused: Option<(Instant, u32)>,
     /// What nobody has taken yet.
     steps: Vec<Step>,
 }
@@ -85,6 +87,7 @@ impl Controller {
             passed: 0,
             failed: 0,
             strangers: HashSet::new(),
+            refused: None,
             steps: Vec::new(),
         }
     }

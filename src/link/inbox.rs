@@ -230,9 +230,11 @@ impl<T> Drop for Inbox<T> {
     fn drop(&mut self) {
         let mut state = self.0.state();
         state.has_ended = true;
-        state.queue.clear();
-        state.wake = None;
+        let left = (std::mem::take(&mut state.queue), state.wake.take());
         self.0.has_room.notify_all();
+        // An input may have a feed of this very inbox, whose end takes the lock.
+        drop(state);
+        drop(left);
     }
 }
 
@@ -295,6 +297,18 @@ mod tests {
         let sent = sender.join().unwrap();
         assert_eq!(sent[..4], [Ok(None); 4]);
         assert_eq!(sent[4], Err(Unsent::Ended(5)));
+    }
+
+    #[test]
+    fn an_input_may_have_a_feed_of_its_own_inbox() {
+        struct Reply(#[expect(dead_code, reason = "it is there to be dropped")] Feed<Reply>);
+        let (feed, inbox) = inbox(NonZeroUsize::MIN, WhenFull::Refuse);
+        assert!(feed.send(Reply(feed.clone())).is_ok());
+        drop(inbox);
+        assert!(matches!(
+            feed.send(Reply(feed.clone())),
+            Err(Unsent::Ended(_))
+        ));
     }
 
     #[test]

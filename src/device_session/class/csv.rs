@@ -49,7 +49,8 @@ fn text(text: &str) -> String {
     let text = one_line(text);
     let is_formula = text.trim_start().starts_with(['=', '+', '-', '@']);
     let apostrophe = if is_formula { "'" } else { "" };
-    match text.contains([',', '"']) || text != text.trim() {
+    // Spreadsheets in many countries take the semicolon for the end of a cell.
+    match text.contains([',', ';', '"']) || text != text.trim() {
         true => format!("\"{apostrophe}{}\"", text.replace('"', "\"\"")),
         false => format!("{apostrophe}{text}"),
     }
@@ -72,6 +73,7 @@ mod tests {
             ("+49", "'+49"),
             ("@x", "'@x"),
             ("a=b", "a=b"),
+            ("a;=1", "\"a;=1\""),
             ("a\nb\tc", "a\\nb\\tc"),
             ("", ""),
         ] {

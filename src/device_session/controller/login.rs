@@ -1,6 +1,6 @@
 //! A login: a new session, the one that the device has already, or a refusal.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::session::{Session, Stage};
 use super::steps::Step;
@@ -18,6 +18,10 @@ const MOST_LOGINS: u32 = 10;
 /// So many sessions go on at one time with devices that are not on the roster: a flood of logins under names of its own must
 /// not keep the class from its commands.
 const MOST_GUESTS: usize = 50;
+
+/// So many refused logins are told in a minute: a flood of them must not fill the log.
+const MOST_REFUSALS: u32 = 60;
+const REFUSALS_FOR: Duration = Duration::from_secs(60);
 
 impl Controller {
     fn fresh_unique_id(&mut self) -> Option<Level> {
@@ -39,11 +43,24 @@ impl Controller {
     pub(super) fn login(&mut self, now: Instant, login: &Message) -> Vec<Effect<Report>> {
         match self.session_for(now, login) {
             Ok(effects) => effects,
-            Err(why) => self.refuse(&login.payload, &why),
+            Err(why) => self.refuse(now, &login.payload, &why),
         }
     }
 
-    fn refuse(&mut self, payload: &[u8], why: &str) -> Vec<Effect<Report>> {
+    /// A refused login, and who has to hear of it; nothing where too many are told already.
+    fn refuse(&mut self, now: Instant, payload: &[u8], why: &str) -> Vec<Effect<Report>> {
+        let (since, count) = self.refused.get_or_insert((now, 0));
+        if now.saturating_duration_since(*since) >= REFUSALS_FOR {
+            (*since, *count) = (now, 0);
+        }
+        *count = count.saturating_add(1);
+        if *count > MOST_REFUSALS {
+            let is_first = *count == MOST_REFUSALS + 1;
+            let text = format!(
+                "more than {MOST_REFUSALS} logins a minute are refused: the others are not told"
+            );
+            return is_first.then_some(Effect::Warn(text)).into_iter().collect();
+        }
         let text = format!("refused the login `{}`: {why}", printable(payload));
         let mut effects = vec![Effect::Warn(text.clone())];
         let user_id = Level::from_bytes(without_end(payload)).ok();

@@ -360,6 +360,20 @@ fn bad_logins_and_logins_beyond_the_plan_are_refused() {
 }
 
 #[test]
+fn a_flood_of_refused_logins_does_not_fill_the_log() {
+    let now = Instant::now();
+    let mut controller = Controller::new(plan(1));
+    let login = message("login", "#", QoS::AtLeastOnce);
+    let mut told = |now| {
+        let all = (0..1_000).map(|_| controller.told(now, Event::Received(&login)).unwrap().len());
+        all.sum::<usize>()
+    };
+    assert_eq!(told(now), 61);
+    assert_eq!(told(now + Duration::from_secs(59)), 0);
+    assert_eq!(told(now + Duration::from_secs(60)), 61);
+}
+
+#[test]
 fn a_roster_ends_the_run_when_the_best_attempt_of_each_has_passed() {
     let now = Instant::now();
     let mut controller = Controller::new(Plan {

@@ -11,13 +11,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use log::info;
+use log::{info, warn};
 
 use super::{INTERRUPTED, until_signal};
+use crate::Seconds;
 use crate::cli::JudgeConfig;
 use crate::link::{End, Stop};
 use crate::role::{Failure, Kind};
-use crate::text_request::judge::{Check, Purpose, RUNS, State, Verdicts};
+use crate::text_request::judge::{Check, End as Ended, Purpose, RUNS, State, Verdicts};
 use doors::DefaultPort;
 use one_run::Client;
 
@@ -55,7 +56,7 @@ fn judge(words: Vec<OsString>, time: Duration, stop: &Stop) -> Result<Option<Ver
         verdicts.not_tried(Check::Defaults, IN_USE);
     }
     let client = Client { words, time };
-    let (mut is_connected, mut without_connection) = (false, 0);
+    let (mut is_connected, mut without_connection, mut late) = (false, 0, None);
     for run in RUNS {
         let is_request = !matches!(
             run.purpose,
@@ -75,6 +76,9 @@ fn judge(words: Vec<OsString>, time: Duration, stop: &Stop) -> Result<Option<Ver
         let arguments = run.arguments("HOST", 0).join(" ");
         let (words, connections) = (record.words(), record.connections.len());
         info!("CLIENT {arguments}: {words}, {connections} connections");
+        if let Ended::Late(time) = record.end {
+            late.get_or_insert(time);
+        }
         verdicts.examine(&record);
         is_connected |= !record.connections.is_empty();
         without_connection += u32::from(is_request);
@@ -85,6 +89,12 @@ fn judge(words: Vec<OsString>, time: Duration, stop: &Stop) -> Result<Option<Ver
     }
     if !is_connected {
         verdicts.none_tried("it did not connect in the runs before");
+    }
+    if let Some(time) = late {
+        let seconds = Seconds(time);
+        warn!(
+            "a run did not end within {seconds} s: where this machine is busy, or the client slow, -W SECONDS gives each run more"
+        );
     }
     verdicts.conclude();
     Ok(Some(verdicts))
