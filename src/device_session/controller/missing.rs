@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::session::{Commanding, Session, Stage, number, times};
+use crate::Seconds;
 use crate::device_session::prefix::Prefix;
 use crate::device_session::{command_topic, unique_id_topic};
 use crate::mqtt::Level;
@@ -11,7 +12,7 @@ use crate::mqtt::Level;
 const MOST_NAMED: usize = 10;
 
 fn after(duration: Duration) -> String {
-    format!("{:.1} s after the login", duration.as_secs_f64())
+    format!("{:.1} s after the login", Seconds(duration))
 }
 
 impl Session {
