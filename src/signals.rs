@@ -12,12 +12,13 @@
 //! # let _ = end;
 //! ```
 
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use log::info;
 use nix::sys::signal::{SigSet, Signal};
 
+use crate::link::channel::channel;
 use crate::link::{CLOSING_LIMIT, End, Stop};
 use crate::role::{Failure, Kind};
 
@@ -66,7 +67,7 @@ type Work = Box<dyn FnOnce(&Stop) -> Result<End, Failure> + Send>;
 
 /// The same for every command: with the type of each command's work it would be compiled once for each.
 fn supervise(on_signal: &mut dyn FnMut(), work: Work) -> Result<End, Failure> {
-    let (sender, notes) = mpsc::channel();
+    let (sender, notes) = channel();
     let cannot = |what: &str, error: &dyn std::fmt::Display| {
         Failure::new(Kind::Config, format!("cannot {what}: {error}"))
     };
@@ -79,22 +80,22 @@ fn supervise(on_signal: &mut dyn FnMut(), work: Work) -> Result<End, Failure> {
         .map_err(|error| cannot("listen for signals", &error))?;
     let heard_signal = sender.clone();
     thread("signals")
-        .spawn(move || while stops.wait().is_ok() && heard_signal.send(Note::Signal).is_ok() {})
+        .spawn(move || {
+            while stops.wait().is_ok() {
+                heard_signal.send(Note::Signal);
+            }
+        })
         .map_err(|error| cannot("start a thread", &error))?;
     let stop = Stop::new();
     let heard = stop.clone();
     thread("mqtt_client")
         .spawn(move || {
-            let _ = sender.send(Note::Done(work(&heard)));
+            sender.send(Note::Done(work(&heard)));
         })
         .map_err(|error| cannot("start a thread", &error))?;
     let mut deadline: Option<Instant> = None;
     loop {
-        let note = match deadline {
-            None => notes.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(at) => notes.recv_timeout(at.saturating_duration_since(Instant::now())),
-        };
-        match note {
+        match notes.receive(deadline) {
             Ok(Note::Done(end)) => return end,
             Ok(Note::Signal) if deadline.is_none() => {
                 info!("stopping");
