@@ -33,6 +33,10 @@ impl Given {
     }
 }
 
+/// Takes what an option's value comes to, or says what it should have been. Without the type of the value: what is done
+/// with it is there once for each type.
+type Parse<'a> = &'a mut dyn FnMut(&str) -> Result<(), String>;
+
 fn unfit(kind: Kind, name: &str, text: &str, why: &str) -> Failure {
     // A URL may hold a password.
     let text = text.split_inclusive("://").next().unwrap_or_default();
@@ -136,11 +140,25 @@ impl<'a> Values<'a> {
         long: &'static str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<Option<T>, Failure> {
-        self.given(long)?.map(|given| given.read(parse)).transpose()
+        let mut value = None;
+        self.take(long, &mut |text| {
+            value = Some(parse(text)?);
+            Ok(())
+        })?;
+        Ok(value)
     }
 
-    /// An option as typed, or its variable, not read yet. Apart from [`Values::get`], which is there once for each type.
     #[inline(never)]
+    fn take(&mut self, long: &'static str, parse: Parse<'_>) -> Result<(), Failure> {
+        match self.given(long)? {
+            None => Ok(()),
+            Some(Given { kind, name, text }) => {
+                parse(&text).map_err(|why| unfit(kind, &name, &text, &why))
+            }
+        }
+    }
+
+    /// An option as typed, or its variable, not read yet.
     pub fn given(&mut self, long: &'static str) -> Result<Option<Given>, Failure> {
         let mut typed = self.typed(long)?.map(|text| (long, text));
         if let Some(short) = table::short_name(long) {
