@@ -129,7 +129,7 @@ fn say_settings(report: &mut Report, settings: &[Setting], unit: Option<&Unit>) 
     let unknown = match unit {
         Some(unit) => {
             let names = unit.variables.iter().map(|known| known.name.clone().into());
-            cli::unknown_variables(names)
+            cli::unknown_variables(names.collect())
         }
         None => super::unknown_variables(),
     };
