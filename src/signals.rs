@@ -19,6 +19,7 @@ use log::info;
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::link::channel::channel;
+use crate::link::thread;
 use crate::link::{CLOSING_LIMIT, End, Stop};
 use crate::role::{Failure, Kind};
 
@@ -71,7 +72,6 @@ fn supervise(on_signal: &mut dyn FnMut(), work: Work) -> Result<End, Failure> {
     let cannot = |what: &str, error: &dyn std::fmt::Display| {
         Failure::new(Kind::Config, format!("cannot {what}: {error}"))
     };
-    let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
     // Blocked before there is a second thread: each inherits the mask, and so the signals wait for the one thread
     // that takes them (signal(7)).
     let stops = asked_for(&std::fs::read_to_string(STATUS).unwrap_or_default());
@@ -79,19 +79,16 @@ fn supervise(on_signal: &mut dyn FnMut(), work: Work) -> Result<End, Failure> {
         .thread_block()
         .map_err(|error| cannot("listen for signals", &error))?;
     let heard_signal = sender.clone();
-    thread("signals")
-        .spawn(move || {
-            while stops.wait().is_ok() {
-                heard_signal.send(Note::Signal);
-            }
-        })
-        .map_err(|error| cannot("start a thread", &error))?;
+    let hear = move || {
+        while stops.wait().is_ok() {
+            heard_signal.send(Note::Signal);
+        }
+    };
+    thread::spawn("signals", Box::new(hear)).map_err(|error| cannot("start a thread", &error))?;
     let stop = Stop::new();
     let heard = stop.clone();
-    thread("mqtt_client")
-        .spawn(move || {
-            sender.send(Note::Done(work(&heard)));
-        })
+    let run = move || sender.send(Note::Done(work(&heard)));
+    thread::spawn("mqtt_client", Box::new(run))
         .map_err(|error| cannot("start a thread", &error))?;
     let mut deadline: Option<Instant> = None;
     loop {

@@ -24,6 +24,7 @@ pub mod programs;
 pub(crate) mod simulation;
 pub(crate) mod state;
 mod stop;
+pub(crate) mod thread;
 mod watcher;
 
 #[doc(hidden)]

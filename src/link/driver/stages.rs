@@ -12,7 +12,7 @@ use rumqttc::ConnectionError;
 use super::errors;
 use super::way::{Failed, LOOK_UP};
 use crate::link::channel::channel;
-use crate::link::programs::spawn;
+use crate::link::thread::spawn_alike;
 use crate::link::{Address, Options};
 use crate::role::{Failure, Kind};
 
@@ -27,7 +27,7 @@ pub fn look_up(options: &Options) -> Result<Vec<SocketAddr>, Failure> {
     let (sender, found) = channel();
     let (host, port) = (options.host.clone(), options.port);
     // The resolver's own limits may be minutes, and nothing ends it.
-    let started = spawn(Box::new(move || {
+    let started = spawn_alike(Box::new(move || {
         let addresses = (&*host, port).to_socket_addrs();
         sender.send(addresses.map(Iterator::collect::<Vec<_>>));
     }));

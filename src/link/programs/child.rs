@@ -25,6 +25,7 @@ use super::streams::{Printed, Streams, without_line_feed};
 use crate::Seconds;
 use crate::link::channel::{Sender, channel};
 use crate::link::engine::Start;
+use crate::link::thread::spawn_alike;
 use crate::mqtt::printable;
 use crate::role::Outcome;
 
@@ -277,19 +278,8 @@ pub fn watch() -> nix::Result<(Sender<Pid>, OwnedFd)> {
         }
         drop(held);
     };
-    spawn(Box::new(wait)).map_err(|_| Errno::EAGAIN)?;
+    spawn_alike(Box::new(wait)).map_err(|_| Errno::EAGAIN)?;
     Ok((sender, end))
-}
-
-/// Runs `work` on a thread of the same name as this one: the log names the run by it. Of one type for every work, or
-/// std's code for a thread would be there once for each (3 kB).
-///
-/// # Errors
-/// When the system has no thread for it.
-pub fn spawn(work: Box<dyn FnOnce() + Send>) -> std::io::Result<()> {
-    let this = std::thread::current();
-    let like_this = std::thread::Builder::new().name(this.name().unwrap_or_default().to_owned());
-    like_this.spawn(work).map(|_| ())
 }
 
 /// Waits for the end of a process, and leaves its number to it: a signal for its group must not hit another one.
