@@ -89,7 +89,7 @@ impl<'a> Broker<'a> {
         }
     }
 
-    fn run(&self, tasks: impl IntoIterator<Item = Task>, session: Session) -> Found {
+    fn run(&self, tasks: Vec<Task>, session: Session) -> Found {
         let mut options = Options {
             session,
             ..self.options.clone()
@@ -328,13 +328,13 @@ impl<'a> Broker<'a> {
         };
         // RabbitMQ has a session only where there is a subscription.
         let subscribe = Task::Subscribe(TopicFilter::exactly(topic), QoS::AtLeastOnce);
-        let first = self.run([subscribe, Task::Vanish], begin);
+        let first = self.run(vec![subscribe, Task::Vanish], begin);
         if let (false, Err(failure)) = (first.is_connected(), &first.end) {
             let text = format!("not tried, as {}", failure.text);
             self.report.note("session", &text, "");
             return;
         }
-        let second = self.run([], go_on);
+        let second = self.run(Vec::new(), go_on);
         let kept = Finding::Connected {
             session_present: true,
         };

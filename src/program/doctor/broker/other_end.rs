@@ -56,7 +56,7 @@ impl Broker<'_> {
         let Ok(filter) = TopicFilter::new("mqtt_client/+/status") else {
             return;
         };
-        let found = self.run([Task::Listen(filter)], Session::Clean);
+        let found = self.run(vec![Task::Listen(filter)], Session::Clean);
         if found.is_stopped() {
             return;
         }
