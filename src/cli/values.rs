@@ -115,20 +115,16 @@ impl<'a> Values<'a> {
                     }
                     _ => Failure::new(Kind::Usage, format!("the value of {long} is not UTF-8")),
                 })?;
-        let given: Vec<(Kind, String, String)> = match typed.is_empty() {
-            true => {
-                let variable = self.variable(long)?;
-                let given = variable.map(|(name, text)| (Kind::Config, name, text));
-                given.into_iter().collect()
-            }
-            false => {
-                let name = format!("{short} or {long}");
-                let given = |text| (Kind::Usage, name.clone(), text);
-                typed.into_iter().map(given).collect()
-            }
+        let variable = match typed.is_empty() {
+            true => self.variable(long)?,
+            false => None,
+        };
+        let (kind, name, texts) = match variable {
+            Some((name, text)) => (Kind::Config, name, vec![text]),
+            None => (Kind::Usage, format!("{short} or {long}"), typed),
         };
         let mut values = Vec::new();
-        for (kind, name, text) in given {
+        for text in texts {
             values.extend(parse(&text).map_err(|why| unfit(kind, &name, &text, &why))?);
         }
         Ok(values)
