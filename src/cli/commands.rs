@@ -22,6 +22,7 @@ use crate::text_request::responder::ResponderConfig;
 use crate::text_request::{Action, ActionName};
 
 /// The options, read before it is known which command they are for.
+#[derive(Default)]
 pub struct ServiceOptions {
     pub connection: ConnectionOptions,
     pub lines: bool,
@@ -55,40 +56,38 @@ pub struct ServiceOptions {
 
 impl ServiceOptions {
     pub fn read(values: &mut Values<'_>) -> Result<Self, Failure> {
+        // Filled in, and not one literal: there each `?` would drop every field before it (20 kB).
+        let mut options = Self::default();
         // First: reading an option takes it away.
-        let settings = match values.has_word(doctor::NAME) {
-            true => doctor::settings(values)?,
-            false => Vec::new(),
-        };
-        Ok(Self {
-            settings,
-            user_id: values
-                .variable(doctor::USER_ID)?
-                .map(|(_, user_id)| user_id),
-            service: values.count("--service") > 0,
-            json: values.count("--json") > 0,
-            connection: ConnectionOptions::read(values)?,
-            lines: values.count("--lines") > 0,
-            qos: values.get("--qos", values::qos)?,
-            replies: values.get("--replies", values::path)?,
-            again: values.get("--again", values::limit)?.flatten(),
-            is_state_typed: values.is_typed("--state-dir"),
-            state: values.state()?,
-            commands: values.given("--commands")?,
-            actions: values.get("--actions", values::path)?,
-            limits: ProgramLimits::read(values)?,
-            any_action: values.count("--any-action") > 0,
-            delay: values.get("--delay", values::seconds)?,
-            seed: values.get("--seed", values::number)?,
-            sessions: values.get("--sessions", values::positive)?,
-            roster: values.get("--roster", values::path)?,
-            page: values.get("--page", values::path)?,
-            report: values.get("--report", values::path)?,
-            prefix: values.get("--prefix", values::prefix)?.unwrap_or_default(),
-            verdict: values.switch("--verdict")? == Some(true),
-            share: values.get("--share", values::share_name)?,
-            once: values.count("--once") > 0,
-        })
+        if values.has_word(doctor::NAME) {
+            options.settings = doctor::settings(values)?;
+        }
+        let user_id = values.variable(doctor::USER_ID)?;
+        options.user_id = user_id.map(|(_, user_id)| user_id);
+        options.service = values.count("--service") > 0;
+        options.json = values.count("--json") > 0;
+        options.connection = ConnectionOptions::read(values)?;
+        options.lines = values.count("--lines") > 0;
+        options.qos = values.get("--qos", values::qos)?;
+        options.replies = values.get("--replies", values::path)?;
+        options.again = values.get("--again", values::limit)?.flatten();
+        options.is_state_typed = values.is_typed("--state-dir");
+        options.state = values.state()?;
+        options.commands = values.given("--commands")?;
+        options.actions = values.get("--actions", values::path)?;
+        options.limits = ProgramLimits::read(values)?;
+        options.any_action = values.count("--any-action") > 0;
+        options.delay = values.get("--delay", values::seconds)?;
+        options.seed = values.get("--seed", values::number)?;
+        options.sessions = values.get("--sessions", values::positive)?;
+        options.roster = values.get("--roster", values::path)?;
+        options.page = values.get("--page", values::path)?;
+        options.report = values.get("--report", values::path)?;
+        options.prefix = values.get("--prefix", values::prefix)?.unwrap_or_default();
+        options.verdict = values.switch("--verdict")? == Some(true);
+        options.share = values.get("--share", values::share_name)?;
+        options.once = values.count("--once") > 0;
+        Ok(options)
     }
 }
 

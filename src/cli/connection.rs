@@ -65,6 +65,7 @@ impl ClientId {
 }
 
 /// The options, read before it is known which command they are for.
+#[derive(Default)]
 pub struct ConnectionOptions {
     url: Option<BrokerUrl>,
     hosts: Vec<Host>,
@@ -98,20 +99,22 @@ impl ConnectionOptions {
                 }
             }
         }
-        let hosts = values.get_all("--host", values::hosts)?;
-        let port = values.get("--port", values::port)?;
+        let mut options = Self {
+            hosts: values.get_all("--host", values::hosts)?,
+            ..Self::default()
+        };
+        options.port = values.get("--port", values::port)?;
         // What was typed wins over the environment, whichever way round.
-        let url = match typed_host {
-            true => None,
-            false => values.get_secret("--url", url::parse)?,
-        };
-        let (hosts, port) = match typed_url && url.is_some() {
-            true => (Vec::new(), None),
-            false => (hosts, port),
-        };
-        let tls = values.switch("--tls")?;
-        if tls == Some(false) {
-            let by_url = !typed_url && url.as_ref().is_some_and(|url| url.tls);
+        if !typed_host {
+            options.url = values.get_secret("--url", url::parse)?;
+        }
+        if typed_url && options.url.is_some() {
+            options.hosts.clear();
+            options.port = None;
+        }
+        options.tls = values.switch("--tls")?;
+        if options.tls == Some(false) {
+            let by_url = !typed_url && options.url.as_ref().is_some_and(|url| url.tls);
             let asks = ["--url", "--cafile", "--cert", "--key"];
             for option in asks.into_iter().skip(usize::from(!by_url)) {
                 if values.is_by_variable(option)? {
@@ -119,25 +122,20 @@ impl ConnectionOptions {
                 }
             }
         }
-        let cert = values.get("--cert", values::path)?;
-        let key = values.get("--key", values::path)?;
-        // Under systemd the key of a certificate may be a credential, as the password may.
-        let credential = values.credential("key").filter(|_| cert.is_some());
-        Ok(Self {
-            hosts,
-            port,
-            tls,
-            cafile: values.get("--cafile", values::path)?,
-            cert,
-            key: key.or(credential),
-            client_id: values.get("--id", values::client_id)?,
-            keep_alive: values.get("--keepalive", values::keep_alive)?,
-            timeout: values.get("--timeout", values::limit)?,
-            reconnect_delay: values.get("--reconnect-delay", values::reconnect_delay)?,
-            presence: PresenceConfig::read(values)?,
-            login: LoginOptions::read(values, url.as_ref())?,
-            url,
-        })
+        options.cafile = values.get("--cafile", values::path)?;
+        options.cert = values.get("--cert", values::path)?;
+        options.key = values.get("--key", values::path)?;
+        if options.key.is_none() && options.cert.is_some() {
+            // Under systemd the key of a certificate may be a credential, as the password may.
+            options.key = values.credential("key");
+        }
+        options.client_id = values.get("--id", values::client_id)?;
+        options.keep_alive = values.get("--keepalive", values::keep_alive)?;
+        options.timeout = values.get("--timeout", values::limit)?;
+        options.reconnect_delay = values.get("--reconnect-delay", values::reconnect_delay)?;
+        options.presence = PresenceConfig::read(values)?;
+        options.login = LoginOptions::read(values, options.url.as_ref())?;
+        Ok(options)
     }
 
     /// The connection of a command whose client id is `name`, unless --id names another.

@@ -69,6 +69,7 @@ impl LoginConfig {
 }
 
 /// The options about the login, as they were given.
+#[derive(Default)]
 pub struct LoginOptions {
     username: Option<String>,
     password: Option<String>,

@@ -167,7 +167,14 @@ pub fn parse(
     args: impl IntoIterator<Item = OsString>,
     environment: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<(Verbosity, Invocation), Failure> {
-    let mut args: Vec<OsString> = args.into_iter().collect();
+    parse_all(args.into_iter().collect(), environment)
+}
+
+/// The same, of one type for every source of arguments.
+fn parse_all(
+    mut args: Vec<OsString>,
+    environment: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<(Verbosity, Invocation), Failure> {
     let first_dashes = || args.iter().position(|arg| arg == "--");
     let literal = match (judge::client_begins(&args), first_dashes()) {
         (Some(at), _) => args.split_off(at),

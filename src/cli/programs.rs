@@ -9,6 +9,7 @@ use crate::link::ProgramOptions;
 use crate::role::Failure;
 
 /// What the options say of programs, before it is known whether there are any.
+#[derive(Default)]
 pub struct ProgramLimits {
     time: Option<Duration>,
     output: Option<usize>,

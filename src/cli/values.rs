@@ -33,6 +33,10 @@ impl Given {
     }
 }
 
+/// Takes what an option's value comes to, or says what it should have been. Without the type of the value: what is done
+/// with it is there once for each type.
+type Parse<'a> = &'a mut dyn FnMut(&str) -> Result<(), String>;
+
 fn unfit(kind: Kind, name: &str, text: &str, why: &str) -> Failure {
     // A URL may hold a password.
     let text = text.split_inclusive("://").next().unwrap_or_default();
@@ -111,20 +115,16 @@ impl<'a> Values<'a> {
                     }
                     _ => Failure::new(Kind::Usage, format!("the value of {long} is not UTF-8")),
                 })?;
-        let given: Vec<(Kind, String, String)> = match typed.is_empty() {
-            true => {
-                let variable = self.variable(long)?;
-                let given = variable.map(|(name, text)| (Kind::Config, name, text));
-                given.into_iter().collect()
-            }
-            false => {
-                let name = format!("{short} or {long}");
-                let given = |text| (Kind::Usage, name.clone(), text);
-                typed.into_iter().map(given).collect()
-            }
+        let variable = match typed.is_empty() {
+            true => self.variable(long)?,
+            false => None,
+        };
+        let (kind, name, texts) = match variable {
+            Some((name, text)) => (Kind::Config, name, vec![text]),
+            None => (Kind::Usage, format!("{short} or {long}"), typed),
         };
         let mut values = Vec::new();
-        for (kind, name, text) in given {
+        for text in texts {
             values.extend(parse(&text).map_err(|why| unfit(kind, &name, &text, &why))?);
         }
         Ok(values)
@@ -136,11 +136,25 @@ impl<'a> Values<'a> {
         long: &'static str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<Option<T>, Failure> {
-        self.given(long)?.map(|given| given.read(parse)).transpose()
+        let mut value = None;
+        self.take(long, &mut |text| {
+            value = Some(parse(text)?);
+            Ok(())
+        })?;
+        Ok(value)
     }
 
-    /// An option as typed, or its variable, not read yet. Apart from [`Values::get`], which is there once for each type.
     #[inline(never)]
+    fn take(&mut self, long: &'static str, parse: Parse<'_>) -> Result<(), Failure> {
+        match self.given(long)? {
+            None => Ok(()),
+            Some(Given { kind, name, text }) => {
+                parse(&text).map_err(|why| unfit(kind, &name, &text, &why))
+            }
+        }
+    }
+
+    /// An option as typed, or its variable, not read yet.
     pub fn given(&mut self, long: &'static str) -> Result<Option<Given>, Failure> {
         let mut typed = self.typed(long)?.map(|text| (long, text));
         if let Some(short) = table::short_name(long) {

@@ -35,7 +35,7 @@ impl fmt::Display for UnknownVariable {
 }
 
 /// Those among `names`, in the order of the alphabet.
-pub fn unknown_variables(names: impl IntoIterator<Item = OsString>) -> Vec<UnknownVariable> {
+pub fn unknown_variables(names: Vec<OsString>) -> Vec<UnknownVariable> {
     let of_options = OPTIONS.iter().filter(|option| option.has_variable);
     let mut known: Vec<String> = of_options.map(|option| variable(option.long)).collect();
     known.push(USER_ID.to_owned());

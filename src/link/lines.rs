@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::io::{self, BufRead, Read};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::thread;
 use crate::role::{Failure, Kind};
 
 /// How many lines the thread reads ahead. It then waits for the link, because an endless input would need endless
@@ -40,9 +41,8 @@ impl Lines {
     pub fn read(from: impl Read + Send + 'static, longest: usize) -> io::Result<Self> {
         let lines = Self::default();
         let reader = lines.clone();
-        std::thread::Builder::new()
-            .name("lines".to_owned())
-            .spawn(move || reader.read_all(from, longest))?;
+        let read = move || reader.read_all(from, longest);
+        thread::spawn("lines", Box::new(read))?;
         Ok(lines)
     }
 

@@ -8,6 +8,7 @@
 //! What is promised of all that is on the first page of this crate. It is decided in the engine, which is pure; the driver
 //! carries it out over rumqttc.
 
+pub(crate) mod channel;
 mod driver;
 #[doc(hidden)]
 pub mod engine;
@@ -23,6 +24,7 @@ pub mod programs;
 pub(crate) mod simulation;
 pub(crate) mod state;
 mod stop;
+pub(crate) mod thread;
 mod watcher;
 
 #[doc(hidden)]
@@ -44,7 +46,7 @@ use std::convert::Infallible;
 
 use crate::role::{Failure, Role};
 use driver::{Driver, Sources};
-use engine::RoleWithSink;
+use engine::{ErasedRole, RoleWithSink};
 use watcher::Unwatched;
 
 /// How a run ended that did not fail.
@@ -75,13 +77,17 @@ pub enum End {
 ///
 /// `I` is the [`Role::Input`] of the role that it can carry.
 pub struct Run<'a, I = Infallible> {
+    parts: Parts<'a>,
+    inbox: Option<&'a Inbox<I>>,
+}
+
+/// What is of one type in every run.
+struct Parts<'a> {
     options: &'a Options,
     stop: &'a Stop,
     watcher: Option<&'a mut dyn Watcher>,
-    lines: Option<&'a Lines>,
-    programs: Option<&'a Programs>,
+    sources: Sources<'a>,
     journal: Option<Journal>,
-    inbox: Option<&'a Inbox<I>>,
 }
 
 impl<'a> Run<'a> {
@@ -89,12 +95,13 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn new(options: &'a Options, stop: &'a Stop) -> Self {
         Self {
-            options,
-            stop,
-            watcher: None,
-            lines: None,
-            programs: None,
-            journal: None,
+            parts: Parts {
+                options,
+                stop,
+                watcher: None,
+                sources: Sources::default(),
+                journal: None,
+            },
             inbox: None,
         }
     }
@@ -103,12 +110,7 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn fed_by<I>(self, inbox: &'a Inbox<I>) -> Run<'a, I> {
         Run {
-            options: self.options,
-            stop: self.stop,
-            watcher: self.watcher,
-            lines: self.lines,
-            programs: self.programs,
-            journal: self.journal,
+            parts: self.parts,
             inbox: Some(inbox),
         }
     }
@@ -118,28 +120,28 @@ impl<'a, I> Run<'a, I> {
     /// The same run with a service manager that watches its progress: systemd's watchdog (sd_notify(3)), for one.
     #[must_use]
     pub fn watched_by(mut self, watcher: &'a mut dyn Watcher) -> Self {
-        self.watcher = Some(watcher);
+        self.parts.watcher = Some(watcher);
         self
     }
 
     /// The same run for a role that works on `lines`.
     #[must_use]
     pub fn on_lines(mut self, lines: &'a Lines) -> Self {
-        self.lines = Some(lines);
+        self.parts.sources.lines = Some(lines);
         self
     }
 
     /// The same run for a role that has programs run.
     #[must_use]
     pub fn running(mut self, programs: Option<&'a Programs>) -> Self {
-        self.programs = programs;
+        self.parts.sources.programs = programs;
         self
     }
 
     /// The same run, written down so that a later process can go on with it.
     #[must_use]
     pub fn journaled(mut self, journal: Option<Journal>) -> Self {
-        self.journal = journal;
+        self.parts.journal = journal;
         self
     }
 
@@ -156,20 +158,23 @@ impl<'a, I> Run<'a, I> {
         role: R,
         emit: impl FnMut(R::Item) -> Result<(), Failure>,
     ) -> Result<End, Failure> {
+        let inputs = self.inbox.map(Inbox::tap);
+        let role = RoleWithSink::new(role, emit, inputs);
+        self.parts.carry(Box::new(role))
+    }
+}
+
+impl Parts<'_> {
+    fn carry(self, role: Box<dyn ErasedRole + '_>) -> Result<End, Failure> {
         self.options.check()?;
         let mut unwatched = Unwatched;
         let watcher = self.watcher.unwrap_or(&mut unwatched);
-        let role = Box::new(RoleWithSink::new(role, emit, self.inbox.map(Inbox::tap)));
-        let sources = Sources {
-            lines: self.lines,
-            programs: self.programs,
-        };
         Driver::new(
             role,
             self.options,
             self.stop,
             watcher,
-            sources,
+            self.sources,
             self.journal,
         )?
         .run()

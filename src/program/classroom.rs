@@ -15,6 +15,7 @@ use super::utc;
 use crate::device_session::class::{Class, Roster, Standing, page, table};
 use crate::device_session::controller::Controller;
 use crate::device_session::report::Report;
+use crate::link::thread;
 use crate::mqtt::one_line;
 use crate::role::{Effect, Event, Failure, Kind, Reaction, Role};
 
@@ -106,10 +107,7 @@ impl Classroom {
         }
         self.state().is_shown = false;
         let room = self.clone();
-        let thread = std::thread::Builder::new().name("mqtt_client".to_owned());
-        thread
-            .spawn(move || room.show(&shown))
-            .map(drop)
+        thread::spawn("mqtt_client", Box::new(move || room.show(&shown)))
             .map_err(|error| Failure::new(Kind::Config, format!("cannot start a thread: {error}")))
     }
 

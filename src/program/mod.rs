@@ -26,6 +26,7 @@ mod screen;
 mod share;
 pub mod systemd;
 mod utc;
+mod words;
 
 #[cfg(test)]
 pub(crate) use share::Probe;
@@ -55,7 +56,7 @@ pub fn misunderstood(failure: &Failure) {
 }
 
 fn unknown_variables() -> Vec<UnknownVariable> {
-    cli::unknown_variables(std::env::vars_os().map(|(name, _)| name))
+    cli::unknown_variables(std::env::vars_os().map(|(name, _)| name).collect())
 }
 
 /// Runs `invocation` to its end; the exit code where it did not fail.

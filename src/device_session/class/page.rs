@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::{Attempt, Class, Row, Seat, Standing, table};
+use crate::Seconds;
 use crate::mqtt::one_line;
 
 const STYLE: &str = include_str!("page.css");
@@ -62,7 +63,7 @@ fn time_of_day(unix: u64) -> String {
 fn seconds(duration: Duration) -> String {
     match duration < Duration::from_secs(1) {
         true => format!("{} ms", duration.as_millis()),
-        false => format!("{:.1} s", duration.as_secs_f64()),
+        false => format!("{:.1} s", Seconds(duration)),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::session::{Commanding, Session, Stage, number, times};
+use crate::Seconds;
 use crate::device_session::prefix::Prefix;
 use crate::device_session::{command_topic, unique_id_topic};
 use crate::mqtt::Level;
@@ -11,7 +12,7 @@ use crate::mqtt::Level;
 const MOST_NAMED: usize = 10;
 
 fn after(duration: Duration) -> String {
-    format!("{:.1} s after the login", duration.as_secs_f64())
+    format!("{:.1} s after the login", Seconds(duration))
 }
 
 impl Session {
@@ -28,10 +29,13 @@ impl Session {
             return vec![sentence];
         }
         let (mut never, mut less) = (Vec::new(), Vec::new());
-        let mut open: Vec<(&Level, u32)> =
-            commanding.open.iter().map(|(c, left)| (c, *left)).collect();
-        open.sort_unstable();
-        for (command, left) in open.into_iter().filter(|(_, left)| *left > 0) {
+        // Sorted as they come: a sort would be 4 kB of the binary.
+        let mut open: Vec<(&Level, u32)> = Vec::new();
+        for (command, left) in commanding.open.iter().filter(|(_, left)| **left > 0) {
+            let at = open.partition_point(|(before, _)| *before < command);
+            open.insert(at, (command, *left));
+        }
+        for (command, left) in open {
             let sent = self.sent(command);
             match sent.saturating_sub(left as usize) {
                 0 => never.push(format!("{command} (sent {})", times(sent))),

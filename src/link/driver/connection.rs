@@ -7,7 +7,7 @@
 //! connection.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -65,6 +65,11 @@ fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
     }
 }
 
+/// Waits for a future of either kind: tokio's code for that would be there once for each (2 kB).
+fn block_on(runtime: &Runtime, future: Pin<&mut dyn Future<Output = Waited>>) -> Waited {
+    runtime.block_on(future)
+}
+
 fn left(until: Option<Instant>) -> Duration {
     until.map_or(Duration::MAX, |at| {
         at.saturating_duration_since(Instant::now())
@@ -110,7 +115,7 @@ impl Connection {
         mut look: impl FnMut() -> Option<Option<Instant>>,
     ) -> Waited {
         let (eventloop, wake, ways) = (&mut self.eventloop, &self.wake, &mut self.ways);
-        self.runtime.block_on(async {
+        let attempt = async {
             let mut attempt = pin!(ways.reach(eventloop, target));
             loop {
                 let Some(next) = look() else {
@@ -134,7 +139,8 @@ impl Connection {
                     Err(_) => {}
                 }
             }
-        })
+        };
+        block_on(&self.runtime, pin!(attempt))
     }
 
     /// Waits for a packet, until `until` at the latest. Meanwhile what was written goes out, as the socket takes it.
@@ -147,7 +153,8 @@ impl Connection {
         // rumqttc hides the parts of a packet. But while nothing is ready only the socket asks this again, and it does
         // so when bytes have come or gone; except that the end of the time asks once more, too.
         let mut fruitless = 0;
-        let happened = self.runtime.block_on(async {
+        let mut is_in_vain = false;
+        let happened = async {
             let mut woken = pin!(wake.notified());
             let first = poll_fn(|context| {
                 // Both futures may be dropped before they are ready: what they have done is in `network`.
@@ -164,14 +171,17 @@ impl Connection {
                 fruitless += u32::from(woken.is_pending());
                 woken
             });
-            timeout(left(until), first).await
-        });
-        self.has_progressed = fruitless > 1 + u32::from(happened.is_err());
-        match happened {
-            Ok(Some(Ok(packet))) => Waited::Read(packet),
-            Ok(Some(Err(error))) => Waited::Failed(error.into()),
-            Ok(None) | Err(_) => Waited::Nothing,
-        }
+            let happened = timeout(left(until), first).await;
+            is_in_vain = happened.is_err();
+            match happened {
+                Ok(Some(Ok(packet))) => Waited::Read(packet),
+                Ok(Some(Err(error))) => Waited::Failed(error.into()),
+                Ok(None) | Err(_) => Waited::Nothing,
+            }
+        };
+        let waited = block_on(&self.runtime, pin!(happened));
+        self.has_progressed = fruitless > 1 + u32::from(is_in_vain);
+        waited
     }
 
     /// Whether bytes have come or gone in the last wait, though no whole packet came.

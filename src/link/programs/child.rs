@@ -8,7 +8,6 @@ use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::mpsc::{self, Sender};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,7 +23,9 @@ use nix::unistd::Pid;
 use super::PASSED_ON;
 use super::streams::{Printed, Streams, without_line_feed};
 use crate::Seconds;
+use crate::link::channel::{Sender, channel};
 use crate::link::engine::Start;
+use crate::link::thread::spawn_alike;
 use crate::mqtt::printable;
 use crate::role::Outcome;
 
@@ -110,7 +111,7 @@ pub fn run(program: &Path, start: &Start, time: Duration, output: usize) -> Outc
     };
     let group = Group::of(pid);
     // It waits for that alone.
-    let _ = watch.send(pid);
+    watch.send(pid);
     let was_ended = follow(&group, &mut streams, &name, began.checked_add(time));
     let status = leave(group, &mut streams);
     let Printed { bytes, more } = streams.into_printed();
@@ -270,26 +271,15 @@ pub fn attributes() -> nix::Result<PosixSpawnAttr> {
 /// A thread that waits for the end of the process whose number it is given. The file that this returns is at its end then.
 pub fn watch() -> nix::Result<(Sender<Pid>, OwnedFd)> {
     let (end, held) = pipe()?;
-    let (sender, pid) = mpsc::channel();
+    let (sender, pid) = channel();
     let wait = move || {
-        if let Ok(pid) = pid.recv() {
+        if let Ok(pid) = pid.receive(None) {
             wait_for_end(pid);
         }
         drop(held);
     };
-    spawn(Box::new(wait)).map_err(|_| Errno::EAGAIN)?;
+    spawn_alike(Box::new(wait)).map_err(|_| Errno::EAGAIN)?;
     Ok((sender, end))
-}
-
-/// Runs `work` on a thread of the same name as this one: the log names the run by it. Of one type for every work, or
-/// std's code for a thread would be there once for each (3 kB).
-///
-/// # Errors
-/// When the system has no thread for it.
-pub fn spawn(work: Box<dyn FnOnce() + Send>) -> std::io::Result<()> {
-    let this = std::thread::current();
-    let like_this = std::thread::Builder::new().name(this.name().unwrap_or_default().to_owned());
-    like_this.spawn(work).map(|_| ())
 }
 
 /// Waits for the end of a process, and leaves its number to it: a signal for its group must not hit another one.

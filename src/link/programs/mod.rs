@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::engine::{Rules, Start};
+use super::thread::spawn_alike;
 use crate::mqtt::{Level, QoS, TopicName};
 use crate::role::{Failure, Job, Outcome};
 use folder::Folder;
@@ -65,8 +66,6 @@ impl ProgramOptions {
 }
 
 pub use process::{Ended, Process};
-
-pub(in crate::link) use child::spawn;
 
 /// Runs the program at this path by itself, as a role's program is run, for what it prints.
 #[must_use]
@@ -162,7 +161,7 @@ impl Programs {
             let outcome = child::run(&program, &start, time, output);
             end(&state, number, outcome);
         };
-        if let Err(error) = child::spawn(Box::new(run)) {
+        if let Err(error) = spawn_alike(Box::new(run)) {
             let outcome = Outcome::failed(format!("there is no thread for it: {error}"));
             end(&self.state, number, outcome);
         }

@@ -76,23 +76,20 @@ impl<'a> Broker<'a> {
     }
 
     /// Tries everything, and says each step.
-    ///
-    /// # Errors
-    /// Standard output cannot be written.
-    pub fn examine(&mut self) -> Result<End, Failure> {
+    pub fn examine(&mut self) -> End {
         let steps = [Self::rights, Self::loops, Self::other_end];
         for step in steps {
-            if step(self)? == Next::Leave {
+            if step(self) == Next::Leave || self.report.is_unsaid() {
                 break;
             }
         }
-        Ok(match self.stop.requested() {
+        match self.stop.requested() {
             true => End::Stopped,
             false => End::Finished,
-        })
+        }
     }
 
-    fn run(&self, tasks: impl IntoIterator<Item = Task>, session: Session) -> Found {
+    fn run(&self, tasks: Vec<Task>, session: Session) -> Found {
         let mut options = Options {
             session,
             ..self.options.clone()
@@ -120,7 +117,7 @@ impl<'a> Broker<'a> {
     }
 
     /// CONNECT, and the very subscriptions of the role.
-    fn rights(&mut self) -> Result<Next, Failure> {
+    fn rights(&mut self) -> Next {
         let qos = self.plan.qos.unwrap_or(QoS::AtMostOnce);
         let filters = self.plan.filters.iter();
         let tasks: Vec<Task> = filters
@@ -129,11 +126,12 @@ impl<'a> Broker<'a> {
         self.report.begin();
         let found = self.run(tasks, Session::Clean);
         if found.is_stopped() {
-            return Ok(Next::Leave);
+            return Next::Leave;
         }
         if !found.is_connected() {
             let failure = found.end.err().unwrap_or_else(no_connection);
-            return self.report.bad("connect", &failure).map(|()| Next::Leave);
+            self.report.bad("connect", &failure);
+            return Next::Leave;
         }
         let user = match &self.options.login {
             Some(login) => format!("as user {}", login.username),
@@ -144,7 +142,7 @@ impl<'a> Broker<'a> {
             self.options.address(),
             self.options.client_id
         );
-        self.report.good("connect", &text)?;
+        self.report.good("connect", &text);
         let unanswered = found.findings.iter().find_map(|finding| match finding {
             Finding::Unanswered(filter, Silence::Rejected) => Some((
                 Kind::Refused,
@@ -158,34 +156,36 @@ impl<'a> Broker<'a> {
         });
         if let Some((kind, text)) = unanswered {
             let failure = Failure::new(kind, text);
-            return self.report.bad("subscribe", &failure).map(|()| Next::GoOn);
+            self.report.bad("subscribe", &failure);
+            return Next::GoOn;
         }
         match found.end {
-            Err(failure) => self.report.bad("subscribe", &failure).map(|()| Next::GoOn),
-            Ok(_) if self.plan.filters.is_empty() => Ok(Next::GoOn),
+            Err(failure) => self.report.bad("subscribe", &failure),
+            Ok(_) if self.plan.filters.is_empty() => {}
             Ok(_) => {
                 let filters: Vec<&str> =
                     self.plan.filters.iter().map(TopicFilter::as_str).collect();
                 let granted = found.granted().map_or(0, QoS::level);
                 let text = format!("{}: QoS {granted} granted", filters.join(", "));
-                self.report.fact("subscribe", &text).map(|()| Next::GoOn)
+                self.report.fact("subscribe", &text);
             }
         }
+        Next::GoOn
     }
 
     /// A message to oneself, on the first topic on which it comes back, and what else can be tried there.
-    fn loops(&mut self) -> Result<Next, Failure> {
+    fn loops(&mut self) -> Next {
         let mut first = None;
         for topic in &self.plan.loops {
             let found = self.run(tasks_on(topic), Session::Clean);
             if found.is_stopped() {
-                return Ok(Next::Leave);
+                return Next::Leave;
             }
             if let Some(Ok(_)) = found.echo(QoS::AtMostOnce) {
-                self.say_loops(topic, &found)?;
-                self.share(topic)?;
-                self.session(topic)?;
-                return Ok(Next::GoOn);
+                self.say_loops(topic, &found);
+                self.share(topic);
+                self.session(topic);
+                return Next::GoOn;
             }
             first.get_or_insert(found);
         }
@@ -205,10 +205,11 @@ impl<'a> Broker<'a> {
                 Failure::new(Kind::Refused, text)
             }
         };
-        self.report.bad("qos0", &failure).map(|()| Next::GoOn)
+        self.report.bad("qos0", &failure);
+        Next::GoOn
     }
 
-    fn say_loops(&mut self, topic: &TopicName, found: &Found) -> Result<(), Failure> {
+    fn say_loops(&mut self, topic: &TopicName, found: &Found) {
         let granted = found.granted().unwrap_or(QoS::AtMostOnce);
         for qos in LEVELS {
             let level = qos.level();
@@ -221,7 +222,7 @@ impl<'a> Broker<'a> {
                 match found.echo(qos) {
                     Some(Ok(time)) => {
                         let text = format!("what is published on {topic} comes back");
-                        self.report.timed(&step, time, &text)?;
+                        self.report.timed(&step, time, &text);
                         continue;
                     }
                     Some(Err(Silence::Above(_))) => {
@@ -240,9 +241,9 @@ impl<'a> Broker<'a> {
             match is_wanted {
                 true => {
                     let failure = Failure::new(Kind::Refused, format!("{text}: {remedy}"));
-                    self.report.bad(&step, &failure)?;
+                    self.report.bad(&step, &failure);
                 }
-                false => self.report.note(&step, &text, "not needed here")?,
+                false => self.report.note(&step, &text, "not needed here"),
             }
         }
         let retains = |finding: &Finding| match finding {
@@ -250,14 +251,14 @@ impl<'a> Broker<'a> {
             _ => None,
         };
         match found.findings.iter().find_map(retains) {
-            Some(true) => self.report.fact("retained", "messages are retained")?,
-            Some(false) => self.report.note("retained", "no message is retained", "")?,
+            Some(true) => self.report.fact("retained", "messages are retained"),
+            Some(false) => self.report.note("retained", "no message is retained", ""),
             None => {}
         }
-        self.say_sizes(found)
+        self.say_sizes(found);
     }
 
-    fn say_sizes(&mut self, found: &Found) -> Result<(), Failure> {
+    fn say_sizes(&mut self, found: &Found) {
         let mut largest = None;
         let mut too_large = None;
         for (size, name) in SIZES {
@@ -280,20 +281,20 @@ impl<'a> Broker<'a> {
                 );
                 let remedy =
                     "a larger message is dropped (mosquitto: max_packet_size, message_size_limit)";
-                self.report.note("size", &text, remedy)
+                self.report.note("size", &text, remedy);
             }
-            (None, None) => Ok(()),
+            (None, None) => {}
         }
     }
 
     /// Whether a message to a group comes, to one of which nobody else is a member.
-    fn share(&mut self, topic: &TopicName) -> Result<(), Failure> {
+    fn share(&mut self, topic: &TopicName) {
         let filter = TopicFilter::exactly(topic);
         let group = Level::known("doctor");
         let (ignored, end) = self.carry(Probe::new(topic.clone(), filter, &group));
         let is_wanted = self.plan.share.is_some();
         match (ignored.first(), end) {
-            (_, Ok(End::Stopped)) => Ok(()),
+            (_, Ok(End::Stopped)) => {}
             (Some(false), _) => self.report.fact("share", "shared subscriptions work"),
             (_, end) => {
                 let text = match end {
@@ -305,7 +306,7 @@ impl<'a> Broker<'a> {
                     false => self.report.note("share", &text, "not needed here"),
                     true => {
                         let text = format!("{text}: leave out --share, or use another broker");
-                        self.report.bad("share", &Failure::new(Kind::Refused, text))
+                        self.report.bad("share", &Failure::new(Kind::Refused, text));
                     }
                 }
             }
@@ -313,9 +314,9 @@ impl<'a> Broker<'a> {
     }
 
     /// Whether the broker keeps a session over the end of a connection. The second run leaves none.
-    fn session(&mut self, topic: &TopicName) -> Result<(), Failure> {
+    fn session(&mut self, topic: &TopicName) {
         if !self.plan.lasts {
-            return Ok(());
+            return;
         }
         let begin = Session::Persistent {
             resume: false,
@@ -327,17 +328,18 @@ impl<'a> Broker<'a> {
         };
         // RabbitMQ has a session only where there is a subscription.
         let subscribe = Task::Subscribe(TopicFilter::exactly(topic), QoS::AtLeastOnce);
-        let first = self.run([subscribe, Task::Vanish], begin);
+        let first = self.run(vec![subscribe, Task::Vanish], begin);
         if let (false, Err(failure)) = (first.is_connected(), &first.end) {
             let text = format!("not tried, as {}", failure.text);
-            return self.report.note("session", &text, "");
+            self.report.note("session", &text, "");
+            return;
         }
-        let second = self.run([], go_on);
+        let second = self.run(Vec::new(), go_on);
         let kept = Finding::Connected {
             session_present: true,
         };
         if first.is_stopped() || second.is_stopped() {
-            return Ok(());
+            return;
         }
         match second.findings.contains(&kept) {
             true => self

@@ -89,9 +89,9 @@ pub struct Examination {
 
 impl Examination {
     /// These tasks, from `now` on.
-    pub fn new(tasks: impl IntoIterator<Item = Task>, now: Instant) -> Self {
+    pub fn new(tasks: Vec<Task>, now: Instant) -> Self {
         Self {
-            tasks: tasks.into_iter().collect(),
+            tasks: tasks.into(),
             is_online: false,
             granted: QoS::ExactlyOnce,
             ends: 0,

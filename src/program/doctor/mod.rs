@@ -35,7 +35,7 @@ pub fn run(patient: Patient, json: bool) -> Result<u8, Failure> {
         let mut report = Report::new(json);
         let end = examine(patient, &mut report, stop);
         found.store(report.code(), Ordering::Relaxed);
-        end
+        report.finish().and(end)
     })?;
     Ok(match ended {
         0 => code.load(Ordering::Relaxed),
@@ -48,13 +48,16 @@ fn examine(patient: Patient, report: &mut Report, stop: &Stop) -> Result<End, Fa
         Patient::Run { run, settings } => (run, settings, None),
         Patient::Unit(name) => match of_unit(&name) {
             Ok((run, settings, unit)) => {
-                report.fact("unit", &name)?;
+                report.fact("unit", &name);
                 (run, settings, Some(unit))
             }
-            Err(failure) => return report.bad("settings", &failure).map(|()| End::Finished),
+            Err(failure) => {
+                report.bad("settings", &failure);
+                return Ok(End::Finished);
+            }
         },
     };
-    say_settings(report, &settings, unit.as_ref())?;
+    say_settings(report, &settings, unit.as_ref());
     let own = own_level();
     let (plan, connection) = match prepare(&run, &own) {
         Ok(ready) => ready,
@@ -67,10 +70,11 @@ fn examine(patient: Patient, report: &mut Report, stop: &Stop) -> Result<End, Fa
                 ""
             };
             let failure = Failure::new(failure.kind, failure.text + remedy);
-            return report.bad("settings", &failure).map(|()| End::Finished);
+            report.bad("settings", &failure);
+            return Ok(End::Finished);
         }
     };
-    report.fact("settings", &plan.title)?;
+    report.fact("settings", &plan.title);
     let Some(options) = connection.for_person(Session::Clean, stop)? else {
         return Ok(End::Stopped);
     };
@@ -80,11 +84,14 @@ fn examine(patient: Patient, report: &mut Report, stop: &Stop) -> Result<End, Fa
             report.turn_to(broker.to_string());
         }
         let options = options_for(&options, broker, &own);
-        if way::to_broker(&options, report)? {
+        if way::to_broker(&options, report) {
             let mut broker = Broker::new(&options, &plan, stop, report);
-            if broker.examine()? == End::Stopped {
+            if broker.examine() == End::Stopped {
                 return Ok(End::Stopped);
             }
+        }
+        if report.is_unsaid() {
+            break;
         }
     }
     Ok(End::Finished)
@@ -110,30 +117,25 @@ fn of_unit(name: &str) -> Result<(Examined, Vec<Setting>, Unit), Failure> {
     }
 }
 
-fn say_settings(
-    report: &mut Report,
-    settings: &[Setting],
-    unit: Option<&Unit>,
-) -> Result<(), Failure> {
+fn say_settings(report: &mut Report, settings: &[Setting], unit: Option<&Unit>) {
     for setting in settings {
         let mut line = setting.to_string();
         if let (Source::Variable(name), Some(unit)) = (&setting.source, unit) {
             let place = unit.variable(name).map_or("the unit", |known| &known.place);
             line = line.replace(&format!("({name})"), &format!("({name} in {place})"));
         }
-        report.fact("setting", &line)?;
+        report.fact("setting", &line);
     }
     let unknown = match unit {
         Some(unit) => {
             let names = unit.variables.iter().map(|known| known.name.clone().into());
-            cli::unknown_variables(names)
+            cli::unknown_variables(names.collect())
         }
         None => super::unknown_variables(),
     };
     for variable in unknown {
-        report.note("setting", &variable.to_string(), "")?;
+        report.note("setting", &variable.to_string(), "");
     }
-    Ok(())
 }
 
 /// A topic level of the doctor's own, which no other client has.

@@ -14,6 +14,8 @@ pub struct Report {
     broker: Option<String>,
     failed: Option<Kind>,
     begun: Instant,
+    /// Standard output did not take it. What was to be said after that is lost.
+    unsaid: Option<Failure>,
 }
 
 /// How a step ended.
@@ -33,6 +35,7 @@ impl Report {
             broker: None,
             failed: None,
             begun: Instant::now(),
+            unsaid: None,
         }
     }
 
@@ -57,50 +60,57 @@ impl Report {
     }
 
     /// A step that needed no time worth the word.
-    ///
-    /// # Errors
-    /// Standard output does not take it; so with all that say something.
-    pub fn fact(&mut self, step: &str, text: &str) -> Result<(), Failure> {
-        self.say(step, None, text, &End::Good)
+    pub fn fact(&mut self, step: &str, text: &str) {
+        self.say(step, None, text, &End::Good);
     }
 
     /// The present step is good.
-    pub fn good(&mut self, step: &str, text: &str) -> Result<(), Failure> {
+    pub fn good(&mut self, step: &str, text: &str) {
         let taken = self.taken();
-        self.say(step, Some(taken), text, &End::Good)
+        self.say(step, Some(taken), text, &End::Good);
     }
 
     /// A step that took `time` is good.
-    pub fn timed(&mut self, step: &str, time: Duration, text: &str) -> Result<(), Failure> {
-        self.say(step, Some(time), text, &End::Good)
+    pub fn timed(&mut self, step: &str, time: Duration, text: &str) {
+        self.say(step, Some(time), text, &End::Good);
     }
 
     /// Something to know, and what to do if it matters.
-    pub fn note(&mut self, step: &str, text: &str, remedy: &str) -> Result<(), Failure> {
-        self.say(step, None, text, &End::Noted(remedy))
+    pub fn note(&mut self, step: &str, text: &str, remedy: &str) {
+        self.say(step, None, text, &End::Noted(remedy));
     }
 
     /// The present step has failed. The remedy is what the failure's text has after its first colon.
-    pub fn bad(&mut self, step: &str, failure: &Failure) -> Result<(), Failure> {
+    pub fn bad(&mut self, step: &str, failure: &Failure) {
         let (text, remedy) = split(&failure.text);
         let taken = self.taken();
         self.failed.get_or_insert(failure.kind);
-        self.say(step, Some(taken), text, &End::Failed(remedy))
+        self.say(step, Some(taken), text, &End::Failed(remedy));
     }
 
-    fn say(
-        &mut self,
-        step: &str,
-        time: Option<Duration>,
-        text: &str,
-        end: &End<'_>,
-    ) -> Result<(), Failure> {
+    /// Whether there is no use in going on.
+    pub fn is_unsaid(&self) -> bool {
+        self.unsaid.is_some()
+    }
+
+    /// The end of the report.
+    ///
+    /// # Errors
+    /// Standard output did not take all of it.
+    pub fn finish(self) -> Result<(), Failure> {
+        self.unsaid.map_or(Ok(()), Err)
+    }
+
+    fn say(&mut self, step: &str, time: Option<Duration>, text: &str, end: &End<'_>) {
+        if self.is_unsaid() {
+            return;
+        }
         let line = match self.json {
             true => self.object(step, time, text, end),
             false => self.line(step, time, text, end),
         };
         // Whether anybody still reads does not matter: the exit code tells, too.
-        output::print(one_line(&line).as_bytes())
+        self.unsaid = output::print(one_line(&line).as_bytes()).err();
     }
 
     fn line(&self, step: &str, time: Option<Duration>, text: &str, end: &End<'_>) -> String {

@@ -4,28 +4,29 @@ use std::net::TcpStream;
 
 use super::report::Report;
 use crate::link::{Options, stages};
-use crate::role::Failure;
 
 /// Goes it, and says each step. Says whether it leads to the broker.
-///
-/// # Errors
-/// Standard output cannot be written.
-pub fn to_broker(options: &Options, report: &mut Report) -> Result<bool, Failure> {
+pub fn to_broker(options: &Options, report: &mut Report) -> bool {
     report.begin();
     if options.is_unix_socket() {
-        return match stages::dial_socket(options) {
-            Ok(()) => report.good("socket", &options.host).map(|()| true),
-            Err(failure) => report.bad("socket", &failure).map(|()| false),
-        };
+        let dialled = stages::dial_socket(options);
+        match &dialled {
+            Ok(()) => report.good("socket", &options.host),
+            Err(failure) => report.bad("socket", failure),
+        }
+        return dialled.is_ok();
     }
     let addresses = match stages::look_up(options) {
         Ok(addresses) => addresses,
-        Err(failure) => return report.bad("name", &failure).map(|()| false),
+        Err(failure) => {
+            report.bad("name", &failure);
+            return false;
+        }
     };
     let shown: Vec<String> = addresses.iter().map(|at| at.ip().to_string()).collect();
     match shown.contains(&options.host) {
-        true => report.fact("name", &format!("{} is an address", options.host))?,
-        false => report.good("name", &format!("{}: {}", options.host, shown.join(", ")))?,
+        true => report.fact("name", &format!("{} is an address", options.host)),
+        false => report.good("name", &format!("{}: {}", options.host, shown.join(", "))),
     }
     report.begin();
     let mut open: Option<TcpStream> = None;
@@ -47,27 +48,29 @@ pub fn to_broker(options: &Options, report: &mut Report) -> Result<bool, Failure
     }
     let stream = match (open, first_failure) {
         (Some(stream), None) => {
-            report.fact("tcp", &said.join(", "))?;
+            report.fact("tcp", &said.join(", "));
             stream
         }
         (Some(stream), Some(_)) => {
             let remedy = "a run goes on to the next address, after a while";
-            report.note("tcp", &said.join(", "), remedy)?;
+            report.note("tcp", &said.join(", "), remedy);
             stream
         }
-        (None, Some(failure)) => return report.bad("tcp", &failure).map(|()| false),
-        (None, None) => return Ok(false),
+        (None, Some(failure)) => {
+            report.bad("tcp", &failure);
+            return false;
+        }
+        (None, None) => return false,
     };
     report.begin();
-    match stages::shake_hands(options, stream) {
-        Ok(None) => Ok(true),
-        Ok(Some(shown)) => {
-            match shown.ends_soon {
-                None => report.good("tls", &shown.text)?,
-                Some(_) => report.note("tls", &shown.text, "renew the certificate soon")?,
-            }
-            Ok(true)
-        }
-        Err(failure) => report.bad("tls", &failure).map(|()| false),
+    let shaken = stages::shake_hands(options, stream);
+    match &shaken {
+        Ok(None) => {}
+        Ok(Some(shown)) => match shown.ends_soon {
+            None => report.good("tls", &shown.text),
+            Some(_) => report.note("tls", &shown.text, "renew the certificate soon"),
+        },
+        Err(failure) => report.bad("tls", failure),
     }
+    shaken.is_ok()
 }

@@ -169,8 +169,14 @@ impl Verdict {
 }
 
 /// What has come of all checks so far.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Verdicts([Verdict; Check::ALL.len()]);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdicts(Vec<Verdict>);
+
+impl Default for Verdicts {
+    fn default() -> Self {
+        Self(vec![Verdict::default(); Check::ALL.len()])
+    }
+}
 
 impl Verdicts {
     /// What has come of this one.

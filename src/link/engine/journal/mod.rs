@@ -13,13 +13,12 @@ mod completed;
 mod reader;
 mod record;
 
-use std::collections::BTreeMap;
 use std::io;
 
 use log::warn;
 
 use crate::mqtt::{Message, QoS};
-use crate::role::{Job, Memory};
+use crate::role::{Job, Memory, Sorted};
 pub(super) use completed::Completed;
 use record::{Batch, parse, was_journal};
 pub(super) use record::{Entry, digest};
@@ -123,7 +122,7 @@ pub struct Wanted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
     header: Header,
-    memory: BTreeMap<String, Vec<u8>>,
+    memory: Sorted<String, Vec<u8>>,
     /// What the inbound ledger goes on with.
     pub received: Vec<Received>,
     /// What it has sent PUBACK for and the broker has perhaps not received it, of that which programs have answered.
@@ -165,7 +164,7 @@ const LONGEST_IDLE: usize = 16 * 1024;
 pub struct Journal {
     storage: Box<dyn Storage>,
     header: Header,
-    memory: BTreeMap<String, Vec<u8>>,
+    memory: Sorted<String, Vec<u8>>,
     may_lack: bool,
     found: Option<Found>,
     batch: Batch,
@@ -294,7 +293,7 @@ impl Journal {
         }
         if let Entry::Remember(name, value) = entry {
             // A name is new once a session; a value may change with each message.
-            self.is_precious |= value.is_some() && !self.memory.contains_key(name);
+            self.is_precious |= value.is_some() && self.memory.get(name).is_none();
             match value {
                 Some(value) => self.memory.insert(name.to_owned(), value.to_vec()),
                 None => self.memory.remove(name),
@@ -341,7 +340,7 @@ impl Journal {
     fn write_anew(&mut self, open: &impl Open) -> io::Result<usize> {
         let mut batch = Batch::of_whole_file();
         batch.push(Entry::Header(&self.header));
-        for (name, value) in &self.memory {
+        for (name, value) in self.memory.iter() {
             batch.push(Entry::Remember(name, Some(value)));
         }
         if self.may_lack {

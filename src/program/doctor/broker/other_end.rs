@@ -15,16 +15,16 @@ const ANSWER: Duration = Duration::from_secs(5);
 
 impl Broker<'_> {
     /// Whether anybody is there.
-    pub(super) fn other_end(&mut self) -> Result<Next, Failure> {
+    pub(super) fn other_end(&mut self) -> Next {
         match &self.plan.other_end {
             OtherEnd::Nobody => {}
-            OtherEnd::Responder(action, qos) => self.ask_responder(*action, *qos)?,
-            OtherEnd::Clients(prefix) => self.look_for(prefix)?,
+            OtherEnd::Responder(action, qos) => self.ask_responder(*action, *qos),
+            OtherEnd::Clients(prefix) => self.look_for(prefix),
         }
-        Ok(Next::GoOn)
+        Next::GoOn
     }
 
-    fn ask_responder(&mut self, action: Action, qos: QoS) -> Result<(), Failure> {
+    fn ask_responder(&mut self, action: Action, qos: QoS) {
         let own = &self.plan.own;
         let config = RequestConfig {
             qos,
@@ -38,27 +38,27 @@ impl Broker<'_> {
             (Some(_), _) => self
                 .report
                 .good("responder", &format!("answers NETID {own}")),
-            (None, Ok(_)) => Ok(()),
+            (None, Ok(_)) => {}
             (None, Err(failure)) => {
                 let text = format!(
                     "none answers NETID {own} within {} s: does `mqtt_client responder` run, and may user and responder use this NETID?",
                     ANSWER.as_secs()
                 );
                 let kind = failure.kind;
-                self.report.bad("responder", &Failure::new(kind, text))
+                self.report.bad("responder", &Failure::new(kind, text));
             }
         }
     }
 
     /// Looks at what clients retain of themselves, by `--presence`.
-    fn look_for(&mut self, prefix: &str) -> Result<(), Failure> {
+    fn look_for(&mut self, prefix: &str) {
         const UP: &[u8] = b"online";
         let Ok(filter) = TopicFilter::new("mqtt_client/+/status") else {
-            return Ok(());
+            return;
         };
-        let found = self.run([Task::Listen(filter)], Session::Clean);
+        let found = self.run(vec![Task::Listen(filter)], Session::Clean);
         if found.is_stopped() {
-            return Ok(());
+            return;
         }
         let (mut up, mut down) = (Vec::new(), Vec::new());
         for finding in found.findings {
@@ -82,7 +82,7 @@ impl Broker<'_> {
             ),
             ([], [down, ..]) => {
                 let text = format!("{down} says that it is not up");
-                self.report.note(STEP, &text, "start it")
+                self.report.note(STEP, &text, "start it");
             }
             ([up, ..], _) => self.report.fact(STEP, &format!("{up} says that it is up")),
         }
