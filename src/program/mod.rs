@@ -26,7 +26,6 @@ mod screen;
 mod share;
 pub mod systemd;
 mod utc;
-mod words;
 
 #[cfg(test)]
 pub(crate) use share::Probe;

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 
 use log::{Level, LevelFilter};
 
-use super::{systemd, words};
+use super::systemd;
 use crate::cli::Verbosity;
 use crate::mqtt::one_line;
 use crate::role::{Failure, Kind};
@@ -18,7 +18,37 @@ pub fn start_log(verbosity: Verbosity) {
         Verbosity::Verbose => LevelFilter::Info,
         Verbosity::Packets => LevelFilter::Debug,
     };
-    words::start(level);
+    let mut builder = env_logger::Builder::new();
+    let filter = std::env::var("RUST_LOG").unwrap_or_default();
+    let is_for_all = |part: &str| part.trim().parse::<LevelFilter>().is_ok();
+    if !filter.split(',').any(is_for_all) {
+        // Only this program's own words: at -vv the libraries below would tell of theirs.
+        builder.filter_module("mqtt_client", level);
+    }
+    builder.parse_filters(&filter);
+    let journal = systemd::stderr_is_journal();
+    builder.format(move |out, record| {
+        if journal {
+            let prefix = systemd::journal_prefix(record.level());
+            return writeln!(out, "{prefix}{}", one_line(&record.args().to_string()));
+        }
+        // The demo runs several roles in one process, each on a thread of its name.
+        let thread = std::thread::current();
+        let who = thread
+            .name()
+            .filter(|name| *name != "main")
+            .unwrap_or("mqtt_client");
+        match record.level() {
+            Level::Warn => writeln!(
+                out,
+                "{who}: warning: {}",
+                one_line(&record.args().to_string())
+            ),
+            _ => writeln!(out, "{who}: {}", one_line(&record.args().to_string())),
+        }
+    });
+    // A second log in one process would be a mistake of ours, and no reason to end it.
+    let _ = builder.try_init();
 }
 
 /// Writes a result to standard output, and a line feed: byte for byte, unless that is a terminal, which would obey the
