@@ -13,13 +13,12 @@
 //! ```
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use log::info;
 use nix::sys::signal::{SigSet, Signal};
 
-use crate::link::channel::channel;
 use crate::link::thread;
 use crate::link::{CLOSING_LIMIT, End, Stop};
 use crate::role::{Failure, Kind};
@@ -72,7 +71,7 @@ type Work = Box<dyn FnOnce(&Stop) -> Result<End, Failure> + Send>;
 
 /// The same for every command: with the type of each command's work it would be compiled once for each.
 fn supervise(on_signal: &mut dyn FnMut(), work: Work) -> Result<End, Failure> {
-    let (sender, notes) = channel();
+    let (sender, notes) = mpsc::channel();
     let cannot = |what: &str, error: &dyn std::fmt::Display| {
         Failure::new(Kind::Config, format!("cannot {what}: {error}"))
     };
@@ -83,23 +82,24 @@ fn supervise(on_signal: &mut dyn FnMut(), work: Work) -> Result<End, Failure> {
         .thread_block()
         .map_err(|error| cannot("listen for signals", &error))?;
     let heard_signal = sender.clone();
-    let hear = move || {
-        while stops.wait().is_ok() {
-            heard_signal.send(Note::Signal);
-        }
-    };
+    let hear = move || while stops.wait().is_ok() && heard_signal.send(Note::Signal).is_ok() {};
     thread::spawn("signals", Box::new(hear)).map_err(|error| cannot("start a thread", &error))?;
     let stop = Stop::new();
     let heard = stop.clone();
     let run = move || {
         // Caught, or nobody would hear of it: the process would go on without its work.
-        sender.send(Note::Done(catch_unwind(AssertUnwindSafe(|| work(&heard)))));
+        let outcome = catch_unwind(AssertUnwindSafe(|| work(&heard)));
+        let _ = sender.send(Note::Done(outcome));
     };
     thread::spawn("mqtt_client", Box::new(run))
         .map_err(|error| cannot("start a thread", &error))?;
     let mut deadline: Option<Instant> = None;
     loop {
-        match notes.receive(deadline) {
+        let note = match deadline {
+            None => notes.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(at) => notes.recv_timeout(at.saturating_duration_since(Instant::now())),
+        };
+        match note {
             Ok(Note::Done(Ok(end))) => return end,
             Ok(Note::Done(Err(panic))) => resume_unwind(panic),
             Ok(Note::Signal) if deadline.is_none() => {

@@ -8,7 +8,6 @@
 //! What is promised of all that is on the first page of this crate. It is decided in the engine, which is pure; the driver
 //! carries it out over rumqttc.
 
-pub(crate) mod channel;
 mod driver;
 #[doc(hidden)]
 pub mod engine;

@@ -4,14 +4,13 @@
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc::RecvTimeoutError;
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use rumqttc::ConnectionError;
 
 use super::errors;
 use super::way::{Failed, LOOK_UP};
-use crate::link::channel::channel;
 use crate::link::thread::spawn_alike;
 use crate::link::{Address, Options};
 use crate::role::{Failure, Kind};
@@ -24,18 +23,18 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// # Errors
 /// The name is not known, or no name server answers.
 pub fn look_up(options: &Options) -> Result<Vec<SocketAddr>, Failure> {
-    let (sender, found) = channel();
+    let (sender, found) = mpsc::channel();
     let (host, port) = (options.host.clone(), options.port);
     // The resolver's own limits may be minutes, and nothing ends it.
     let started = spawn_alike(Box::new(move || {
         let addresses = (&*host, port).to_socket_addrs();
-        sender.send(addresses.map(Iterator::collect::<Vec<_>>));
+        let _ = sender.send(addresses.map(Iterator::collect::<Vec<_>>));
     }));
     if let Err(error) = started {
         let text = format!("cannot start a thread: {error}");
         return Err(Failure::new(Kind::Config, text));
     }
-    match found.receive(Some(Instant::now() + LOOK_UP)) {
+    match found.recv_timeout(LOOK_UP) {
         Ok(Ok(addresses)) if !addresses.is_empty() => Ok(addresses),
         Err(RecvTimeoutError::Timeout) => Err(failure(&Failed::NoLookUp, options)),
         _ => Err(failure(&Failed::Unknown, options)),

@@ -8,6 +8,7 @@ use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::mpsc::{self, Sender};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,6 @@ use nix::unistd::Pid;
 use super::PASSED_ON;
 use super::streams::{Printed, Streams, without_line_feed};
 use crate::Seconds;
-use crate::link::channel::{Sender, channel};
 use crate::link::engine::Start;
 use crate::link::thread::spawn_alike;
 use crate::mqtt::printable;
@@ -111,7 +111,7 @@ pub fn run(program: &Path, start: &Start, time: Duration, output: usize) -> Outc
     };
     let group = Group::of(pid);
     // It waits for that alone.
-    watch.send(pid);
+    let _ = watch.send(pid);
     let was_ended = follow(&group, &mut streams, &name, began.checked_add(time));
     let status = leave(group, &mut streams);
     let Printed { bytes, more } = streams.into_printed();
@@ -271,9 +271,9 @@ pub fn attributes() -> nix::Result<PosixSpawnAttr> {
 /// A thread that waits for the end of the process whose number it is given. The file that this returns is at its end then.
 pub fn watch() -> nix::Result<(Sender<Pid>, OwnedFd)> {
     let (end, held) = pipe()?;
-    let (sender, pid) = channel();
+    let (sender, pid) = mpsc::channel();
     let wait = move || {
-        if let Ok(pid) = pid.receive(None) {
+        if let Ok(pid) = pid.recv() {
             wait_for_end(pid);
         }
         drop(held);

@@ -69,7 +69,7 @@ impl Process {
             pid
         };
         // It waits for that alone.
-        watch.send(pid);
+        let _ = watch.send(pid);
         Ok(Some(Self {
             group: Group::known(pid),
             stdout,
