@@ -1,6 +1,7 @@
 //! What a role has remembered in an earlier process.
 
-use super::Sorted;
+use std::collections::BTreeMap;
+
 use crate::mqtt::TopicName;
 
 /// The values of [`Effect::Remember`](super::Effect::Remember), and what the broker has not confirmed of an earlier
@@ -8,7 +9,7 @@ use crate::mqtt::TopicName;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Memory {
     /// Each value by its name.
-    pub values: Sorted<String, Vec<u8>>,
+    pub values: BTreeMap<String, Vec<u8>>,
     /// The topics of the messages that the broker has not confirmed, one for each. The link goes on with them, and tells
     /// the role of their confirmation.
     pub unconfirmed: Vec<TopicName>,

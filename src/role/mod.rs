@@ -32,7 +32,6 @@ mod failure;
 mod job;
 mod memory;
 pub mod repeats;
-mod sorted;
 
 use std::convert::Infallible;
 use std::time::Instant;
@@ -42,7 +41,6 @@ pub use job::{Job, Outcome};
 pub use memory::Memory;
 #[cfg(test)]
 pub use memory::Told;
-pub use sorted::Sorted;
 
 use crate::mqtt::{Message, QoS, TopicFilter};
 

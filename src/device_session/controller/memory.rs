@@ -41,7 +41,7 @@ impl Controller {
         for user_id in passed_before(memory) {
             controller.awaited.remove(&user_id);
         }
-        for (name, value) in memory.values.iter() {
+        for (name, value) in &memory.values {
             let Ok(unique_id) = Level::new(name) else {
                 continue;
             };

@@ -1,10 +1,11 @@
 //! What the role wants to be subscribed to, and what the broker made of it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use log::{info, warn};
 
 use super::outbox::Packet;
 use crate::mqtt::{QoS, TopicFilter};
-use crate::role::Sorted;
 
 /// So many connections in a row may end before the broker answers a subscription that it may refuse. More would be no
 /// accident, and the run does without such subscriptions from then on.
@@ -13,9 +14,9 @@ const MOST_UNANSWERED: u8 = 3;
 /// The role's subscriptions.
 #[derive(Debug, Default)]
 pub struct Subscriptions {
-    wanted: Sorted<TopicFilter, Wanted>,
+    wanted: BTreeMap<TopicFilter, Wanted>,
     /// Those that were asked for again on a session that goes on. The role knows them already.
-    renewed: Sorted<TopicFilter, Wanted>,
+    renewed: BTreeSet<TopicFilter>,
     /// How many connections in a row have ended before the answer to a subscription that the broker may refuse.
     unanswered: u8,
 }
@@ -76,7 +77,7 @@ impl Subscriptions {
         let due = self.wanted.iter().filter(|(filter, _)| is_due(filter));
         let mut packets = Vec::new();
         for (filter, wanted) in due {
-            self.renewed.insert(filter.clone(), *wanted);
+            self.renewed.insert(filter.clone());
             packets.push(wanted.packet(filter.clone()));
         }
         packets
@@ -89,7 +90,7 @@ impl Subscriptions {
 
     /// The broker granted `filter` (SUBACK). Says whether the role is to hear of it.
     pub fn granted(&mut self, filter: &TopicFilter, asked: QoS, granted: QoS) -> bool {
-        let renewed = self.renewed.remove(filter).is_some();
+        let renewed = self.renewed.remove(filter);
         let once_more = if renewed { " once more" } else { "" };
         info!("subscribed to {filter}{once_more}, {granted} granted");
         if granted < asked {

@@ -13,12 +13,13 @@ mod completed;
 mod reader;
 mod record;
 
+use std::collections::BTreeMap;
 use std::io;
 
 use log::warn;
 
 use crate::mqtt::{Message, QoS};
-use crate::role::{Job, Memory, Sorted};
+use crate::role::{Job, Memory};
 pub(super) use completed::Completed;
 use record::{Batch, parse, was_journal};
 pub(super) use record::{Entry, digest};
@@ -122,7 +123,7 @@ pub struct Wanted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
     header: Header,
-    memory: Sorted<String, Vec<u8>>,
+    memory: BTreeMap<String, Vec<u8>>,
     /// What the inbound ledger goes on with.
     pub received: Vec<Received>,
     /// What it has sent PUBACK for and the broker has perhaps not received it, of that which programs have answered.
@@ -164,7 +165,7 @@ const LONGEST_IDLE: usize = 16 * 1024;
 pub struct Journal {
     storage: Box<dyn Storage>,
     header: Header,
-    memory: Sorted<String, Vec<u8>>,
+    memory: BTreeMap<String, Vec<u8>>,
     may_lack: bool,
     found: Option<Found>,
     batch: Batch,
@@ -293,7 +294,7 @@ impl Journal {
         }
         if let Entry::Remember(name, value) = entry {
             // A name is new once a session; a value may change with each message.
-            self.is_precious |= value.is_some() && self.memory.get(name).is_none();
+            self.is_precious |= value.is_some() && !self.memory.contains_key(name);
             match value {
                 Some(value) => self.memory.insert(name.to_owned(), value.to_vec()),
                 None => self.memory.remove(name),
@@ -340,7 +341,7 @@ impl Journal {
     fn write_anew(&mut self, open: &impl Open) -> io::Result<usize> {
         let mut batch = Batch::of_whole_file();
         batch.push(Entry::Header(&self.header));
-        for (name, value) in self.memory.iter() {
+        for (name, value) in &self.memory {
             batch.push(Entry::Remember(name, Some(value)));
         }
         if self.may_lack {

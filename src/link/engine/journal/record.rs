@@ -1,6 +1,8 @@
 //! The bytes of the journal: a line that names the format, then records, each with its length and its checksum. A
 //! record holds entries, all that one turn of the link led to, and counts as a whole or not at all.
 
+use std::collections::BTreeMap;
+
 use crc::{CRC_64_XZ, Crc, Table};
 
 use super::completed::Completed;
@@ -8,7 +10,6 @@ use super::reader::Reader;
 use super::{Found, Header, Received, Stage};
 use crate::mqtt::{Message, QoS};
 use crate::role::Job;
-use crate::role::Sorted;
 
 /// What a journal begins with.
 const MAGIC: &[u8] = b"mqtt_client journal 1\n";
@@ -278,7 +279,7 @@ fn take_record(found: &mut Option<Found>, record: &[u8]) -> Option<()> {
         if *tag == 0 && found.is_none() {
             *found = Some(Found {
                 header: reader.header()?,
-                memory: Sorted::default(),
+                memory: BTreeMap::new(),
                 received: Vec::new(),
                 completed: Completed::default(),
                 acknowledged: Vec::new(),

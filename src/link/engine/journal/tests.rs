@@ -95,7 +95,7 @@ fn written() -> (Vec<u8>, Vec<usize>) {
 fn what_is_written_is_found_record_by_record() {
     let (bytes, lengths) = written();
     let found = |records: usize| parse(&bytes[..lengths[records - 1]]).unwrap();
-    assert_eq!(found(1).memory.get("session").unwrap(), b"U1");
+    assert_eq!(found(1).memory["session"], b"U1");
     assert_eq!(found(1).queued, []);
     let two = found(2);
     assert_eq!((two.received[0].pkid, two.received[0].digest), (9, 77));
@@ -105,7 +105,7 @@ fn what_is_written_is_found_record_by_record() {
     assert_eq!(found(3).received, []);
     assert_eq!(found(3).queued[0].stage, Stage::Released(3));
     assert_eq!(found(4).queued, []);
-    assert_eq!(found(4).memory.get("session").unwrap(), b"U1");
+    assert_eq!(found(4).memory["session"], b"U1");
 }
 
 /// What a journal says of messages whose PUBREL has come.
