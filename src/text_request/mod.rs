@@ -66,13 +66,10 @@ impl Action {
             Self::Uppercase => text.to_uppercase(),
             Self::Lowercase => text.to_lowercase(),
             Self::TitleCase => title_case(text),
-            Self::Reverse | Self::Shuffle => {
+            Self::Reverse => text.graphemes(true).rev().collect(),
+            Self::Shuffle => {
                 let mut graphemes: Vec<&str> = text.graphemes(true).collect();
-                match self {
-                    // Not read from their end, which is more code.
-                    Self::Reverse => graphemes.reverse(),
-                    _ => random.shuffle(&mut graphemes),
-                }
+                random.shuffle(&mut graphemes);
                 graphemes.concat()
             }
         }
