@@ -117,11 +117,15 @@ fn ten_thousand_logins() {
         let watched = Watched::start(&command);
         broker.wait_for("all UNIQUE IDs", number_of_messages(FLOOD.into()));
         let ended = survived(watched);
-        let refused = ended
-            .stderr
-            .matches("there are 10000 sessions already")
-            .count();
-        assert_eq!(refused, usize::from(REFUSED), "QoS {qos}");
+        // A flood does not fill the log: of a hundred in a moment these are told, and that there are more.
+        let told = |words: &str| ended.stderr.matches(words).count();
+        let refused = told("there are 10000 sessions already");
+        assert!(
+            (60..REFUSED.into()).contains(&refused),
+            "QoS {qos}: {refused}"
+        );
+        let others = told("more than 60 logins a minute are refused: the others are not told");
+        assert!(others >= 1, "QoS {qos}");
         let connections = broker.connections();
         let ids: HashSet<_> = connections[0].published.iter().map(|(_, id)| id).collect();
         assert_eq!(
