@@ -117,7 +117,11 @@ pub fn two_responders_share(broker: &Broker, expected: Expected) {
         let ended = run(broker.client(["shared", "uppercase", &text]));
         assert_answered(&ended, &text.to_uppercase());
     }
-    let taken = members.map(|member| member.stderr().matches(" asked for ").count());
+    let taken = members.map(|member| {
+        // All that it has said is known only when it has ended.
+        member.signal("TERM");
+        member.end().stderr.matches(" asked for ").count()
+    });
     assert_eq!(taken.iter().sum::<usize>(), SHARED, "{taken:?}");
     assert!(!taken.contains(&0), "{taken:?}");
 }
