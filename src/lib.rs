@@ -178,5 +178,6 @@ pub mod signals;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod text_request;
+mod utc;
 
 use seconds::Seconds;

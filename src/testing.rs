@@ -20,7 +20,7 @@
 //!         let mut simulation = Simulation::new(seed);
 //!         let responder = Responder::new(ResponderConfig::default());
 //!         let mut options = Options::new("broker", 1883, "responder");
-//!         options.session = Session::Persistent { resume: false, keep: false };
+//!         options.session = Session::WHILE_RUNNING;
 //!         let responder = simulation.begin(responder, &options);
 //!         simulation.wait_for_subscription(&responder, "+/reverse/request");
 //!         simulation.strike_after(seed as u32 % 5, Strike::Cut);

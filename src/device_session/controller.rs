@@ -328,10 +328,6 @@ impl Role for Controller {
         self.deadlines.first().map(|(deadline, _)| *deadline)
     }
 
-    fn time_limit(&self) -> Option<Instant> {
-        None
-    }
-
     fn is_done(&self) -> bool {
         false
     }

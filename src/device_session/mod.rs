@@ -121,16 +121,16 @@ impl Default for Replies {
     }
 }
 
-/// Which line of a replies file is wrong, and why.
+/// Which line of a file is wrong, and why: of the replies, or of the roster.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InvalidReplies {
+pub struct InvalidFile {
     /// Counted from 1; 0 for the file as a whole.
     pub line: usize,
     /// What is wrong with it.
     pub why: String,
 }
 
-impl fmt::Display for InvalidReplies {
+impl fmt::Display for InvalidFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
             0 => f.write_str(&self.why),
@@ -145,10 +145,10 @@ impl Replies {
     /// # Errors
     /// Names the first line that is not of that form, has a command that cannot be a topic level, or
     /// repeats a command, or a reply longer than [`MAX_PAYLOAD`]; a text without any reply is wrong too.
-    pub fn parse(text: &str) -> Result<Self, InvalidReplies> {
+    pub fn parse(text: &str) -> Result<Self, InvalidFile> {
         let mut table: Vec<(Level, String)> = Vec::new();
         for (index, line) in text.lines().enumerate() {
-            let wrong = |why: String| InvalidReplies {
+            let wrong = |why: String| InvalidFile {
                 line: index + 1,
                 why,
             };
@@ -177,7 +177,7 @@ impl Replies {
             table.push((command, word.to_owned()));
         }
         if table.is_empty() {
-            return Err(InvalidReplies {
+            return Err(InvalidFile {
                 line: 0,
                 why: "there is no reply in it; write lines of CMD=word".to_owned(),
             });

@@ -178,7 +178,7 @@ impl<T> Inbox<T> {
     /// How many inputs wait.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.state().queue.len()
+        self.tap().len()
     }
 
     /// Whether no input waits.

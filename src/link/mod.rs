@@ -150,8 +150,8 @@ impl<'a, I> Run<'a, I> {
     /// Ends within 3 s of a stop, unless the network itself keeps a call from returning (a name look-up).
     ///
     /// # Errors
-    /// Options that no broker could make anything of, the role's own failure or that of `emit`, the broker's final refusal, no connection within the
-    /// role's time limit, a line that cannot be used, or no file left for a connection.
+    /// Options that no broker could make anything of, the role's own failure or that of `emit`, the broker's final
+    /// refusal, no connection within the role's time limit, a line that cannot be used, or no file left for a connection.
     pub fn carry<R: Role<Input = I>>(
         self,
         role: R,

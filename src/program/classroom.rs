@@ -8,31 +8,26 @@ use std::time::{Duration, Instant};
 
 use log::warn;
 
-use super::byte_order_mark::without_mark;
 use super::page_file::PageFile;
 use super::screen::{self, Cells, Screen, laid_out, shortened};
-use super::utc;
+use super::text_file;
 use crate::device_session::class::{Class, Roster, Standing, page, table};
 use crate::device_session::controller::Controller;
 use crate::device_session::report::Report;
 use crate::link::thread;
 use crate::mqtt::one_line;
 use crate::role::{Effect, Event, Failure, Kind, Reaction, Role};
+use crate::utc;
 
 /// Reads the roster, once: what is written to the file later changes nothing.
 ///
 /// # Errors
 /// Names the file, and the line of it that is wrong.
 pub fn roster(path: Option<&Path>) -> Result<Roster, Failure> {
-    let Some(path) = path else {
-        return Ok(Roster::default());
-    };
-    let wrong = |why: String| {
-        let text = format!("roster {}: {why}", path.display());
-        Failure::new(Kind::Config, text)
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    Roster::parse(without_mark(&text)).map_err(|error| wrong(error.to_string()))
+    match path {
+        Some(path) => text_file::read("roster", path, Roster::parse),
+        None => Ok(Roster::default()),
+    }
 }
 
 /// How often the page and the table are made anew, at most.

@@ -8,12 +8,13 @@ use log::warn;
 
 use super::connection::Connection;
 use super::screen::Screen;
-use super::{DONE, INTERRUPTED, output, until_signal, utc};
+use super::{DONE, INTERRUPTED, output, until_signal};
 use crate::cli::ConnectionConfig;
 use crate::fleet::{Board, Fleet, FleetConfig, Seen, gone_to_json};
 use crate::link::{End, Run, Session};
 use crate::mqtt::{TopicName, one_line};
 use crate::role::{Failure, Kind};
+use crate::utc;
 use table::{drawn, line, table};
 
 /// Runs it: until it has shown all, or for as long as nobody interrupts it.

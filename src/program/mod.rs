@@ -25,10 +25,13 @@ mod responder;
 mod screen;
 mod share;
 pub mod systemd;
-mod utc;
+mod text_file;
 
 #[cfg(test)]
 pub(crate) use share::Probe;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use log::warn;
 
@@ -146,6 +149,22 @@ fn until_signal(
     Ok(match signals::until_signal(Systemd::stopping, work)? {
         End::Finished => DONE,
         End::Stopped => stopped,
+    })
+}
+
+/// Runs `work`, which finds an exit code; where a signal interrupts it, that is [`INTERRUPTED`].
+///
+/// # Errors
+/// Those of `work`, and where there can be no thread.
+fn until_found(
+    work: impl FnOnce(&Stop, &AtomicU8) -> Result<End, Failure> + Send + 'static,
+) -> Result<u8, Failure> {
+    let code = Arc::new(AtomicU8::new(DONE));
+    let found = Arc::clone(&code);
+    let end = signals::until_signal(Systemd::stopping, move |stop| work(stop, &found))?;
+    Ok(match end {
+        End::Finished => code.load(Ordering::Relaxed),
+        End::Stopped => INTERRUPTED,
     })
 }
 

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::link::state::replace;
+
 /// Everybody may read it, as a web server of another user does.
 const MODE: u32 = 0o644;
 
@@ -40,29 +42,18 @@ impl PageFile {
 
     /// Replaces what is in it. Where that fails the old page stays, and nothing beside it.
     pub fn write(&self, html: &str) -> io::Result<()> {
-        // A file there is of a run that was killed, or a link to another file, which must not be written to.
-        match fs::remove_file(&self.unfinished) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let written = self.write_unfinished(html);
-        let renamed = written.and_then(|()| fs::rename(&self.unfinished, &self.path));
-        if renamed.is_err() {
-            // It would take room on a disk that is full.
-            let _ = fs::remove_file(&self.unfinished);
-        }
-        renamed
-    }
-
-    fn write_unfinished(&self, html: &str) -> io::Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(MODE)
-            .open(&self.unfinished)?;
-        // Whatever the umask.
-        file.set_permissions(Permissions::from_mode(MODE))?;
-        file.write_all(html.as_bytes())
+        replace(&self.path, &self.unfinished, |unfinished| {
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(MODE)
+                .open(unfinished)?;
+            // Whatever the umask.
+            file.set_permissions(Permissions::from_mode(MODE))?;
+            file.write_all(html.as_bytes())?;
+            Ok(file)
+        })
+        .map(|_| ())
     }
 }
 

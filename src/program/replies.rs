@@ -2,29 +2,25 @@
 
 use std::path::Path;
 
-use super::byte_order_mark::without_mark;
+use super::text_file;
 use crate::device_session::Replies;
-use crate::role::{Failure, Kind};
+use crate::role::Failure;
 
 /// The replies in the file `path`; `usual` where there is none.
 ///
 /// # Errors
 /// Names the file, and the line of it that is wrong.
 pub fn load(path: Option<&Path>, usual: Replies) -> Result<Replies, Failure> {
-    let Some(path) = path else {
-        return Ok(usual);
-    };
-    let wrong = |why: String| {
-        let text = format!("replies file {}: {why}", path.display());
-        Failure::new(Kind::Config, text)
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    Replies::parse(without_mark(&text)).map_err(|error| wrong(error.to_string()))
+    match path {
+        Some(path) => text_file::read("replies file", path, Replies::parse),
+        None => Ok(usual),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::role::Kind;
 
     #[test]
     fn a_replies_file_that_is_wrong_is_named_with_its_line() {

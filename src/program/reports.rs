@@ -6,10 +6,11 @@ use std::path::Path;
 
 use log::warn;
 
-use super::{output, utc};
+use super::output;
 use crate::device_session::class::{Class, csv};
 use crate::device_session::report::Report;
 use crate::role::{Failure, Kind};
+use crate::utc;
 
 /// An open report file, or what stands in for it.
 pub enum Reports {

@@ -134,10 +134,6 @@ impl Role for Probe {
         self.deadline
     }
 
-    fn time_limit(&self) -> Option<Instant> {
-        None
-    }
-
     fn is_done(&self) -> bool {
         self.is_done
     }

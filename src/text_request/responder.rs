@@ -194,18 +194,6 @@ impl Role for Responder {
         })
     }
 
-    fn deadline(&self) -> Option<Instant> {
-        None
-    }
-
-    fn time_limit(&self) -> Option<Instant> {
-        None
-    }
-
-    fn is_done(&self) -> bool {
-        false
-    }
-
     fn status(&self) -> String {
         format!("{} requests answered", self.answered)
     }

@@ -18,10 +18,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// What the program's services and devices use.
-pub const PERSISTENT: Session = Session::Persistent {
-    resume: false,
-    keep: false,
-};
+pub const PERSISTENT: Session = Session::WHILE_RUNNING;
 
 pub fn options(broker: &Broker, client_id: &str, session: Session) -> Options {
     let mut options = Options::new("127.0.0.1", broker.port(), client_id);

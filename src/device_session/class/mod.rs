@@ -11,7 +11,7 @@ pub mod table;
 use std::time::Instant;
 
 pub use attempt::{Attempt, MOST_LINES, Row};
-pub use roster::{Entry, InvalidRoster, Roster};
+pub use roster::{Entry, Roster};
 
 use super::controller::Step;
 use super::report::Report;

@@ -1,8 +1,6 @@
 //! The roster: who is awaited in a class, one a line.
 
-use std::fmt;
-
-use super::super::MAX_USER_ID;
+use super::super::{InvalidFile, MAX_USER_ID};
 use crate::mqtt::{Level, one_line};
 
 /// The longest name, in characters: a table and a page have to show it.
@@ -21,23 +19,6 @@ pub struct Entry {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Roster(Vec<Entry>);
 
-/// Which line of a roster is wrong, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InvalidRoster {
-    /// Counted from 1; 0 for the file as a whole.
-    line: usize,
-    why: String,
-}
-
-impl fmt::Display for InvalidRoster {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            0 => f.write_str(&self.why),
-            line => write!(f, "line {line}: {}", self.why),
-        }
-    }
-}
-
 impl Roster {
     /// Reads lines of `USER_ID`, with a person's name after it where there is one. Empty lines are passed over, and so is
     /// what follows a `#`.
@@ -45,10 +26,10 @@ impl Roster {
     /// # Errors
     /// Names the first line whose USER_ID cannot be a topic level, is too long for a login or is there already; and a
     /// text without any USER_ID is wrong, too.
-    pub fn parse(text: &str) -> Result<Self, InvalidRoster> {
+    pub fn parse(text: &str) -> Result<Self, InvalidFile> {
         let mut entries: Vec<Entry> = Vec::new();
         for (index, line) in text.lines().enumerate() {
-            let wrong = |why: String| InvalidRoster {
+            let wrong = |why: String| InvalidFile {
                 line: index + 1,
                 why,
             };
@@ -75,7 +56,7 @@ impl Roster {
         }
         match entries.is_empty() {
             false => Ok(Self(entries)),
-            true => Err(InvalidRoster {
+            true => Err(InvalidFile {
                 line: 0,
                 why: "nobody is on it; write a USER_ID a line, and a name after it".to_owned(),
             }),

@@ -4,8 +4,6 @@
 #[cfg(feature = "tls")]
 mod certificate;
 mod connection;
-#[cfg(feature = "tls")]
-mod date;
 mod errors;
 mod quick_ack;
 mod sending;
@@ -15,7 +13,7 @@ mod unsent;
 mod way;
 pub(super) mod wire;
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use log::debug;
 use rumqttc::{Packet, StateError};
@@ -26,6 +24,7 @@ use super::stop::WakeGuard;
 use super::{Address, End, Lines, Options, Programs, Stop, Watcher};
 use crate::mqtt::Message;
 use crate::role::{Failure, Kind, Outcome};
+use crate::utc;
 use connection::{Connection, Waited};
 use quick_ack::QuickAck;
 use way::{Failed, Target};
@@ -100,18 +99,17 @@ impl<'a> Driver<'a> {
             let on_line = connection.wake();
             lines.set_wake(move || on_line.wake());
         }
-        let (on_input, paused) = (connection.wake(), stop.clone());
-        engine.set_input_wake(Box::new(move || {
-            on_input.wake();
-            paused.end_wait();
-        }));
+        let wakes = || {
+            let (wake, paused) = (connection.wake(), stop.clone());
+            move || {
+                wake.wake();
+                paused.end_wait();
+            }
+        };
+        engine.set_input_wake(Box::new(wakes()));
         if let Some(programs) = sources.programs {
             engine.allow_programs(programs.rules(), fastrand::u64(..));
-            let (on_end, paused) = (connection.wake(), stop.clone());
-            programs.set_wake(move || {
-                on_end.wake();
-                paused.end_wait();
-            });
+            programs.set_wake(wakes());
         }
         Ok(Self {
             engine,
@@ -138,8 +136,7 @@ impl<'a> Driver<'a> {
     pub fn run(mut self) -> Result<End, Failure> {
         loop {
             if self.options.presence.is_some() {
-                let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
-                let unix = since_1970.unwrap_or_default().as_secs();
+                let unix = utc::since_1970().as_secs();
                 self.engine.set_clock(Instant::now(), unix);
             }
             if self.stop.requested() {

@@ -100,14 +100,14 @@ pub use absent::shake_hands;
 
 #[cfg(feature = "tls")]
 mod present {
-    use std::time::SystemTime;
 
     use rumqttc::TlsError;
     use rustls::pki_types::ServerName;
     use rustls::{ClientConnection, ProtocolVersion};
 
-    use super::super::{certificate, date};
+    use super::super::certificate;
     use super::*;
+    use crate::utc;
 
     /// A certificate that ends within so many seconds is worth a word.
     const SOON: u64 = 14 * 86_400;
@@ -153,9 +153,8 @@ mod present {
         };
         let shown = session.peer_certificates().and_then(<[_]>::first);
         let dates = shown.and_then(|shown| certificate::validity(shown));
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let now = now.unwrap_or_default().as_secs();
-        let today = date::of(now);
+        let now = utc::since_1970().as_secs();
+        let today = utc::date(now);
         let text = match &dates {
             None => version.to_owned(),
             Some(dates) => format!(
@@ -166,7 +165,7 @@ mod present {
         let ends = dates.map(|dates| dates.until);
         Ok(Some(Handshake {
             text,
-            ends_soon: ends.filter(|ends| *ends <= date::of(now + SOON)),
+            ends_soon: ends.filter(|ends| *ends <= utc::date(now + SOON)),
         }))
     }
 }

@@ -54,9 +54,9 @@ mod present {
         AlertDescription, CertificateError, ClientConfig, Error, RootCertStore, SignatureScheme,
     };
 
-    use super::super::date;
     use super::{Failure, TlsFiles};
     use crate::role::Kind;
+    use crate::utc;
 
     /// A TLS configuration for any number of connections. It always verifies the broker's certificate.
     #[derive(Debug, Clone)]
@@ -249,8 +249,8 @@ mod present {
                 CertificateError::ExpiredContext { time, not_after } => (
                     format!(
                         "shows a certificate that has expired on {}: renew it there, or set the clock here, which says {}",
-                        date::of(not_after.as_secs()),
-                        date::of(time.as_secs())
+                        utc::date(not_after.as_secs()),
+                        utc::date(time.as_secs())
                     ),
                     final_,
                 ),
@@ -263,8 +263,8 @@ mod present {
                 CertificateError::NotValidYetContext { time, not_before } => (
                     format!(
                         "shows a certificate that is not valid yet, but from {} on: is the clock here set? it says {}",
-                        date::of(not_before.as_secs()),
-                        date::of(time.as_secs())
+                        utc::date(not_before.as_secs()),
+                        utc::date(time.as_secs())
                     ),
                     None,
                 ),

@@ -185,11 +185,12 @@ impl Engine<'_> {
         for effect in effects {
             match effect {
                 Effect::Subscribe(filter, qos) => {
-                    self.subscriptions.add(filter.clone(), qos);
+                    let is_known = self.subscriptions.add(filter.clone(), qos);
                     let subscribe = Packet::Subscribe(filter, qos);
                     // Where the broker has lost the session the link has asked already: twice would bring each
                     // retained message twice.
-                    if cause.is_some() || !self.delivery.is_asking(&subscribe) {
+                    let may_be_asked = is_known && cause.is_none();
+                    if !(may_be_asked && self.delivery.is_asking(&subscribe)) {
                         self.delivery.post(subscribe, cause);
                     }
                 }

@@ -38,10 +38,10 @@ impl Wanted {
 }
 
 impl Subscriptions {
-    /// The role wants this one.
-    pub fn add(&mut self, filter: TopicFilter, qos: QoS) {
+    /// The role wants this one. Says whether it has wanted it before.
+    pub fn add(&mut self, filter: TopicFilter, qos: QoS) -> bool {
         let is_try = false;
-        self.wanted.insert(filter, Wanted { qos, is_try });
+        self.wanted.insert(filter, Wanted { qos, is_try }).is_some()
     }
 
     /// The role wants this one where the broker allows it: gives the SUBSCRIBE. `None` where the broker closes its

@@ -39,22 +39,6 @@ impl Role for Publisher {
             _ => Vec::new(),
         })
     }
-
-    fn deadline(&self) -> Option<Instant> {
-        None
-    }
-
-    fn time_limit(&self) -> Option<Instant> {
-        None
-    }
-
-    fn is_done(&self) -> bool {
-        false
-    }
-
-    fn status(&self) -> String {
-        String::new()
-    }
 }
 
 fn queue(capacity: usize, when_full: WhenFull) -> (Feed<u32>, Inbox<u32>) {
@@ -175,13 +159,7 @@ fn with_a_journal_the_next_run_publishes_what_a_stop_has_left() {
     let mut world = World::new(5);
     let disk = Disk::default();
     let (feed, inbox) = queue(50, WhenFull::Refuse);
-    let mut options = options(
-        "publisher",
-        Session::Persistent {
-            resume: true,
-            keep: true,
-        },
-    );
+    let mut options = options("publisher", Session::LASTING);
     let heard = Heard::default();
     let role = || Publisher {
         qos: QoS::ExactlyOnce,

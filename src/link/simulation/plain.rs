@@ -23,6 +23,12 @@ impl Role for Plain {
                 let filter = TopicFilter::new("state/#").unwrap();
                 vec![Effect::Subscribe(filter, QoS::ExactlyOnce)]
             }
+            // Asked for, ended and asked for again before the broker has answered.
+            Event::Subscribed { filter, .. } if filter.as_str() == "state/#" => {
+                let filter = TopicFilter::new("other").unwrap();
+                let subscribe = Effect::Subscribe(filter.clone(), QoS::ExactlyOnce);
+                vec![subscribe.clone(), Effect::Unsubscribe(filter), subscribe]
+            }
             Event::Received(message) => {
                 let text = String::from_utf8_lossy(&message.payload).into_owned();
                 vec![Effect::Emit(text)]
@@ -53,6 +59,17 @@ fn a_retained_message_comes_once_for_each_connection_whoever_subscribes_again() 
             world.run_for(Duration::from_secs(60));
             assert_eq!(*plain.items(), ["on", "on"], "{session:?}");
         }
+    }
+}
+
+#[test]
+fn a_subscription_that_was_ended_and_is_asked_for_again_is_made() {
+    for seed in 0..50 {
+        let mut world = World::new(seed);
+        let plain = Party::begin(&mut world, Plain, &options("plain", PERSISTENT));
+        world.wait_for_subscription(plain.number, "state/#");
+        world.run_for(Duration::from_secs(5));
+        assert!(world.is_subscribed(plain.number, "other"));
     }
 }
 

@@ -114,13 +114,7 @@ fn a_service_is_online_while_it_is_connected_and_not_when_it_is_lost() {
             let options = match random.u8(0..3) {
                 0 => present(Session::Clean, &world),
                 1 => present(PERSISTENT, &world),
-                _ => present(
-                    Session::Persistent {
-                        resume: true,
-                        keep: true,
-                    },
-                    &world,
-                ),
+                _ => present(Session::LASTING, &world),
             };
             let mut number = responder(&mut world, &options);
             for _ in 0..random.u8(1..4) {

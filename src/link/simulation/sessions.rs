@@ -31,10 +31,7 @@ pub fn options(id: &str, session: Session) -> Options {
     options
 }
 
-pub const PERSISTENT: Session = Session::Persistent {
-    resume: false,
-    keep: false,
-};
+pub const PERSISTENT: Session = Session::WHILE_RUNNING;
 
 pub fn device(qos: QoS, timeout: Option<Duration>, resume: Option<&str>, now: Instant) -> Device {
     let config = DeviceConfig {

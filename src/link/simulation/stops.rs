@@ -16,11 +16,6 @@ const KEPT: Session = Session::Persistent {
     keep: true,
 };
 
-const RESUMED: Session = Session::Persistent {
-    resume: true,
-    keep: true,
-};
-
 /// From a stop to the end.
 const LIMIT: Duration = Duration::from_secs(3);
 
@@ -75,12 +70,13 @@ fn resume(sessions: &mut Sessions) -> Option<usize> {
         sessions.world.now,
     );
     let handed_out = Rc::clone(&sessions.progress);
-    let resumed = sessions
-        .world
-        .begin(role, &options("alice", RESUMED), move |progress| {
-            handed_out.borrow_mut().push(progress);
-            Ok(())
-        });
+    let resumed =
+        sessions
+            .world
+            .begin(role, &options("alice", Session::LASTING), move |progress| {
+                handed_out.borrow_mut().push(progress);
+                Ok(())
+            });
     Some(resumed)
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
+use super::replaced::{is_there, remove_if_there, replace};
 use crate::link::engine::journal::Storage;
 
 /// The file of versions up to 0.1.0 of the program, which knew no journal. The journal takes its place.
@@ -53,15 +54,8 @@ impl Storage for JournalFile {
 
     fn replace(&mut self, bytes: &[u8], durably: bool) -> io::Result<()> {
         let unfinished = self.folder.join("journal.new");
-        // A file there is of a run that was killed, or it is a link to another file, which must not be written to.
-        remove_if_there(&unfinished)?;
-        let renamed = write_new(&unfinished, bytes, durably)
-            .and_then(|file| fs::rename(&unfinished, self.path()).map(|()| file));
-        if renamed.is_err() {
-            // It would take room on a disk that is full.
-            let _ = remove_if_there(&unfinished);
-        }
-        self.file = Some(renamed?);
+        let write = |unfinished: &Path| write_new(unfinished, bytes, durably);
+        self.file = Some(replace(&self.path(), &unfinished, write)?);
         if durably {
             sync_folder(&self.folder)?;
         }
@@ -125,22 +119,6 @@ pub fn read_regular(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     file.take(most).read_to_end(&mut bytes)?;
     Ok(Some(bytes))
-}
-
-/// On a read-only file system a removal fails even where there is nothing to remove.
-fn is_there(path: &Path) -> io::Result<bool> {
-    use io::ErrorKind::{NotADirectory, NotFound};
-    match fs::symlink_metadata(path) {
-        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(false),
-        there => there.map(|_| true),
-    }
-}
-
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match is_there(path)? {
-        true => fs::remove_file(path),
-        false => Ok(()),
-    }
 }
 
 /// A rename or removal is on the disk only when its folder is (fsync(2)).

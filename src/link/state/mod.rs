@@ -1,6 +1,7 @@
 //! A folder for what survives the process: a lock on it, and the journal in it.
 
 mod journal_file;
+mod replaced;
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
@@ -10,6 +11,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 
 pub(crate) use journal_file::{OLD_SESSION, read_regular};
+pub(crate) use replaced::replace;
 
 use super::engine::journal::{Header, Journal};
 use crate::role::{Failure, Kind};
@@ -24,7 +26,7 @@ use journal_file::JournalFile;
 /// let state = StateDir::lock("/var/lib/thermometer", true)?;
 /// let mut options = Options::new("raspberrypi.local", 1883, "thermometer-1");
 /// // Both: the broker keeps the session for the next process, and that goes on with it.
-/// options.session = Session::Persistent { resume: true, keep: true };
+/// options.session = Session::LASTING;
 /// let journal = state.journal("thermometer", &options.client_id);
 /// let remembered = journal.memory();
 /// # let _ = remembered;

@@ -9,12 +9,11 @@ mod unit;
 mod way;
 
 use std::ffi::OsString;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::connection::Connection;
-use super::{INTERRUPTED, machine, programs, replies, until_signal};
+use super::{machine, programs, replies, until_found};
 use crate::cli::{self, Examined, Invocation, Patient, Setting, Source};
 use crate::link::{Address, End, Options, Session, Stop};
 use crate::mqtt::Level;
@@ -29,17 +28,11 @@ use unit::Unit;
 /// # Errors
 /// Standard output cannot be written.
 pub fn run(patient: Patient, json: bool) -> Result<u8, Failure> {
-    let code = Arc::new(AtomicU8::new(0));
-    let found = Arc::clone(&code);
-    let ended = until_signal(INTERRUPTED, move |stop| {
+    until_found(move |stop, code| {
         let mut report = Report::new(json);
         let end = examine(patient, &mut report, stop);
-        found.store(report.code(), Ordering::Relaxed);
+        code.store(report.code(), Ordering::Relaxed);
         report.finish().and(end)
-    })?;
-    Ok(match ended {
-        0 => code.load(Ordering::Relaxed),
-        interrupted => interrupted,
     })
 }
 

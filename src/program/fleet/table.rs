@@ -1,9 +1,9 @@
 //! The fleet as a person reads it: rows that fit the terminal, times of the day, and a table that is drawn over itself.
 
 use super::super::screen::{Cells, Screen, drawn as draw, laid_out};
-use super::super::utc::minute;
 use crate::fleet::{Board, State};
 use crate::mqtt::one_line;
+use crate::utc::minute;
 
 const HEAD: [&str; 5] = ["WHO", "STATE", "SINCE (UTC)", "SESSIONS", "DOING"];
 

@@ -7,13 +7,12 @@ mod table;
 mod whose;
 
 use std::ffi::OsString;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use log::{info, warn};
 
-use super::{INTERRUPTED, until_signal};
+use super::until_found;
 use crate::Seconds;
 use crate::cli::JudgeConfig;
 use crate::link::{End, Stop};
@@ -30,21 +29,15 @@ const IN_USE: &str = "port 1883 on localhost is in use; stop the broker there (s
 /// # Errors
 /// There is no such client, no port for it, or standard output cannot be written.
 pub fn run(config: JudgeConfig) -> Result<u8, Failure> {
-    let code = Arc::new(AtomicU8::new(0));
-    let found = Arc::clone(&code);
-    let ended = until_signal(INTERRUPTED, move |stop| {
+    until_found(move |stop, code| {
         // A signal ends the process, and with it the client.
         stop.set_nothing_to_close(true);
         let Some(verdicts) = judge(config.client, config.time, stop)? else {
             return Ok(End::Stopped);
         };
-        found.store(code_of(&verdicts), Ordering::Relaxed);
+        code.store(code_of(&verdicts), Ordering::Relaxed);
         table::print(&verdicts, config.json)?;
         Ok(End::Finished)
-    })?;
-    Ok(match ended {
-        0 => code.load(Ordering::Relaxed),
-        interrupted => interrupted,
     })
 }
 

@@ -77,10 +77,7 @@ fn a_confirmation_in_the_very_last_step_makes_the_end_a_success() {
     };
     let role = Box::new(RoleWithSink::new(role, |never| match never {}, None));
     let mut options = Options::new("broker", 1883, "teller");
-    options.session = Session::Persistent {
-        resume: false,
-        keep: false,
-    };
+    options.session = Session::WHILE_RUNNING;
     let mut engine = Engine::new(role, &options, start, 1, None);
     assert!(matches!(engine.poll(start), Output::Connect { .. }));
     let connected = Input::Connected {

@@ -1,4 +1,4 @@
-//! The time of the day and the date, in UTC, of a number of seconds since 1970.
+//! The date and the time of the day, in UTC, of a number of seconds since 1970, as people write them.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,10 +9,9 @@ pub fn since_1970() -> Duration {
     since.unwrap_or_default()
 }
 
-/// The minute at which it was so many seconds since 1970, in UTC: the days are counted from the first of March of the year
-/// 0, so that a leap day is the last of its year.
+/// The date: the days are counted from the first of March of the year 0, so that a leap day is the last of its year.
 #[must_use]
-pub fn minute(unix: u64) -> String {
+pub fn date(unix: u64) -> String {
     const DAYS_TO_1970: u64 = 719_468;
     const ERA: u64 = 146_097;
     let days = unix / 86_400 + DAYS_TO_1970;
@@ -25,8 +24,14 @@ pub fn minute(unix: u64) -> String {
         true => (month + 3, year + era * 400),
         false => (month - 9, year + era * 400 + 1),
     };
-    let (hour, minute) = (unix / 3_600 % 24, unix / 60 % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}")
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// The date and the minute.
+#[must_use]
+pub fn minute(unix: u64) -> String {
+    let (date, hour, minute) = (date(unix), unix / 3_600 % 24, unix / 60 % 60);
+    format!("{date} {hour:02}:{minute:02}")
 }
 
 /// The second, as ISO 8601 writes it.
@@ -39,6 +44,22 @@ pub fn second(unix: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (seconds, expected) in [
+            (0, "1970-01-01"),
+            (68_169_599, "1972-02-28"),
+            (68_169_600, "1972-02-29"),
+            (68_256_000, "1972-03-01"),
+            (951_782_400, "2000-02-29"),
+            (1_795_737_600, "2026-11-27"),
+            (2_524_607_999, "2049-12-31"),
+            (4_107_542_400, "2100-03-01"),
+        ] {
+            assert_eq!(date(seconds), expected, "{seconds}");
+        }
+    }
 
     #[test]
     fn a_time_is_a_day_and_a_minute() {
